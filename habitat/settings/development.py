@@ -1,0 +1,20 @@
+"""A person's own machine: embedded PostgreSQL, e-mail on the console, no second factor asked of staff."""
+
+from habitat.local.cluster import development_cluster
+from habitat.settings.base import *  # noqa: F403
+from habitat.settings.base import DATABASE_ROLE, env
+from habitat.settings.database import databases
+
+DEBUG = env.bool("DEBUG", default=True)
+SECRET_KEY = env.str("SECRET_KEY", default="development-only-not-a-secret-0123456789abcdefghijklmnop")
+
+if env.str("DATABASE_URL", default=""):
+    DATABASES = databases(
+        env.str("DATABASE_URL"), env.str("DATABASE_OWNER_URL", default=env.str("DATABASE_URL")), DATABASE_ROLE
+    )
+else:
+    _cluster = development_cluster()
+    DATABASES = databases(_cluster.url("app"), _cluster.url("owner"), DATABASE_ROLE)
+
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)
