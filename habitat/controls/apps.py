@@ -1,0 +1,9 @@
+"""Django finds this floor here."""
+
+from django.apps import AppConfig
+
+
+class ControlsConfig(AppConfig):
+    name = "habitat.controls"
+    label = "controls"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,36 @@
+"""Content security: a strict policy everywhere, and one of its own for the back office, whose widgets need eval."""
+
+from csp.constants import NONCE, NONE, SELF
+from csp.middleware import CSPMiddleware
+from django.http import HttpRequest, HttpResponseBase
+
+STRICT = {
+    "default-src": [NONE],
+    "script-src": [SELF],
+    "style-src": [SELF],
+    "img-src": [SELF, "data:"],
+    "font-src": [SELF],
+    "connect-src": [SELF],
+    "form-action": [SELF],
+    "frame-ancestors": [NONE],
+    "base-uri": [NONE],
+    "manifest-src": [SELF],
+}
+# unfold's Alpine expressions are evaluated strings, and its markup carries style attributes.
+BACK_OFFICE = STRICT | {
+    "script-src": [SELF, "'unsafe-eval'", NONCE],
+    "style-src": [SELF, "'unsafe-inline'"],
+}
+# Swagger UI styles itself inline and starts from an inline script that drf-spectacular renders.
+API_DOCS = STRICT | {"script-src": [SELF, "'unsafe-inline'"], "style-src": [SELF, "'unsafe-inline'"]}
+
+BY_PREFIX = (("/admin/", BACK_OFFICE), ("/api/docs", API_DOCS))
+
+
+class FaceCSPMiddleware(CSPMiddleware):
+    """Chooses the policy by path; a view cannot loosen it."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        policy = next((policy for prefix, policy in BY_PREFIX if request.path.startswith(prefix)), STRICT)
+        response._csp_config = policy  # noqa: SLF001 - the attribute django-csp's own decorators set
+        return super().process_response(request, response)

@@ -1,0 +1,9 @@
+"""Django finds this floor here."""
+
+from django.apps import AppConfig
+
+
+class SiteConfig(AppConfig):
+    name = "habitat.site"
+    label = "site_roof"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,15 @@
+"""Which door leads to which room."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("habitat.members.views.urls")),
+    path("", include("habitat.notifications.views.urls")),
+    path("", include("cloud_credits.views.urls")),
+    path("", include("habitat.site.views.urls")),
+    path("api/", include("cloud_credits.api.urls")),
+    path("api/", include("habitat.site.api.urls")),
+]
