@@ -1,11 +1,11 @@
 """The suite: its own PostgreSQL cluster (see tests/conftest.py), e-mail in memory, cheap password hashes."""
 
 from habitat.local.cluster import test_cluster
-from habitat.settings.base import *  # noqa: F403
+from habitat.settings.base import *
 from habitat.settings.base import DATABASE_ROLE, env
 from habitat.settings.database import databases
 
-SECRET_KEY = "test-only-not-a-secret-0123456789abcdefghijklmnopqrstuvwxyz"  # noqa: S105
+SECRET_KEY = "test-only-not-a-secret-0123456789abcdefghijklmnopqrstuvwxyz"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 
