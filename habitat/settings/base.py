@@ -125,6 +125,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Habitat <habitat@localhost>")
 
 REST_FRAMEWORK = {
@@ -167,6 +168,8 @@ Q_CLUSTER = {
     "label": "Task queue",
 }
 EVENT_BUS_URL = env.str("EVENT_BUS_URL", default="")
+# `timer`: committed events wake the workers, at most twice a second a process. `none`: only `tick` does.
+EVENT_WAKE = env.str("EVENT_WAKE", default="timer")
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

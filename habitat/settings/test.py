@@ -14,6 +14,7 @@ ALLOWED_HOSTS = ["*"]
 _cluster = test_cluster()
 _database = env.str("HABITAT_TEST_DATABASE", default="habitat")
 DATABASES = databases(_cluster.url("app", _database), _cluster.url("owner", _database), DATABASE_ROLE)
+EVENT_WAKE = env.str("EVENT_WAKE", default="none")
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)
