@@ -22,10 +22,7 @@ BACK_OFFICE = STRICT | {
     "style-src": [SELF, "'unsafe-inline'"],
 }
 # Swagger UI styles itself inline and starts from an inline script that drf-spectacular renders.
-API_DOCS = STRICT | {
-    "script-src": [SELF, "'unsafe-inline'"],
-    "style-src": [SELF, "'unsafe-inline'"],
-}
+API_DOCS = STRICT | {"script-src": [SELF, "'unsafe-inline'"], "style-src": [SELF, "'unsafe-inline'"]}
 
 BY_PREFIX = (("/admin/", BACK_OFFICE), ("/api/docs", API_DOCS))
 
@@ -33,12 +30,7 @@ BY_PREFIX = (("/admin/", BACK_OFFICE), ("/api/docs", API_DOCS))
 class FaceCSPMiddleware(CSPMiddleware):
     """Chooses the policy by path; a view cannot loosen it."""
 
-    def process_response(
-        self, request: HttpRequest, response: HttpResponseBase
-    ) -> HttpResponseBase:
-        policy = next(
-            (policy for prefix, policy in BY_PREFIX if request.path.startswith(prefix)),
-            STRICT,
-        )
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        policy = next((policy for prefix, policy in BY_PREFIX if request.path.startswith(prefix)), STRICT)
         response._csp_config = policy  # noqa: SLF001 - the attribute django-csp's own decorators set
         return super().process_response(request, response)

@@ -40,11 +40,7 @@ def shown(request: HttpRequest) -> list[ShownItem]:
     if not request.user.is_authenticated:
         return []
     items = sorted(_registered.values(), key=lambda item: (item.order, item.path))
-    allowed = [
-        item
-        for item in items
-        if item.permission is None or request.user.has_perm(item.permission)
-    ]
+    allowed = [item for item in items if item.permission is None or request.user.has_perm(item.permission)]
     nearest = max(
         (item.path for item in allowed if request.path.startswith(item.path)),
         key=len,
@@ -54,11 +50,7 @@ def shown(request: HttpRequest) -> list[ShownItem]:
         ShownItem(
             path=item.path,
             title=item.title,
-            current=""
-            if item.path != nearest
-            else "page"
-            if request.path == item.path
-            else "true",
+            current="" if item.path != nearest else "page" if request.path == item.path else "true",
             count=item.badge(request) if item.badge else 0,
             count_word=item.badge_word,
         )

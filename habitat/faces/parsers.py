@@ -19,17 +19,12 @@ class ExactJSONParser(JSONParser):
     """DRF's JSON parser with `parse_float=Decimal`."""
 
     def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
         encoding = (parser_context or {}).get("encoding", "utf-8")
         try:
             text = codecs.getreader(encoding)(stream).read()
-            return json.loads(
-                text, parse_float=Decimal, parse_constant=_refuse_constant
-            )
+            return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
         except (ValueError, LookupError, RecursionError) as error:
             message = f"The body is not valid JSON: {error}"
             raise ParseError(message) from error

@@ -14,25 +14,12 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 def problem_response(
-    *,
-    status_code: int,
-    code: str,
-    detail: str,
-    headers: dict[str, str] | None = None,
-    **members: Any,
+    *, status_code: int, code: str, detail: str, headers: dict[str, str] | None = None, **members: Any
 ) -> Response:
     """One problem document. `members` are the extension members of RFC 9457 §3.2."""
-    body = {
-        "type": f"/help/errors#{code}",
-        "title": code.replace("_", " "),
-        "status": status_code,
-    }
-    body |= {"detail": detail, "code": code} | {
-        name: value for name, value in members.items() if value is not None
-    }
-    return Response(
-        body, status=status_code, headers=headers, content_type=PROBLEM_MEDIA_TYPE
-    )
+    body = {"type": f"/help/errors#{code}", "title": code.replace("_", " "), "status": status_code}
+    body |= {"detail": detail, "code": code} | {name: value for name, value in members.items() if value is not None}
+    return Response(body, status=status_code, headers=headers, content_type=PROBLEM_MEDIA_TYPE)
 
 
 def problem_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -54,11 +41,7 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
     response = exception_handler(error, context)
     if response is None or not isinstance(error, exceptions.APIException):
         return response
-    headers = {
-        name: response[name]
-        for name in ("WWW-Authenticate", "Retry-After")
-        if name in response
-    }
+    headers = {name: response[name] for name in ("WWW-Authenticate", "Retry-After") if name in response}
     if isinstance(error, exceptions.ValidationError):
         return problem_response(
             status_code=status.HTTP_422_UNPROCESSABLE_ENTITY,
@@ -69,8 +52,5 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> Response | Non
             errors=error.detail,
         )
     return problem_response(
-        status_code=error.status_code,
-        code=str(error.default_code),
-        detail=str(error.detail),
-        headers=headers,
+        status_code=error.status_code, code=str(error.default_code), detail=str(error.detail), headers=headers
     )

@@ -113,16 +113,10 @@ def when(moment: datetime | date | None) -> SafeString | str:
     if moment is None or moment == "":
         return ""
     if not isinstance(moment, datetime):
-        return format_html(
-            '<time datetime="{}">{}</time>', moment.isoformat(), moment.isoformat()
-        )
+        return format_html('<time datetime="{}">{}</time>', moment.isoformat(), moment.isoformat())
     at = moment.astimezone(UTC)
-    stamp = at.isoformat(
-        timespec="microseconds" if at.microsecond else "seconds"
-    ).replace("+00:00", "Z")
-    return format_html(
-        '<time datetime="{}" data-when>{}</time>', stamp, f"{at:%Y-%m-%d %H:%M} UTC"
-    )
+    stamp = at.isoformat(timespec="microseconds" if at.microsecond else "seconds").replace("+00:00", "Z")
+    return format_html('<time datetime="{}" data-when>{}</time>', stamp, f"{at:%Y-%m-%d %H:%M} UTC")
 
 
 @register.filter
@@ -140,11 +134,7 @@ def status(word: str | None) -> SafeString | str:
 def menu(context: Context) -> list[navigation.ShownItem]:
     """The menu for this reader; empty on an error page that has no request."""
     request = context.get("request")
-    return (
-        navigation.shown(request)
-        if request is not None and hasattr(request, "user")
-        else []
-    )
+    return navigation.shown(request) if request is not None and hasattr(request, "user") else []
 
 
 @register.inclusion_tag("faces/field.html")
