@@ -97,7 +97,9 @@ class SubnameTaken(HabitatError):
 
 class InvalidAddress(HabitatError):
     code = "invalid_address"
-    template = "“{given}” is not an Ethereum address: 0x and 40 hexadecimal digits, with a right checksum if mixed case."
+    template = (
+        "“{given}” is not an Ethereum address: 0x and 40 hexadecimal digits, with a right checksum if mixed case."
+    )
 
 
 class AddressTaken(HabitatError):
