@@ -9,12 +9,11 @@ SECRET_KEY = "test-only-not-a-secret-0123456789abcdefghijklmnopqrstuvwxyz"  # no
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 
+# Always a database of the test cluster: a DATABASE_URL lying in the environment may be a cooperative's own books.
+# The name is the clone the suite works on, handed down to the processes a test starts.
 _cluster = test_cluster()
-DATABASES = databases(
-    env.str("DATABASE_URL", default="") or _cluster.url("app"),
-    env.str("DATABASE_OWNER_URL", default="") or _cluster.url("owner"),
-    DATABASE_ROLE,
-)
+_database = env.str("HABITAT_TEST_DATABASE", default="habitat")
+DATABASES = databases(_cluster.url("app", _database), _cluster.url("owner", _database), DATABASE_ROLE)
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)

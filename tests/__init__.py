@@ -1,0 +1,1 @@
+"""The suite: one folder an app, `tests/<app>/test_<subject>.py`."""
