@@ -63,14 +63,13 @@ class NoCardInForce(HabitatError):
     template = "No rate card was in force on {day}, so this usage has no price."
 
 
-class UnknownMember(HabitatError):
+class MeteredMemberUnknown(HabitatError):
     code = "unknown_member"
     template = "There is no member {given}."
 
 
 class MayNotRedeem(HabitatError):
     code = "may_not_redeem"
-    status: ClassVar[int] = 409
     template = "Member {member} is {status} and may not redeem credits."
 
 
@@ -86,6 +85,22 @@ class ImportFileChanged(HabitatError):
     template = "{name} is not the file this import began with: its beginning changed. Import it under another name."
 
 
+class ImportBusy(HabitatError):
+    code = "import_busy"
+    status: ClassVar[int] = 409
+    template = "Another import of {name} is running. Wait for it, or stop it first."
+
+
 class ImportFormUnknown(HabitatError):
     code = "import_form_unknown"
     template = "{name} is neither CSV nor NDJSON. Its name must end in .csv, .ndjson or .jsonl."
+
+
+class RowTooLong(HabitatError):
+    code = "row_too_long"
+    template = "This row is longer than {largest} bytes; an event never is."
+
+
+class RowUnreadable(HabitatError):
+    code = "row_unreadable"
+    template = "This row cannot be read: {why}."

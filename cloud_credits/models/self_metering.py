@@ -91,6 +91,7 @@ class SelfMeterCharge(models.Model):
     state = FSMField(default="pending", choices=[("pending", "pending"), ("charged", "charged")], protected=True)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField()
+    attempted_at = models.DateTimeField(null=True)
     refusal_code = models.CharField(max_length=60, blank=True, default="")
     refusal = models.TextField(blank=True, default="")
     meter_id = models.BigIntegerField(null=True)

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Greatest, Round
 from moneyed import Money
 
 from cloud_credits.policies.primitives import MEASURES, Primitive
-from habitat.money import CLOUD, cloud_to_usd
+from habitat.money import CLOUD, CLOUD_PLACES, SMALLEST_CLOUD, cloud_to_usd
 
 if TYPE_CHECKING:
     from habitat.members.models import User
@@ -76,6 +77,16 @@ class ResourceUsage(models.Model):
                 violation_error_message="A quantity is more than zero.",
             ),
             models.CheckConstraint(
+                name="usage_cost_is_quantity_times_rate",
+                # PostgreSQL's numeric round() is half away from zero: half-up, for positive numbers.
+                condition=Q(
+                    cost=Greatest(
+                        Round(models.F("quantity") * models.F("rate"), precision=CLOUD_PLACES), Value(SMALLEST_CLOUD)
+                    )
+                ),
+                violation_error_message="The cost is quantity × rate, half-up to eight decimals, never free.",
+            ),
+            models.CheckConstraint(
                 name="usage_unit_of_primitive",
                 condition=Q(primitive="compute", unit=MEASURES[Primitive.COMPUTE].unit)
                 | Q(primitive="transfer", unit=MEASURES[Primitive.TRANSFER].unit)
@@ -136,19 +147,22 @@ class UsageImport(models.Model):
 
     service_key = models.ForeignKey("controls.ServiceKey", on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
-    # SHA-256 of the file's beginning: another file under the same name is not resumed by mistake.
+    # SHA-256 of the file's first line: another file under the same name is not resumed by mistake.
     fingerprint = models.BinaryField(max_length=32)
     offset = models.BigIntegerField(default=0)
     rows = models.BigIntegerField(default=0)
     accepted = models.BigIntegerField(default=0)
     duplicates = models.BigIntegerField(default=0)
     refused = models.BigIntegerField(default=0)
+    blanks = models.BigIntegerField(default=0)
+    # Length of the report of refused rows at `offset`: what a killed run wrote past it is cut off and written again.
+    report_bytes = models.BigIntegerField(default=0)
     started_at = models.DateTimeField(auto_now_add=True)
     touched_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(name="usage_import_once", fields=["service_key", "name", "fingerprint"]),
+            models.UniqueConstraint(name="usage_import_once", fields=["service_key", "name"]),
             models.CheckConstraint(
                 name="usage_import_adds_up",
                 condition=Q(rows=models.F("accepted") + models.F("duplicates") + models.F("refused")),

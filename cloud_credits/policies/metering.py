@@ -12,12 +12,12 @@ from cloud_credits.errors import (
     EventIdInvalid,
     EventInFuture,
     EventTooLate,
+    MeteredMemberUnknown,
     MissingField,
     QuantityNotPositive,
     ServiceNameInvalid,
     StartAfterEnd,
     TimeInvalid,
-    UnknownMember,
     UnknownPrimitive,
     WrongUnit,
 )
@@ -178,7 +178,7 @@ def _event_id(text: str) -> str:
 def _member_id(raw: Mapping[str, Any]) -> int:
     text = _text(raw, "memberId")
     if not _MEMBER_ID.fullmatch(text):
-        raise UnknownMember(given=text[:60], field="memberId")
+        raise MeteredMemberUnknown(given=text[:60], field="memberId")
     return int(text)
 
 
