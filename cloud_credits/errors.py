@@ -1,8 +1,115 @@
-"""Refusals of this floor: each with its stable code and its sentence for people."""
-
-from typing import ClassVar
+"""What the credit ledger refuses, each with a stable code and a sentence that says what to do."""
 
 from habitat.errors import HabitatError
+
+
+class InsufficientBalance(HabitatError):
+    code = "insufficient_balance"
+    status = 402
+    template = "{holder} has {available} CLOUD to spend; this needs {needed}."
+
+
+class InsufficientStake(HabitatError):
+    code = "insufficient_stake"
+    template = "{holder} has {available} CLOUD staked; this needs {needed}."
+
+
+class SelfTransfer(HabitatError):
+    code = "self_transfer"
+    template = "Sender and recipient are the same member. Choose somebody else."
+
+
+class UnknownMember(HabitatError):
+    code = "unknown_member"
+    status = 404
+    template = "There is no member “{given}”. Check the name or number."
+
+
+class NoCloudIdentity(HabitatError):
+    code = "no_cloud_identity"
+    template = "{holder} has no cloud identity yet, so no credits can be held. Operations can set one up."
+
+
+class MemberNotActive(HabitatError):
+    code = "member_not_active"
+    template = "{holder} is {status}, so this cannot be done. Ask operations if that is a mistake."
+
+
+class TechneTakesNoTransfers(HabitatError):
+    code = "techne_takes_no_transfers"
+    template = "Credits reach techne by invoices and grants only. Pay an invoice instead."
+
+
+class NotASystemAccount(HabitatError):
+    code = "not_a_system_account"
+    template = "{holder} is not one of the cooperative's own accounts. A grant starts or ends at one of them."
+
+
+class NotAnInvestor(HabitatError):
+    code = "not_an_investor"
+    status = 403
+    template = "Only member-investors may stake credits. Ask operations about becoming one."
+
+
+class LockOutOfRange(HabitatError):
+    code = "lock_out_of_range"
+    template = "Credits are locked for 30 to 365 whole days; {given} is outside that."
+
+
+class StakeAboveCap(HabitatError):
+    code = "stake_above_cap"
+    template = "At most {cap} % of your credits may be staked: {allowed} CLOUD more. This asks for {needed}."
+
+
+class StillLocked(HabitatError):
+    code = "still_locked"
+    status = 409
+    template = "This stake is locked until {unlock_at}. An earlier exit is a request to operations."
+
+
+class PositionNotActive(HabitatError):
+    code = "position_not_active"
+    status = 409
+    template = "This stake was already released."
+
+
+class NotReversible(HabitatError):
+    code = "not_reversible"
+    status = 409
+    template = "Transaction {transaction} cannot be reversed: {why}."
+
+
+class InvalidSubname(HabitatError):
+    code = "invalid_subname"
+    template = "“{given}” cannot be a name: use 1 to 63 of a–z, 0–9 and hyphens, no hyphen at either end, no “xn--”."
+
+
+class ReservedSubname(HabitatError):
+    code = "reserved_subname"
+    template = "“{given}” is kept for the cooperative. Choose another name."
+
+
+class SubnameTaken(HabitatError):
+    code = "subname_taken"
+    status = 409
+    template = "“{given}.habitat.eth” is or was somebody's name and is never issued again. Choose another."
+
+
+class InvalidAddress(HabitatError):
+    code = "invalid_address"
+    template = "“{given}” is not an Ethereum address: 0x and 40 hexadecimal digits, with a right checksum if mixed case."
+
+
+class AddressTaken(HabitatError):
+    code = "address_taken"
+    status = 409
+    template = "The address {given} already belongs to another member."
+
+
+class AlreadyInitialized(HabitatError):
+    code = "already_initialized"
+    status = 409
+    template = "{holder} already has the cloud identity {name}."
 
 
 class MissingField(HabitatError):
@@ -75,19 +182,19 @@ class MayNotRedeem(HabitatError):
 
 class EventConflict(HabitatError):
     code = "event_conflict"
-    status: ClassVar[int] = 409
+    status = 409
     template = "The event “{event_id}” was already recorded with other content. An id names one usage, for ever."
 
 
 class ImportFileChanged(HabitatError):
     code = "import_file_changed"
-    status: ClassVar[int] = 409
+    status = 409
     template = "{name} is not the file this import began with: its beginning changed. Import it under another name."
 
 
 class ImportBusy(HabitatError):
     code = "import_busy"
-    status: ClassVar[int] = 409
+    status = 409
     template = "Another import of {name} is running. Wait for it, or stop it first."
 
 

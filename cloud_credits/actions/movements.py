@@ -1,0 +1,295 @@
+"""The one writer of the credit ledger: a set of movements, their balances and their journal entries, at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from cloud_credits import locks
+from cloud_credits.locks import LockedBalance
+from cloud_credits.models import CloudTransaction
+from cloud_credits.policies.movements import (
+    Holding,
+    Movement,
+    Settled,
+    TransactionState,
+    check_statuses,
+    posting,
+    settle,
+)
+from habitat.members.models import Member
+from habitat.members.policies.actors import Actor
+from habitat.members.policies.statuses import SystemAccount
+from habitat.money import plain
+from treasury.actions import journal
+from treasury.locks import open_period
+from treasury.models import Period
+from treasury.policies.journal import Draft, Source
+
+TICK: Final = timedelta(microseconds=1)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A booked movement: its transaction's id, what both sides hold after it, its entry, and its moment."""
+
+    transaction_id: int
+    movement: Movement
+    from_after: Holding | None
+    to_after: Holding | None
+    journal_entry_id: int | None
+    booked_at: datetime
+    created_at: datetime
+
+    def row(self, acting: Actor) -> CloudTransaction:
+        """The ledger row just written, without reading it again."""
+        movement, source, target = self.movement, self.from_after, self.to_after
+        return CloudTransaction(
+            id=self.transaction_id,
+            type=movement.type.value,
+            state=TransactionState.COMPLETED.value,
+            from_member_id=movement.from_member,
+            to_member_id=movement.to_member,
+            amount=movement.amount,
+            purpose=movement.purpose.value,
+            description=movement.description,
+            reference=movement.reference,
+            journal_entry_id=self.journal_entry_id,
+            reverses_id=movement.reverses,
+            reversal_part=movement.reversal_part,
+            from_liquid_after=source and source.liquid,
+            from_staked_after=source and source.staked,
+            from_sequence=source and source.sequence,
+            to_liquid_after=target and target.liquid,
+            to_staked_after=target and target.staked,
+            to_sequence=target and target.sequence,
+            booked_at=self.booked_at,
+            created_at=self.created_at,
+            acting=acting.label,
+        )
+
+
+def liquid_after(holding: Holding | None) -> str:
+    """What a side can spend afterwards, as events and APIs carry it."""
+    return plain(holding.liquid) if holding else "0"
+
+
+@transaction.atomic(savepoint=False)
+def apply(
+    movements: Sequence[Movement],
+    *,
+    acting: Actor,
+    ids: Sequence[int] | None = None,
+    occurred_at: datetime | None = None,
+    completes_pending: bool = False,
+) -> list[Applied]:
+    """Books the movements in order, all or none. Checks on who may do what are the verbs' business.
+
+    `ids` are transaction ids drawn beforehand, one a movement; with `completes_pending` they are rows already
+    there in state processing, which this completes. Raises MemberNotActive, InsufficientBalance,
+    InsufficientStake, NoCloudIdentity, and what the journal raises. Locks: period, then balances by id (house, lock order).
+    """
+    if not movements:
+        return []
+    moment = occurred_at or datetime.now(tz=UTC)
+    groups = _entry_groups(movements)
+    period = open_period(on=moment.date()) if groups else None
+    locked = locks.balances(_members_of(movements))
+    check_statuses(movements, {member: (row.status, row.holding.holder) for member, row in locked.items()})
+    settled = settle(movements, {member: row.holding for member, row in locked.items()})
+    drawn = list(ids) if ids is not None else _draw_ids(len(movements))
+    entries = _post(groups, movements, drawn, moment, acting, period)
+    booked = _write(_COMPLETE if completes_pending else _INSERT, settled, drawn, entries, locked, acting)
+    return [
+        Applied(
+            transaction_id=drawn[index],
+            movement=step.movement,
+            from_after=step.from_after,
+            to_after=step.to_after,
+            journal_entry_id=entries.get(index),
+            booked_at=booked[drawn[index]][0],
+            created_at=booked[drawn[index]][1],
+        )
+        for index, step in enumerate(settled)
+    ]
+
+
+@cache
+def techne_id() -> int:
+    """The member number of the cooperative's own holding. It is made by a migration and never changes."""
+    return Member.objects.system(SystemAccount.TECHNE).pk
+
+
+def _members_of(movements: Sequence[Movement]) -> set[int]:
+    sides = {side for movement in movements for side in (movement.from_member, movement.to_member)}
+    return {member for member in sides if member is not None}
+
+
+def _draw_ids(count: int) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval('cloud_credits_cloudtransaction_id_seq') FROM generate_series(1, %s)", [count]
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _entry_groups(movements: Sequence[Movement]) -> dict[str, list[int]]:
+    """Indices of the movements behind each journal entry; movements that change no account are left out."""
+    groups: dict[str, list[int]] = {}
+    techne = techne_id()
+    for index, movement in enumerate(movements):
+        if posting([movement], techne=techne):
+            groups.setdefault(movement.entry_key or f"#{index}", []).append(index)
+    return groups
+
+
+def _post(
+    groups: dict[str, list[int]],
+    movements: Sequence[Movement],
+    ids: Sequence[int],
+    moment: datetime,
+    acting: Actor,
+    period: Period | None,
+) -> dict[int, int]:
+    """One entry a group, whose movements may even out to nothing; returns entry ids by movement index."""
+    techne = techne_id()
+    summed = [
+        (indices, posting([movements[index] for index in indices], techne=techne)) for indices in groups.values()
+    ]
+    posted = [(indices, lines) for indices, lines in summed if lines]
+    drafts = [
+        Draft(
+            lines=lines,
+            occurred_at=moment,
+            source=Source("cloud_transaction", str(ids[indices[0]])),
+            description=movements[indices[0]].description or movements[indices[0]].type.value,
+            idempotency_key=f"cloud_transaction:{ids[indices[0]]}",
+        )
+        for indices, lines in posted
+    ]
+    entries = journal.post_many(drafts=drafts, acting=acting, period=period)
+    return {index: entry.pk for (indices, _lines), entry in zip(posted, entries, strict=True) for index in indices}
+
+
+# One statement writes rows and balances, so that the guards, which run after it, see both. `booked_at` is read
+# after the balance locks and never runs backwards within a balance (domain §3).
+_CLOCK = """
+clock AS MATERIALIZED (SELECT greatest(clock_timestamp(), %(floor)s::timestamptz) AS at)
+"""
+_ROWS = """
+booked AS (
+    SELECT r.*, clock.at + (r.ordinal - 1) * interval '1 microsecond' AS booked_at
+      FROM clock, unnest(
+        %(id)s::bigint[], %(type)s::text[], %(from_member)s::bigint[], %(to_member)s::bigint[],
+        %(amount)s::numeric[], %(purpose)s::text[], %(description)s::text[], %(reference)s::text[],
+        %(journal_entry)s::bigint[], %(reverses)s::bigint[], %(reversal_part)s::smallint[],
+        %(from_liquid)s::numeric[], %(from_staked)s::numeric[], %(from_sequence)s::bigint[],
+        %(to_liquid)s::numeric[], %(to_staked)s::numeric[], %(to_sequence)s::bigint[]
+      ) WITH ORDINALITY AS r(
+        id, type, from_member, to_member, amount, purpose, description, reference, journal_entry, reverses,
+        reversal_part, from_liquid, from_staked, from_sequence, to_liquid, to_staked, to_sequence, ordinal
+      )
+)
+"""
+_BALANCES = """
+moved AS (
+    UPDATE cloud_credits_cloudbalance b
+       SET liquid = n.liquid, staked = n.staked, version = n.version, last_transaction_id = n.last_id,
+           booked_at = booked.booked_at
+      FROM unnest(
+        %(balance)s::bigint[], %(liquid)s::numeric[], %(staked)s::numeric[], %(version)s::bigint[],
+        %(last_id)s::bigint[]
+      ) AS n(id, liquid, staked, version, last_id)
+      JOIN booked ON booked.id = n.last_id
+     WHERE b.id = n.id
+)
+"""
+_INSERT = f"""
+WITH {_CLOCK}, {_ROWS}, {_BALANCES}
+INSERT INTO cloud_credits_cloudtransaction (
+    id, type, state, from_member_id, to_member_id, amount, purpose, description, reference, journal_entry_id,
+    reverses_id, reversal_part, from_liquid_after, from_staked_after, from_sequence, to_liquid_after,
+    to_staked_after, to_sequence, booked_at, booked_xid, acting
+)
+SELECT id, type, 'completed', from_member, to_member, amount, purpose, description, reference, journal_entry,
+       reverses, reversal_part, from_liquid, from_staked, from_sequence, to_liquid, to_staked, to_sequence,
+       booked_at, pg_current_xact_id(), %(acting)s
+  FROM booked
+RETURNING id, booked_at, created_at
+"""
+_COMPLETE = f"""
+WITH {_CLOCK}, {_ROWS}, {_BALANCES}
+UPDATE cloud_credits_cloudtransaction t
+   SET state = 'completed', journal_entry_id = booked.journal_entry,
+       from_liquid_after = from_liquid, from_staked_after = from_staked, from_sequence = booked.from_sequence,
+       to_liquid_after = to_liquid, to_staked_after = to_staked, to_sequence = booked.to_sequence,
+       booked_at = booked.booked_at, booked_xid = pg_current_xact_id()
+  FROM booked
+ WHERE t.id = booked.id
+RETURNING t.id, t.booked_at, t.created_at
+"""
+
+
+def _write(
+    sql: str,
+    settled: Sequence[Settled],
+    ids: Sequence[int],
+    entries: Mapping[int, int],
+    locked: Mapping[int, LockedBalance],
+    acting: Actor,
+) -> dict[int, tuple[datetime, datetime]]:
+    """Runs the statement; returns `booked_at` and `created_at` by transaction id."""
+    latest = [row.booked_at for row in locked.values() if row.booked_at is not None]
+    parameters = _row_columns(settled, ids, entries) | _balance_columns(settled, ids, locked)
+    parameters |= {"floor": max(latest) + TICK if latest else EPOCH, "acting": acting.label}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return {row_id: (booked_at, created_at) for row_id, booked_at, created_at in cursor.fetchall()}
+
+
+def _row_columns(settled: Sequence[Settled], ids: Sequence[int], entries: Mapping[int, int]) -> dict[str, list[Any]]:
+    movements = [step.movement for step in settled]
+    columns: dict[str, list[Any]] = {
+        "id": list(ids),
+        "type": [movement.type.value for movement in movements],
+        "from_member": [movement.from_member for movement in movements],
+        "to_member": [movement.to_member for movement in movements],
+        "amount": [movement.amount for movement in movements],
+        "purpose": [movement.purpose.value for movement in movements],
+        "description": [movement.description for movement in movements],
+        "reference": [movement.reference for movement in movements],
+        "journal_entry": [entries.get(index) for index in range(len(movements))],
+        "reverses": [movement.reverses for movement in movements],
+        "reversal_part": [movement.reversal_part for movement in movements],
+    }
+    for side, holdings in (
+        ("from", [step.from_after for step in settled]),
+        ("to", [step.to_after for step in settled]),
+    ):
+        columns[f"{side}_liquid"] = [holding.liquid if holding else None for holding in holdings]
+        columns[f"{side}_staked"] = [holding.staked if holding else None for holding in holdings]
+        columns[f"{side}_sequence"] = [holding.sequence if holding else None for holding in holdings]
+    return columns
+
+
+def _balance_columns(
+    settled: Sequence[Settled], ids: Sequence[int], locked: Mapping[int, LockedBalance]
+) -> dict[str, list[Any]]:
+    """Each touched balance as its last movement leaves it."""
+    last: dict[int, tuple[Holding, int]] = {}
+    for step, transaction_id in zip(settled, ids, strict=True):
+        sides = ((step.movement.from_member, step.from_after), (step.movement.to_member, step.to_after))
+        for member_id, holding in sides:
+            if member_id is not None and holding is not None:
+                last[member_id] = (holding, transaction_id)
+    return {
+        "balance": [locked[member_id].id for member_id in last],
+        "liquid": [holding.liquid for holding, _ in last.values()],
+        "staked": [holding.staked for holding, _ in last.values()],
+        "version": [holding.sequence for holding, _ in last.values()],
+        "last_id": [transaction_id for _, transaction_id in last.values()],
+    }

@@ -1,0 +1,141 @@
+"""The facts this floor announces. Amounts are plain decimal strings; the brief's field names are kept."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from habitat.events.policies.registry import event_type
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudMinted:
+    """Credits were created."""
+
+    name: ClassVar[str] = "cloud.minted"
+    transaction_id: int
+    member_id: int
+    quantity: str
+    amount_paid: str
+    payment_method: str
+    reference: str
+    balance_after: str
+    journal_entry_id: int | None
+    timestamp: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudTransferred:
+    """Credits went from one member to another."""
+
+    name: ClassVar[str] = "cloud.transferred"
+    transaction_id: int
+    from_member_id: int
+    to_member_id: int
+    quantity: str
+    from_balance_after: str
+    to_balance_after: str
+    memo: str
+    purpose: str
+    journal_entry_id: int | None
+    timestamp: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudRedeemed:
+    """Credits were spent on infrastructure. Usage fields are null for a redemption without a metered event."""
+
+    name: ClassVar[str] = "cloud.redeemed"
+    transaction_id: int
+    member_id: int
+    quantity: str
+    credit_value: str
+    balance_after: str
+    journal_entry_id: int | None
+    timestamp: str
+    primitive: str | None = None
+    resource_units: str | None = None
+    unit: str | None = None
+    service_name: str | None = None
+    meter_id: int | None = None
+    metered_at: str | None = None
+    rate_card_version: int | None = None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudBurned:
+    """Credits were destroyed."""
+
+    name: ClassVar[str] = "cloud.burned"
+    transaction_id: int
+    member_id: int
+    quantity: str
+    reason: str
+    balance_after: str
+    journal_entry_id: int | None
+    timestamp: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudStaked:
+    """Credits were locked for a time."""
+
+    name: ClassVar[str] = "cloud.staked"
+    transaction_id: int
+    position_id: int
+    member_id: int
+    quantity: str
+    lock_duration_days: int
+    revenue_share_percent: str
+    unlock_at: str
+    balance_after: str
+    staked_after: str
+    timestamp: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudUnstaked:
+    """Locked credits became liquid again."""
+
+    name: ClassVar[str] = "cloud.unstaked"
+    transaction_id: int
+    position_id: int
+    member_id: int
+    quantity: str
+    balance_after: str
+    staked_after: str
+    timestamp: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudCorrected:
+    """A balance was put right, or a transaction undone (`reverses`)."""
+
+    name: ClassVar[str] = "cloud.corrected"
+    transaction_ids: list[int]
+    from_member_id: int | None
+    to_member_id: int | None
+    quantity: str
+    reason: str
+    reverses: int | None
+    receivable: str
+    journal_entry_ids: list[int]
+    timestamp: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudIdentityInitialized:
+    """A member got a name, an address and a balance."""
+
+    name: ClassVar[str] = "cloud.identity_initialized"
+    member_id: int
+    ens_subname: str
+    ethereum_address: str
+    balance_id: int
+    ens_id: int

@@ -1,0 +1,91 @@
+"""Every row lock of the credit ledger, in the house's one order: period → owner rows by id → balances by id."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import connection
+
+from cloud_credits.errors import NoCloudIdentity, PositionNotActive, UnknownMember
+from cloud_credits.models import CloudTransaction, Receivable, StakingPosition
+from cloud_credits.policies.movements import Holding
+from habitat.members.models import Member
+
+
+@dataclass(frozen=True, slots=True)
+class LockedBalance:
+    """A balance row held FOR NO KEY UPDATE, with what the checks need to know of its member."""
+
+    id: int
+    member_id: int
+    holding: Holding
+    booked_at: datetime | None
+    status: str
+    system_code: str | None
+
+
+# Ordered by balance id, so that two verbs over the same members never wait for each other in a circle.
+_BALANCES = """
+SELECT b.id, b.member_id, b.liquid, b.staked, b.version, b.booked_at, m.display_name, m.status, m.system_code
+  FROM cloud_credits_cloudbalance b
+  JOIN members_member m ON m.id = b.member_id
+ WHERE b.member_id = ANY(%s)
+ ORDER BY b.id
+   FOR NO KEY UPDATE OF b
+"""
+
+
+def balances(member_ids: Collection[int]) -> dict[int, LockedBalance]:
+    """The members' balances, locked in id order. Raises NoCloudIdentity or UnknownMember for one that is missing."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BALANCES, [sorted(set(member_ids))])
+        found = {row[1]: _locked(row) for row in cursor.fetchall()}
+    for member_id in member_ids:
+        if member_id not in found:
+            _raise_missing(member_id)
+    return found
+
+
+def _locked(
+    row: tuple[int, int, Decimal, Decimal, int, datetime | None, str, str, str | None],
+) -> LockedBalance:
+    balance_id, member_id, liquid, staked, version, booked_at, name, status, system_code = row
+    holding = Holding(liquid=liquid, staked=staked, sequence=version, holder=name)
+    return LockedBalance(balance_id, member_id, holding, booked_at, status, system_code)
+
+
+def _raise_missing(member_id: int) -> None:
+    name = Member.objects.filter(pk=member_id).values_list("display_name", flat=True).first()
+    if name is None:
+        raise UnknownMember(given=member_id)
+    raise NoCloudIdentity(holder=name)
+
+
+def cloud_transaction(transaction_id: int) -> CloudTransaction:
+    """One ledger row, locked before any balance."""
+    return CloudTransaction.objects.select_for_update(of=("self",), no_key=True).get(pk=transaction_id)
+
+
+def active_position(position_id: int) -> StakingPosition:
+    """One stake, locked before any balance. Raises PositionNotActive."""
+    position = StakingPosition.objects.select_for_update(of=("self",), no_key=True).get(pk=position_id)
+    if position.unstake_transaction_id is not None:
+        raise PositionNotActive
+    return position
+
+
+def receivables_owed(member_id: int) -> list[Receivable]:
+    """What a member still owes, oldest first, locked before any balance."""
+    return list(Receivable.objects.owed_by(member_id).select_for_update(of=("self",), no_key=True))
+
+
+def member(member_id: int) -> Member:
+    """One member's row: what happens once a member waits here."""
+    return Member.objects.select_for_update(of=("self",), no_key=True).get(pk=member_id)
+
+
+def last_block() -> None:
+    """One sealer at a time: a transaction-level advisory lock, since the next block has no row to lock yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cloud_credits.chain'))")

@@ -1,0 +1,32 @@
+DROP TRIGGER registration_kept_whole ON cloud_credits_ensregistration;
+DROP TRIGGER registration_kept ON cloud_credits_ensregistration;
+DROP TRIGGER registration_moves ON cloud_credits_ensregistration;
+DROP FUNCTION cloud_credits_registration_moves();
+DROP TRIGGER receivable_kept_whole ON cloud_credits_receivable;
+DROP TRIGGER receivable_kept ON cloud_credits_receivable;
+DROP TRIGGER receivable_moves ON cloud_credits_receivable;
+DROP FUNCTION cloud_credits_receivable_moves();
+DROP TRIGGER position_kept_whole ON cloud_credits_stakingposition;
+DROP TRIGGER position_kept ON cloud_credits_stakingposition;
+DROP TRIGGER position_states ON cloud_credits_stakingposition;
+DROP TRIGGER block_kept_whole ON cloud_credits_chainblock;
+DROP TRIGGER block_kept ON cloud_credits_chainblock;
+DROP TRIGGER idempotency_key_kept_whole ON cloud_credits_idempotencykey;
+DROP TRIGGER idempotency_key_kept ON cloud_credits_idempotencykey;
+DROP TRIGGER balance_kept_whole ON cloud_credits_cloudbalance;
+DROP TRIGGER balance_kept ON cloud_credits_cloudbalance;
+DROP TRIGGER balance_moves ON cloud_credits_cloudbalance;
+DROP FUNCTION cloud_credits_balance_moves();
+DROP TRIGGER balance_born ON cloud_credits_cloudbalance;
+DROP FUNCTION cloud_credits_balance_born();
+DROP TRIGGER transaction_kept_whole ON cloud_credits_cloudtransaction;
+DROP TRIGGER transaction_kept ON cloud_credits_cloudtransaction;
+DROP TRIGGER transaction_moves ON cloud_credits_cloudtransaction;
+DROP FUNCTION cloud_credits_transaction_moves();
+DROP TRIGGER transaction_born ON cloud_credits_cloudtransaction;
+DROP FUNCTION cloud_credits_transaction_born();
+DROP FUNCTION cloud_credits_check_booked(bigint[], timestamptz);
+DROP FUNCTION cloud_credits_canonical(cloud_credits_cloudtransaction);
+GRANT UPDATE, DELETE ON cloud_credits_cloudtransaction, cloud_credits_cloudbalance, cloud_credits_idempotencykey,
+    cloud_credits_chainblock, cloud_credits_stakingposition, cloud_credits_receivable,
+    cloud_credits_ensregistration TO habitat_app;

@@ -1,0 +1,53 @@
+"""What a member owes the cooperative because the credits to take back were already spent (account 1310)."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import models
+from django.db.models import F, Q
+
+from cloud_credits.models.balances import CREDIT
+from cloud_credits.models.transactions import CloudTransaction
+from habitat.members.models import Member
+from treasury.models import JournalEntry
+
+if TYPE_CHECKING:
+    from habitat.members.models import User
+
+
+class ReceivableQuerySet(models.QuerySet["Receivable"]):
+    def visible_to(self, user: "User | AnonymousUser") -> "ReceivableQuerySet":
+        """A member's own; all of them for who may view receivables."""
+        if user.has_perm("cloud_credits.view_receivable"):
+            return self
+        return self.filter(member__in=Member.objects.visible_to(user))
+
+    def owed_by(self, member_id: int) -> "ReceivableQuerySet":
+        """Not fully settled yet, oldest first."""
+        return self.filter(member_id=member_id, settled__lt=F("amount")).order_by("id")
+
+
+class Receivable(models.Model):
+    """An amount in CLOUD that could not be taken back. `settled` only grows, up to `amount`."""
+
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="receivables", editable=False)
+    amount = models.DecimalField(**CREDIT, editable=False)
+    settled = models.DecimalField(**CREDIT, default=0, editable=False)
+    origin = models.ForeignKey(
+        CloudTransaction, on_delete=models.PROTECT, related_name="receivables", editable=False
+    )
+    journal_entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="+", editable=False)
+    created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+
+    objects = ReceivableQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(name="receivable_amount_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(
+                name="receivable_settled_within", condition=Q(settled__gte=0, settled__lte=F("amount"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Receivable {self.pk} of {self.member}"
