@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Q
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from habitat.members.policies.statuses import MemberKind, MemberStatus, SystemAccount
 
@@ -19,7 +19,7 @@ class MemberQuerySet(models.QuerySet["Member"]):
         """A member sees themself; who may view members sees all; anybody else nobody."""
         if user.has_perm("members.view_member"):
             return self
-        if not user.is_authenticated:
+        if user.pk is None:
             return self.none()
         return self.filter(user=user)
 
@@ -27,7 +27,7 @@ class MemberQuerySet(models.QuerySet["Member"]):
         return self.get(system_code=account.value)
 
 
-class Member(models.Model):
+class Member(FSMModelMixin, models.Model):
     """A holder of credits. Its id is its member number; it is never deleted."""
 
     kind = models.CharField(max_length=16, choices=[(kind.value, kind.value) for kind in MemberKind])
@@ -53,13 +53,15 @@ class Member(models.Model):
     objects = MemberQuerySet.as_manager()
 
     class Meta:
+        permissions: ClassVar = [
+            ("change_status", "Can admit, suspend, reinstate and end memberships"),
+            ("manage_roles", "Can give roles and take them away"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="member_status_known", condition=Q(status__in=[status.value for status in MemberStatus])
             ),
-            models.CheckConstraint(
-                name="member_kind_known", condition=Q(kind__in=[kind.value for kind in MemberKind])
-            ),
+            models.CheckConstraint(name="member_kind_known", condition=Q(kind__in=[kind.value for kind in MemberKind])),
             models.CheckConstraint(
                 name="member_system_has_code_and_no_sign_in",
                 condition=Q(kind=MemberKind.SYSTEM.value, system_code__isnull=False, user__isnull=True)
@@ -67,8 +69,7 @@ class Member(models.Model):
             ),
             models.CheckConstraint(
                 name="member_subname_form",
-                condition=Q(ens_subname__isnull=True)
-                | Q(ens_subname__regex=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"),
+                condition=Q(ens_subname__isnull=True) | Q(ens_subname__regex=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"),
                 violation_error_message="A name has 1 to 63 of a–z, 0–9 and hyphens, with no hyphen at either end.",
             ),
             models.CheckConstraint(
@@ -78,10 +79,10 @@ class Member(models.Model):
             ),
             models.CheckConstraint(
                 name="member_identity_whole",
-                condition=Q(ens_subname__isnull=True, ethereum_address__isnull=True, cloud_wallet_created_at__isnull=True)
-                | Q(
-                    ens_subname__isnull=False, ethereum_address__isnull=False, cloud_wallet_created_at__isnull=False
-                ),
+                condition=Q(
+                    ens_subname__isnull=True, ethereum_address__isnull=True, cloud_wallet_created_at__isnull=True
+                )
+                | Q(ens_subname__isnull=False, ethereum_address__isnull=False, cloud_wallet_created_at__isnull=False),
                 violation_error_message="A cloud identity is a name, an address and its date, together.",
             ),
         ]

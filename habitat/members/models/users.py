@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
 
 
@@ -25,7 +26,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """Somebody who can sign in. Roles are groups; staff reach the back office."""
 
-    email = models.EmailField("e-mail address", max_length=254)
+    email = models.EmailField("e-mail address", max_length=254, unique=True)
     is_active = models.BooleanField("may sign in", default=True)
     is_staff = models.BooleanField("may open the back office", default=False)
     joined_at = models.DateTimeField(auto_now_add=True)
@@ -41,7 +42,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 Lower("email"), name="user_email_unique", violation_error_message="This address already has a sign-in."
-            )
+            ),
+            models.CheckConstraint(
+                name="user_never_superuser",
+                condition=Q(is_superuser=False),
+                violation_error_message="Rights come from roles: there are no superusers.",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,13 @@
+REVOKE UPDATE (last_used_at, revoked_at, revoked_by, revoke_reason) ON controls_servicekey FROM habitat_app;
+GRANT UPDATE ON controls_servicekey TO habitat_app;
+GRANT DELETE ON controls_approval, controls_alert, controls_servicekey, controls_setting TO habitat_app;
+DROP TRIGGER controls_setting_kept ON controls_setting;
+DROP TRIGGER controls_servicekey_kept ON controls_servicekey;
+DROP TRIGGER controls_servicekey_fixed ON controls_servicekey;
+DROP FUNCTION controls_servicekey_fixed();
+DROP TRIGGER controls_alert_kept ON controls_alert;
+DROP TRIGGER controls_alert_state ON controls_alert;
+DROP TRIGGER controls_approval_kept ON controls_approval;
+DROP TRIGGER controls_approval_settled ON controls_approval;
+DROP FUNCTION controls_approval_settled();
+DROP TRIGGER controls_approval_state ON controls_approval;

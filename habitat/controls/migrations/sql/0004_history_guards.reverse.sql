@@ -1,0 +1,3 @@
+GRANT UPDATE, DELETE ON controls_settinghistory, controls_keyhistory TO habitat_app;
+DROP TRIGGER controls_keyhistory_append_only ON controls_keyhistory;
+DROP TRIGGER controls_settinghistory_append_only ON controls_settinghistory;

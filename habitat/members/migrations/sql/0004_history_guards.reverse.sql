@@ -1,0 +1,4 @@
+GRANT UPDATE, DELETE ON members_memberhistory, members_userhistory, members_rolehistory TO habitat_app;
+DROP TRIGGER members_rolehistory_append_only ON members_rolehistory;
+DROP TRIGGER members_userhistory_append_only ON members_userhistory;
+DROP TRIGGER members_memberhistory_append_only ON members_memberhistory;
