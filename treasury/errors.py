@@ -1,0 +1,117 @@
+"""What treasury refuses, by name: a stable code, a sentence for people, and the numbers in it."""
+
+from habitat.errors import HabitatError
+
+
+class TooFewLines(HabitatError):
+    code = "too_few_lines"
+    template = "A journal entry needs at least two lines; this one has {count}."
+
+
+class EntryUnbalanced(HabitatError):
+    code = "entry_unbalanced"
+    template = "Debits and credits must be equal: debits are {debit}, credits are {credit}."
+
+
+class UnknownAccount(HabitatError):
+    code = "unknown_account"
+    template = "There is no account {code} in the chart."
+
+
+class AccountTakesNoLines(HabitatError):
+    code = "account_takes_no_lines"
+    template = "Account {code} only sums up its sub-accounts. Post to one of them."
+
+
+class AccountInactive(HabitatError):
+    code = "account_inactive"
+    template = "Account {code} is no longer in use."
+
+
+class AccountOfOtherLedger(HabitatError):
+    code = "account_of_other_ledger"
+    template = "Account {code} belongs to the {account_ledger} ledger; this entry is of the {ledger} ledger."
+
+
+class AccountTakesNoSubAccounts(HabitatError):
+    code = "account_takes_no_sub_accounts"
+    template = "Account {code} takes lines itself, so it cannot have sub-accounts."
+
+
+class AccountCodeMalformed(HabitatError):
+    code = "account_code_malformed"
+    template = "“{code}” is not an account code: four digits, or a parent's four digits, a hyphen and a name."
+
+
+class AccountCodeTaken(HabitatError):
+    code = "account_code_taken"
+    status = 409
+    template = "There is already an account {code}."
+
+
+class SourceMissing(HabitatError):
+    code = "source_missing"
+    template = "Every entry names its source: what kind of thing it comes from, and which one."
+
+
+class NoPeriod(HabitatError):
+    code = "no_period"
+    template = "{on} lies in no accounting period, or every period from then on is closed."
+
+
+class PeriodClosed(HabitatError):
+    code = "period_closed"
+    status = 409
+    template = "{on} lies in period {period}, which is {state}: nothing more can be dated there."
+
+
+class AlreadyReversed(HabitatError):
+    code = "already_reversed"
+    status = 409
+    template = "Entry {entry} was already reversed, by entry {reversal}."
+
+
+class UnknownEntry(HabitatError):
+    code = "unknown_entry"
+    status = 404
+    template = "There is no entry {entry}."
+
+
+class PeriodOverlaps(HabitatError):
+    code = "period_overlaps"
+    status = 409
+    template = "A period from {start} to {end} would overlap one that exists, or its name is taken."
+
+
+class PeriodDatesWrong(HabitatError):
+    code = "period_dates_wrong"
+    template = "A period starts before it ends, and right where the one before it ends ({expected})."
+
+
+class PeriodInWrongState(HabitatError):
+    code = "period_in_wrong_state"
+    status = 409
+    template = "Period {period} is {state}; this needs it to be {needed}."
+
+
+class PeriodOutOfOrder(HabitatError):
+    code = "period_out_of_order"
+    status = 409
+    template = "Period {other} stands in the way: it is {state}. Periods close in order and reopen in reverse."
+
+
+class NextPeriodMissing(HabitatError):
+    code = "next_period_missing"
+    status = 409
+    template = "Open the period that follows {period} first: new facts need a place to go."
+
+
+class PeriodNotOver(HabitatError):
+    code = "period_not_over"
+    status = 409
+    template = "Period {period} runs until {end}; it can be closed from that day on."
+
+
+class RangeBackwards(HabitatError):
+    code = "range_backwards"
+    template = "The range ends ({end}) before it starts ({start})."

@@ -1,0 +1,58 @@
+"""Every lock of this floor. Order of the house: mint switch, period, owner rows by id, balances by id."""
+
+from datetime import date
+
+from django.db.models import QuerySet
+
+from treasury.errors import NoPeriod, PeriodClosed
+from treasury.models import Period
+from treasury.policies.periods import PeriodState
+
+# FOR SHARE: posts do not wait for each other, only for a close; Django has no spelling for it. When the row turns
+# out to have left `open` while we waited, PostgreSQL skips it and takes the next one.
+_OPEN_PERIOD = """
+SELECT p.id, p.name, p.start, p."end", p.state
+  FROM treasury_period p
+ WHERE p.state = 'open'
+   AND p."end" > %(on)s
+   AND EXISTS (SELECT FROM treasury_period own WHERE own.start <= %(on)s AND %(on)s < own."end")
+ ORDER BY p.start
+ LIMIT 1
+   FOR SHARE OF p
+"""
+_PERIOD_OF = """
+SELECT p.id, p.name, p.start, p."end", p.state
+  FROM treasury_period p
+ WHERE p.start <= %(on)s AND %(on)s < p."end"
+   FOR SHARE OF p
+"""
+
+
+def open_period(*, on: date) -> Period:
+    """The open period that takes a fact of the day `on`, locked FOR SHARE until the transaction ends.
+
+    That is the period of `on` if it is open, else the earliest open one after it (domain §6). First lock of every
+    action that posts. Raises NoPeriod when `on` lies in no period or nothing from then on is open.
+    """
+    for period in Period.objects.raw(_OPEN_PERIOD, {"on": on}):
+        return period
+    raise NoPeriod(on=on.isoformat(), field="effective_on")
+
+
+def period_of(*, on: date, states: frozenset[PeriodState]) -> Period:
+    """The period that holds `on`, locked FOR SHARE. Raises NoPeriod, or PeriodClosed when not in `states`."""
+    for period in Period.objects.raw(_PERIOD_OF, {"on": on}):
+        if period.state not in states:
+            raise PeriodClosed(on=on.isoformat(), period=period.name, state=period.state, field="effective_on")
+        return period
+    raise NoPeriod(on=on.isoformat(), field="effective_on")
+
+
+def period_to_change(*, period_id: int) -> Period:
+    """The period FOR UPDATE: waits for every post into it, and makes later ones wait."""
+    return Period.objects.select_for_update(of=("self",)).get(pk=period_id)
+
+
+def all_periods() -> QuerySet[Period]:
+    """Every period FOR UPDATE, in order: for the verbs that compare a period with its neighbours."""
+    return Period.objects.select_for_update(of=("self",)).order_by("start")

@@ -1,0 +1,21 @@
+GRANT UPDATE, DELETE ON treasury_journalentry, treasury_journalline, treasury_periodchange,
+    treasury_period, treasury_account TO habitat_app;
+DROP TRIGGER accountday_no_truncate ON treasury_accountday;
+DROP TRIGGER accountday_unseals ON treasury_accountday;
+DROP TRIGGER account_kept ON treasury_account;
+DROP TRIGGER account_guard ON treasury_account;
+DROP TRIGGER period_next_exists ON treasury_period;
+DROP TRIGGER period_kept ON treasury_period;
+DROP TRIGGER period_state ON treasury_period;
+DROP TRIGGER periodchange_append_only ON treasury_periodchange;
+DROP TRIGGER journalline_append_only ON treasury_journalline;
+DROP TRIGGER journalentry_append_only ON treasury_journalentry;
+DROP TRIGGER journalentry_has_lines ON treasury_journalentry;
+DROP TRIGGER journalentry_guard ON treasury_journalentry;
+DROP TRIGGER journalline_guard ON treasury_journalline;
+DROP FUNCTION treasury_unseal_days();
+DROP FUNCTION treasury_guard_account();
+DROP FUNCTION treasury_guard_close();
+DROP FUNCTION treasury_entry_has_lines();
+DROP FUNCTION treasury_guard_entries();
+DROP FUNCTION treasury_guard_lines();
