@@ -7,3 +7,8 @@ class ControlsConfig(AppConfig):
     name = "habitat.controls"
     label = "controls"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from habitat.controls.policies import settings
+
+        settings.register(settings.SETTINGS)
