@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from django.db import connection
@@ -11,6 +11,7 @@ from cloud_credits.errors import NoCloudIdentity, PositionNotActive, UnknownMemb
 from cloud_credits.models import CloudTransaction, Receivable, StakingPosition
 from cloud_credits.policies.movements import Holding
 from habitat.members.models import Member
+from treasury.locks import open_period
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,12 @@ def _raise_missing(member_id: int) -> None:
 def cloud_transaction(transaction_id: int) -> CloudTransaction:
     """One ledger row, locked before any balance."""
     return CloudTransaction.objects.select_for_update(of=("self",), no_key=True).get(pk=transaction_id)
+
+
+def pending_in_order(transaction_id: int) -> CloudTransaction:
+    """A ledger row about to be completed: the period is locked first, for its completion posts."""
+    open_period(on=datetime.now(tz=UTC).date())
+    return cloud_transaction(transaction_id)
 
 
 def active_position(position_id: int) -> StakingPosition:

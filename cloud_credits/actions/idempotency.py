@@ -37,7 +37,7 @@ class Claim:
 # checked at commit, holds the two together. A second caller waits on the unique index until the first ends.
 _CLAIM = """
 INSERT INTO cloud_credits_idempotencykey (namespace, operation, key, digest, transaction_id)
-VALUES (%s, %s, %s, %s, nextval('cloud_credits_cloudtransaction_id_seq'))
+VALUES (%s, %s, %s, %s, coalesce(%s::bigint, nextval('cloud_credits_cloudtransaction_id_seq')))
 ON CONFLICT ON CONSTRAINT idempotency_key_once DO NOTHING
 RETURNING transaction_id
 """
@@ -47,13 +47,18 @@ SELECT digest, transaction_id FROM cloud_credits_idempotencykey
 """
 
 
-def claim(*, namespace: str, operation: str, key: str, content: dict[str, Any]) -> Claim:
-    """Takes the key for this content. Raises IdempotencyKeyRequired, IdempotencyConflict."""
+def claim(
+    *, namespace: str, operation: str, key: str, content: dict[str, Any], effect: int | None = None
+) -> Claim:
+    """Takes the key for this content. Raises IdempotencyKeyRequired, IdempotencyConflict.
+
+    `effect` is the transaction the key stands for when it exists already; otherwise an id is drawn.
+    """
     if not key or len(key) > LONGEST_KEY or not key.isprintable():
         raise IdempotencyKeyRequired
     fingerprint = digest(content)
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [namespace, operation, key, fingerprint])
+        cursor.execute(_CLAIM, [namespace, operation, key, fingerprint, effect])
         drawn = cursor.fetchone()
         if drawn is not None:
             return Claim(transaction_id=drawn[0], is_new=True)

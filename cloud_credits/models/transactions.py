@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django_fsm import FSMField, transition
 
 from cloud_credits.models.balances import CREDIT
-from cloud_credits.policies.movements import Purpose, TransactionState, TransactionType
+from cloud_credits.policies.movements import Movement, Purpose, TransactionState, TransactionType
 from habitat.faces.fields import TransactionIdField
 from habitat.members.models import Member
 from habitat.money import CLOUD, Money, cloud_to_usd
@@ -120,6 +120,8 @@ class CloudTransaction(models.Model):
             ("grant_credits", "Can grant credits from the cooperative's own accounts"),
             ("initialize_identity", "Can set up cloud identities"),
             ("transfer_for_members", "Can transfer on a member's behalf"),
+            ("redeem_credits", "Can redeem on a member's behalf"),
+            ("stake_for_members", "Can stake and release on a member's behalf"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -166,6 +168,20 @@ class CloudTransaction(models.Model):
     @property
     def amount_usd(self) -> "Decimal":
         return cloud_to_usd(self.amount)
+
+    def as_movement(self) -> Movement:
+        """What this row did or will do, for the rules."""
+        return Movement(
+            type=TransactionType(self.type),
+            amount=self.amount,
+            purpose=Purpose(self.purpose),
+            from_member=self.from_member_id,
+            to_member=self.to_member_id,
+            description=self.description,
+            reference=self.reference,
+            reverses=self.reverses_id,
+            reversal_part=self.reversal_part,
+        )
 
     @transition(field=state, source=TransactionState.PENDING.value, target=TransactionState.PROCESSING.value)
     def process(self) -> None:

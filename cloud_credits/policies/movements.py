@@ -92,6 +92,12 @@ class Movement:
     from_statuses: frozenset[MemberStatus] | None = None
     to_statuses: frozenset[MemberStatus] | None = None
 
+    def admitting(
+        self, *, from_statuses: frozenset[MemberStatus] | None = None, to_statuses: frozenset[MemberStatus] | None = None
+    ) -> "Movement":
+        """This movement with the memberships that may stand on its sides."""
+        return replace(self, from_statuses=from_statuses, to_statuses=to_statuses)
+
     @property
     def is_lock(self) -> bool:
         """Stakes and unstakes move credits inside one balance."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from cloud_credits.errors import LockOutOfRange
-from habitat.money import EXACT_DIGITS, rounded
+from habitat.money import DOWN, EXACT_DIGITS, rounded
 
 SHORTEST_DAYS: Final = 30
 LONGEST_DAYS: Final = 365
@@ -30,3 +30,11 @@ def share_percent(days: int) -> Decimal:
 def unlocks_at(staked_at: datetime, days: int) -> datetime:
     """The first moment the stake may be released: `days` whole days later."""
     return staked_at + timedelta(days=days)
+
+
+def stakeable(*, liquid: Decimal, staked: Decimal, cap_percent: Decimal) -> Decimal:
+    """CLOUD a member may still stake when at most `cap_percent` of what they hold may be staked; never below zero."""
+    with localcontext() as context:
+        context.prec = EXACT_DIGITS
+        ceiling = rounded((liquid + staked) * cap_percent / 100, 8, DOWN)
+    return max(min(liquid, ceiling - staked), Decimal(0))

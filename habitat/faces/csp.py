@@ -32,5 +32,5 @@ class FaceCSPMiddleware(CSPMiddleware):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         policy = next((policy for prefix, policy in BY_PREFIX if request.path.startswith(prefix)), STRICT)
-        response._csp_config = policy  # noqa: SLF001 - the attribute django-csp's own decorators set
+        response._csp_config = policy
         return super().process_response(request, response)

@@ -6,4 +6,11 @@ from django.apps import AppConfig
 class NotificationsConfig(AppConfig):
     name = "habitat.notifications"
     label = "notifications"
+    verbose_name = "Notifications"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from habitat.events.workflows import queue
+        from habitat.notifications.workflows import emails
+
+        queue.register(queue.EMAILS, emails.drain)

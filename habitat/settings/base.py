@@ -4,6 +4,8 @@ from pathlib import Path
 
 from environs import Env
 
+from habitat.settings import look
+
 env = Env()
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -125,7 +127,10 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Habitat <habitat@localhost>")
+
+UNFOLD = look.UNFOLD
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -167,6 +172,8 @@ Q_CLUSTER = {
     "label": "Task queue",
 }
 EVENT_BUS_URL = env.str("EVENT_BUS_URL", default="")
+# `timer`: committed events wake the workers, at most twice a second a process. `none`: only `tick` does.
+EVENT_WAKE = env.str("EVENT_WAKE", default="timer")
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

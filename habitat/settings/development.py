@@ -1,7 +1,7 @@
 """A person's own machine: embedded PostgreSQL, e-mail on the console, no second factor asked of staff."""
 
 from habitat.local.cluster import development_cluster
-from habitat.settings.base import *  # noqa: F403
+from habitat.settings.base import *
 from habitat.settings.base import DATABASE_ROLE, env
 from habitat.settings.database import databases
 

@@ -1,6 +1,6 @@
 """Members' money is here: everything from the environment, nothing with a default that is unsafe."""
 
-from habitat.settings.base import *  # noqa: F403
+from habitat.settings.base import *
 from habitat.settings.base import DATABASE_ROLE, env
 from habitat.settings.database import databases
 

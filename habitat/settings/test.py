@@ -1,11 +1,11 @@
 """The suite: its own PostgreSQL cluster (see tests/conftest.py), e-mail in memory, cheap password hashes."""
 
 from habitat.local.cluster import test_cluster
-from habitat.settings.base import *  # noqa: F403
+from habitat.settings.base import *
 from habitat.settings.base import DATABASE_ROLE, env
 from habitat.settings.database import databases
 
-SECRET_KEY = "test-only-not-a-secret-0123456789abcdefghijklmnopqrstuvwxyz"  # noqa: S105
+SECRET_KEY = "test-only-not-a-secret-0123456789abcdefghijklmnopqrstuvwxyz"
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 
@@ -14,6 +14,7 @@ ALLOWED_HOSTS = ["*"]
 _cluster = test_cluster()
 _database = env.str("HABITAT_TEST_DATABASE", default="habitat")
 DATABASES = databases(_cluster.url("app", _database), _cluster.url("owner", _database), DATABASE_ROLE)
+EVENT_WAKE = env.str("EVENT_WAKE", default="none")
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)

@@ -1,13 +1,12 @@
 """RabbitMQ, spoken through kombu: a durable topic exchange, one durable queue a subscriber, confirmed publishing."""
 
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import kombu
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, MessageNacked
 from kombu.exceptions import OperationalError
 
 from habitat.events.errors import BusUnreachable
@@ -16,7 +15,12 @@ from habitat.events.policies.registry import Subscriber
 EXCHANGE_NAME: Final = "cloud"
 CONNECT_SECONDS: Final = 5
 CONFIRM_SECONDS: Final = 10
+HEARTBEAT_SECONDS: Final = 60
+IDLE_SECONDS: Final = 1
+PERSISTENT: Final = 2
 PREFETCH: Final = 10
+
+BROKEN: Final = (AMQPError, MessageNacked, OperationalError, OSError)
 
 EXCHANGE: Final = kombu.Exchange(EXCHANGE_NAME, type="topic", durable=True)
 QUEUES: Final = tuple(
@@ -42,8 +46,8 @@ class Bus(Protocol):
         """Those the broker confirmed to hold durably. Raises BusUnreachable when it confirmed none."""
         ...
 
-    def consume(self, handle: Callable[[int], None], *, idle_seconds: float) -> int:
-        """Calls `handle(delivery id)` for each message and acknowledges it afterwards, until none came for so long."""
+    def consume(self, handle: Callable[[int], None], *, going_on: Callable[[], bool]) -> None:
+        """Calls `handle(delivery id)` for each message and acknowledges it afterwards, while `going_on()`."""
         ...
 
 
@@ -67,51 +71,40 @@ class RabbitMQ:
                 raise
         return confirmed
 
-    def consume(self, handle: Callable[[int], None], *, idle_seconds: float) -> int:
-        handled = 0
-
-        def on_message(body: Any, message: kombu.Message) -> None:  # noqa: ANN401, ARG001
-            nonlocal handled
-            # A handler that raises leaves the message unacknowledged: the broker gives it to somebody again.
+    def consume(self, handle: Callable[[int], None], *, going_on: Callable[[], bool]) -> None:
+        def on_message(body: object, message: kombu.Message) -> None:  # noqa: ARG001 - the id is all that counts
+            # When `handle` raises, the message stays unacknowledged and the broker gives it to somebody again.
             handle(int(message.properties["message_id"]))
             message.ack()
-            handled += 1
 
         with self._connected() as connection, connection.channel() as channel:
             _declare(channel)
             consumer = kombu.Consumer(channel, queues=list(QUEUES), callbacks=[on_message], accept=["json"])
             consumer.qos(prefetch_count=PREFETCH)
             with consumer:
-                while True:
-                    try:
-                        connection.drain_events(timeout=idle_seconds)
-                    except TimeoutError:
-                        return handled
+                while going_on():
+                    with suppress(TimeoutError):
+                        connection.drain_events(timeout=IDLE_SECONDS)
+                    connection.heartbeat_check()
 
     @contextmanager
     def _connected(self) -> Iterator[kombu.Connection]:
         connection = kombu.Connection(
             self._url,
             connect_timeout=CONNECT_SECONDS,
-            heartbeat=0,
-            transport_options={"confirm_publish": True, "confirm_timeout": CONFIRM_SECONDS},
+            heartbeat=HEARTBEAT_SECONDS,
+            transport_options={"confirm_publish": True},
         )
         try:
             connection.connect()
             yield connection
-        except (AMQPError, OperationalError, ConnectionError, socket.gaierror, TimeoutError) as error:
+        except BROKEN as error:
             # The address holds a password: only the kind of failure is told.
             raise BusUnreachable(why=type(error).__name__) from None
         finally:
-            _close(connection)
-
-
-def _close(connection: kombu.Connection) -> None:
-    """Closes without complaint: a broker that died cannot say goodbye."""
-    try:
-        connection.release()
-    except (AMQPError, OSError):
-        connection.collapse() if hasattr(connection, "collapse") else None
+            # A broker that died cannot say goodbye.
+            with suppress(*BROKEN):
+                connection.release()
 
 
 def _declare(channel: Any) -> None:  # noqa: ANN401 - kombu is untyped
@@ -124,6 +117,7 @@ def _publish(producer: kombu.Producer, notice: Notice) -> None:
         {"delivery": str(notice.delivery_id), "event": str(notice.event_id), "name": notice.event_name},
         routing_key=f"{notice.subscriber}.{notice.event_name}",
         message_id=str(notice.delivery_id),
-        delivery_mode=kombu.Exchange.PERSISTENT_DELIVERY_MODE if False else 2,
+        delivery_mode=PERSISTENT,
         mandatory=True,
+        confirm_timeout=CONFIRM_SECONDS,
     )

@@ -1,0 +1,9 @@
+"""The database's own guards of this floor, for `verify_books` to find."""
+
+from habitat.controls.policies.guards import Guard
+
+GUARDS = (
+    Guard("notifications_email", "notifications_email_state", "trigger", "an e-mail that is sent without sending"),
+    Guard("notifications_email", "email_once_an_event", "constraint", "a second mail for one event"),
+    Guard("notifications_notification", "notification_once_an_event", "constraint", "a second notice for one event"),
+)

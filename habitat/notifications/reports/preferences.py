@@ -1,0 +1,36 @@
+"""What a member wants to hear, and how: their choices over the defaults."""
+
+from dataclasses import dataclass
+
+from habitat.notifications.models import Preference
+from habitat.notifications.policies.channels import Channel
+from habitat.notifications.policies.types import NotificationType, types
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One kind of notice and whether it comes by each channel."""
+
+    type: NotificationType
+    wanted: dict[Channel, bool]
+
+
+def choices(member_id: int) -> list[Choice]:
+    """Every kind, by title, with what holds for the member."""
+    chosen = {
+        (row.type, Channel(row.channel)): row.wanted for row in Preference.objects.filter(member_id=member_id)
+    }
+    return [
+        Choice(
+            kind, {channel: chosen.get((kind.code, channel), channel in kind.default_channels) for channel in Channel}
+        )
+        for kind in types()
+    ]
+
+
+def channels(member_id: int, kind: NotificationType) -> set[Channel]:
+    """The channels by which the member wants notices of this kind."""
+    chosen = {
+        Channel(row.channel): row.wanted for row in Preference.objects.filter(member_id=member_id, type=kind.code)
+    }
+    return {channel for channel in Channel if chosen.get(channel, channel in kind.default_channels)}

@@ -1,0 +1,1 @@
+"""Flows of this floor: the clock and its jobs."""
