@@ -175,11 +175,6 @@ class MeteredMemberUnknown(HabitatError):
     template = "There is no member {given}."
 
 
-class MayNotRedeem(HabitatError):
-    code = "may_not_redeem"
-    template = "Member {member} is {status} and may not redeem credits."
-
-
 class EventConflict(HabitatError):
     code = "event_conflict"
     status = 409

@@ -1,7 +1,7 @@
 """Usage comes in: priced, redeemed and written down in one transaction, exactly once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -9,7 +9,9 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from cloud_credits.actions import movements
-from cloud_credits.errors import EventConflict, MayNotRedeem, MeteredMemberUnknown
+from cloud_credits.actions.movements import liquid_after
+from cloud_credits.actions.redemptions import redeemed, redemption
+from cloud_credits.errors import EventConflict, MemberNotActive, MeteredMemberUnknown
 from cloud_credits.events import CloudRedeemed
 from cloud_credits.models import MeteringRefusal
 from cloud_credits.policies.metering import (
@@ -20,7 +22,6 @@ from cloud_credits.policies.metering import (
     require_not_ahead,
     require_not_late,
 )
-from cloud_credits.policies.movements import Movement, Purpose, TransactionType
 from cloud_credits.policies.pricing import cost
 from cloud_credits.policies.rate_cards import Card
 from cloud_credits.reports.rate_cards import card_at
@@ -37,7 +38,7 @@ LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
 
 # One round trip tells who the member is and whether the event is already here.
 _KNOWN = """
-SELECT m.status, u.id, u.digest, u.cost, c.version, t.from_liquid_after
+SELECT m.status, m.display_name, u.id, u.digest, u.cost, c.version, t.from_liquid_after
   FROM (SELECT %s::bigint AS member_id) AS asked
   LEFT JOIN members_member m ON m.id = asked.member_id
   LEFT JOIN cloud_credits_resourceusage u ON u.service_key_id = %s AND u.event_id = %s
@@ -63,7 +64,8 @@ class _RecordedMeanwhile(Exception):
 class _Known:
     """What the database knows of an event before it is judged."""
 
-    member_status: str | None
+    status: str | None
+    holder: str | None
     digest: bytes | None
     outcome: MeteringOutcome | None
 
@@ -82,7 +84,7 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
     """Prices the event at its end time, redeems its cost and writes its usage: all or nothing, once.
 
     The same event again answers the first outcome with `replayed`. Raises EventConflict (the id was used for other
-    content), EventInFuture, EventTooLate, NoCardInForce, MeteredMemberUnknown, MayNotRedeem, InsufficientBalance,
+    content), EventInFuture, EventTooLate, NoCardInForce, MeteredMemberUnknown, MemberNotActive (suspended), InsufficientBalance,
     NoCloudIdentity. This is not one transaction as other actions are: a refusal rolls its transaction back, and is
     then logged in one of its own; it blocks nothing, the event may be sent again (domain §3).
     """
@@ -136,10 +138,16 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
     require_not_ahead(event, now=now)
     if approval_id is None:
         require_not_late(event, now=now)
-    _require_may_redeem(event, known.member_status)
+    _require_may_redeem(event, known)
     card = card_at(event.ended_at)
     price = cost(event.quantity, card.rate(event.primitive))
-    applied = movements.apply([_redemption(event, price)], acting=acting)[0]
+    movement = redemption(
+        member_id=event.member_id,
+        quantity=price,
+        description=f"{event.primitive.value} usage: {plain(event.quantity)} {event.unit}",
+        reference=event.event_id,
+    )
+    [applied] = movements.apply([movement], acting=acting)
     late_approval = approval_id if is_late(event, now=now) else None
     meter_id = _write(event, card, price, applied, key_id=key_id, approval_id=late_approval, received_at=now)
     outcome = MeteringOutcome(
@@ -147,7 +155,7 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
         cloud_cost=price,
         usd_value=cloud_to_usd(price),
         rate_card_version=card.version,
-        member_balance_after=_liquid_after(applied),
+        member_balance_after=Decimal(liquid_after(applied.from_after)),
         replayed=False,
     )
     emit(_fact(event, outcome, applied), acting=acting)
@@ -157,9 +165,9 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
 def _known(event: MeteringEvent, key_id: int) -> _Known:
     with connection.cursor() as cursor:
         cursor.execute(_KNOWN, [event.member_id, key_id, event.event_id])
-        status, meter_id, digest, price, version, balance_after = cursor.fetchone()
+        status, holder, meter_id, digest, price, version, balance_after = cursor.fetchone()
     if meter_id is None:
-        return _Known(member_status=status, digest=None, outcome=None)
+        return _Known(status=status, holder=holder, digest=None, outcome=None)
     outcome = MeteringOutcome(
         meter_id=meter_id,
         cloud_cost=price,
@@ -168,7 +176,7 @@ def _known(event: MeteringEvent, key_id: int) -> _Known:
         member_balance_after=balance_after,
         replayed=True,
     )
-    return _Known(member_status=status, digest=bytes(digest), outcome=outcome)
+    return _Known(status=status, holder=holder, digest=bytes(digest), outcome=outcome)
 
 
 def _replay(event: MeteringEvent, known: _Known) -> MeteringOutcome:
@@ -177,22 +185,12 @@ def _replay(event: MeteringEvent, known: _Known) -> MeteringOutcome:
     return known.outcome
 
 
-def _require_may_redeem(event: MeteringEvent, status: str | None) -> None:
-    if status is None:
+def _require_may_redeem(event: MeteringEvent, known: _Known) -> None:
+    """The writer judges again under the balance's lock; here the field at fault is named."""
+    if known.status is None:
         raise MeteredMemberUnknown(given=event.member_id, field="memberId")
-    if status not in MAY_REDEEM:
-        raise MayNotRedeem(member=event.member_id, status=status, field="memberId")
-
-
-def _redemption(event: MeteringEvent, price: Decimal) -> Movement:
-    return Movement(
-        type=TransactionType.REDEMPTION,
-        amount=price,
-        purpose=Purpose.REDEMPTION,
-        from_member=event.member_id,
-        description=f"{event.primitive.value} usage: {plain(event.quantity)} {event.unit}",
-        reference=event.event_id,
-    )
+    if known.status not in MAY_REDEEM:
+        raise MemberNotActive(holder=known.holder, status=known.status, field="memberId")
 
 
 def _write(
@@ -233,15 +231,18 @@ def _write(
     return int(written[0])
 
 
-def _liquid_after(applied: movements.Applied) -> Decimal:
-    if applied.from_after is None:
-        message = "a redemption leaves a balance behind"
-        raise ValueError(message)
-    return applied.from_after.liquid
-
-
 def _fact(event: MeteringEvent, outcome: MeteringOutcome, applied: movements.Applied) -> CloudRedeemed:
-    raise NotImplementedError
+    """The redemption's fact with the usage behind it."""
+    return replace(
+        redeemed(applied),
+        primitive=event.primitive.value,
+        resource_units=plain(event.quantity),
+        unit=event.unit,
+        service_name=event.service_name,
+        meter_id=outcome.meter_id,
+        metered_at=event.ended_at.isoformat(),
+        rate_card_version=outcome.rate_card_version,
+    )
 
 
 @transaction.atomic

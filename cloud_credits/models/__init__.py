@@ -3,7 +3,7 @@
 from cloud_credits.models.balances import CloudBalance, SyncStatus
 from cloud_credits.models.chain import ChainBlock
 from cloud_credits.models.identities import EnsRegistration
-from cloud_credits.models.rate_cards import RateCard, RateCardQuerySet
+from cloud_credits.models.rate_cards import RateCard, RateCardHistory, RateCardQuerySet
 from cloud_credits.models.receivables import Receivable
 from cloud_credits.models.self_metering import (
     SelfMeterCharge,
@@ -23,6 +23,7 @@ __all__ = [
     "IdempotencyKey",
     "MeteringRefusal",
     "RateCard",
+    "RateCardHistory",
     "RateCardQuerySet",
     "Receivable",
     "ResourceUsage",

@@ -33,7 +33,6 @@ class RateCardQuerySet(models.QuerySet["RateCard"]):
         return self.exclude(state=_DRAFT)
 
 
-@pghistory.track()
 class RateCard(models.Model):
     """Four rates in CLOUD a unit. Editable as a draft; frozen by a trigger from the moment it is proposed."""
 
@@ -187,3 +186,21 @@ class RateCard(models.Model):
     @transition(field=state, source=CardState.ACTIVE.value, target=CardState.SUPERSEDED.value)
     def give_way(self) -> None:
         """A later card is in force."""
+
+
+class RateCardHistory(
+    pghistory.create_event_model(  # type: ignore[misc]
+        RateCard,
+        pghistory.InsertEvent(),
+        pghistory.UpdateEvent(),
+        context_field=pghistory.ContextJSONField(),
+        obj_field=pghistory.ObjForeignKey(related_name="history", related_query_name="history"),
+    )
+):
+    """Each version of a rate card's row, as it was after the change."""
+
+    class Meta:
+        ordering = ("-pgh_id",)
+        verbose_name = "rate card's history"
+        verbose_name_plural = "rate cards' history"
+        default_permissions = ("view",)
