@@ -97,7 +97,9 @@ class SubnameTaken(HabitatError):
 
 class InvalidAddress(HabitatError):
     code = "invalid_address"
-    template = "“{given}” is not an Ethereum address: 0x and 40 hexadecimal digits, with a right checksum if mixed case."
+    template = (
+        "“{given}” is not an Ethereum address: 0x and 40 hexadecimal digits, with a right checksum if mixed case."
+    )
 
 
 class AddressTaken(HabitatError):
@@ -154,7 +156,9 @@ class StartAfterEnd(HabitatError):
 
 class EventInFuture(HabitatError):
     code = "event_in_future"
-    template = "The usage ends at {given}, which is more than {minutes} minutes ahead of now. Check the service's clock."
+    template = (
+        "The usage ends at {given}, which is more than {minutes} minutes ahead of now. Check the service's clock."
+    )
 
 
 class EventTooLate(HabitatError):

@@ -101,16 +101,22 @@ def reverse(
     held = locks.cloud_transaction(original.pk)
     sides = [side for side in (held.from_member_id, held.to_member_id) if side is not None]
     holdings = {member: row.holding for member, row in locks.balances(sides).items()}
-    undoing = undo(
-        held.as_movement(), transaction_id=held.pk, state=held.state, holdings=holdings, why=why
-    )
+    undoing = undo(held.as_movement(), transaction_id=held.pk, state=held.state, holdings=holdings, why=why)
     applied = movements.apply(undoing.movements, acting=acting)
     entry_ids = _owe(undoing, held, why, applied, acting, period) if undoing.owed else []
     held.mark_reversed()
     held.save(update_fields=["state"])
     emit(
-        _corrected(applied, held.to_member_id, held.from_member_id, held.amount, why, original=held.pk,
-                   receivable=undoing.owed, entry_ids=entry_ids),
+        _corrected(
+            applied,
+            held.to_member_id,
+            held.from_member_id,
+            held.amount,
+            why,
+            original=held.pk,
+            receivable=undoing.owed,
+            entry_ids=entry_ids,
+        ),
         acting=acting,
     )
     return Outcome(held, replayed=False)
@@ -134,9 +140,7 @@ def _owe(
         )
         entry_id = entry.pk
         posted = [entry.pk]
-    Receivable.objects.create(
-        member_id=undoing.debtor, amount=undoing.owed, origin=original, journal_entry_id=entry_id
-    )
+    Receivable.objects.create(member_id=undoing.debtor, amount=undoing.owed, origin=original, journal_entry_id=entry_id)
     return posted
 
 

@@ -131,9 +131,7 @@ def _members_of(movements: Sequence[Movement]) -> set[int]:
 
 def _draw_ids(count: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval('cloud_credits_cloudtransaction_id_seq') FROM generate_series(1, %s)", [count]
-        )
+        cursor.execute("SELECT nextval('cloud_credits_cloudtransaction_id_seq') FROM generate_series(1, %s)", [count])
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -157,9 +155,7 @@ def _post(
 ) -> dict[int, int]:
     """One entry a group, whose movements may even out to nothing; returns entry ids by movement index."""
     techne = techne_id()
-    summed = [
-        (indices, posting([movements[index] for index in indices], techne=techne)) for indices in groups.values()
-    ]
+    summed = [(indices, posting([movements[index] for index in indices], techne=techne)) for indices in groups.values()]
     posted = [(indices, lines) for indices, lines in summed if lines]
     drafts = [
         Draft(

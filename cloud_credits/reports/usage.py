@@ -123,9 +123,7 @@ def by_member(*, start: datetime, end: datetime) -> UsageSummary:
     return UsageSummary(start=start, end=end, lines=tuple(_totals(start, end, None, by_member=("member_id",))))
 
 
-def _totals(
-    start: datetime, end: datetime, member_id: int | None, *, by_member: tuple[str, ...]
-) -> list[UsageTotal]:
+def _totals(start: datetime, end: datetime, member_id: int | None, *, by_member: tuple[str, ...]) -> list[UsageTotal]:
     mine = Q(member_id=member_id) if member_id is not None else Q()
     order = list(Primitive)
     rows = (
