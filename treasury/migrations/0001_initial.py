@@ -12,190 +12,341 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='SealedDay',
+            name="SealedDay",
             fields=[
-                ('day', models.DateField(primary_key=True, serialize=False)),
-                ('horizon', habitat.events.models.fields.TransactionIdField()),
+                ("day", models.DateField(primary_key=True, serialize=False)),
+                ("horizon", habitat.events.models.fields.TransactionIdField()),
             ],
             options={
-                'ordering': ['day'],
+                "ordering": ["day"],
             },
         ),
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=29, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('kind', models.CharField(choices=[('asset', 'asset'), ('liability', 'liability'), ('equity', 'equity'), ('revenue', 'revenue'), ('expense', 'expense')], max_length=16)),
-                ('normal_side', models.CharField(choices=[('D', 'debit'), ('C', 'credit')], max_length=1)),
-                ('ledger', models.CharField(choices=[('book', 'book'), ('tax', 'tax')], default='book', max_length=8)),
-                ('is_postable', models.BooleanField(default=True, verbose_name='takes lines')),
-                ('is_active', models.BooleanField(default=True, verbose_name='in use')),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sub_accounts', to='treasury.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=29, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("asset", "asset"),
+                            ("liability", "liability"),
+                            ("equity", "equity"),
+                            ("revenue", "revenue"),
+                            ("expense", "expense"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("normal_side", models.CharField(choices=[("D", "debit"), ("C", "credit")], max_length=1)),
+                ("ledger", models.CharField(choices=[("book", "book"), ("tax", "tax")], default="book", max_length=8)),
+                ("is_postable", models.BooleanField(default=True, verbose_name="takes lines")),
+                ("is_active", models.BooleanField(default=True, verbose_name="in use")),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sub_accounts",
+                        to="treasury.account",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['code'],
-                'permissions': [('open_account', 'Can open a sub-account'), ('retire_account', 'Can retire an account')],
+                "ordering": ["code"],
+                "permissions": [
+                    ("open_account", "Can open a sub-account"),
+                    ("retire_account", "Can retire an account"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='JournalEntry',
+            name="JournalEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ledger', models.CharField(choices=[('book', 'book'), ('tax', 'tax')], max_length=8)),
-                ('occurred_at', models.DateTimeField(help_text='When the fact happened.')),
-                ('effective_on', models.DateField(help_text='The day it counts in the books.')),
-                ('posted_at', models.DateTimeField(db_default=treasury.models.journal.ClockTime(), help_text='When it was written down.')),
-                ('source_kind', models.CharField(max_length=32)),
-                ('source_ref', models.CharField(max_length=200)),
-                ('description', models.CharField(max_length=500)),
-                ('idempotency_key', models.CharField(max_length=200, unique=True)),
-                ('content_digest', models.BinaryField(max_length=32)),
-                ('posted_by', models.CharField(max_length=64)),
-                ('transaction', habitat.events.models.fields.TransactionIdField(db_default=habitat.events.models.fields.CurrentTransaction(), editable=False)),
-                ('reverses', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversals', to='treasury.journalentry')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("ledger", models.CharField(choices=[("book", "book"), ("tax", "tax")], max_length=8)),
+                ("occurred_at", models.DateTimeField(help_text="When the fact happened.")),
+                ("effective_on", models.DateField(help_text="The day it counts in the books.")),
+                (
+                    "posted_at",
+                    models.DateTimeField(
+                        db_default=treasury.models.journal.ClockTime(), help_text="When it was written down."
+                    ),
+                ),
+                ("source_kind", models.CharField(max_length=32)),
+                ("source_ref", models.CharField(max_length=200)),
+                ("description", models.CharField(max_length=500)),
+                ("idempotency_key", models.CharField(max_length=200, unique=True)),
+                ("content_digest", models.BinaryField(max_length=32)),
+                ("posted_by", models.CharField(max_length=64)),
+                (
+                    "transaction",
+                    habitat.events.models.fields.TransactionIdField(
+                        db_default=habitat.events.models.fields.CurrentTransaction(), editable=False
+                    ),
+                ),
+                (
+                    "reverses",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reversals",
+                        to="treasury.journalentry",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'journal entries',
-                'permissions': [('reverse_entry', 'Can reverse an entry'), ('adjust_books', 'Can propose an adjusting entry'), ('approve_adjustment', "Can approve another's adjusting entry"), ('view_reports', 'Can read the financial reports')],
+                "verbose_name_plural": "journal entries",
+                "permissions": [
+                    ("reverse_entry", "Can reverse an entry"),
+                    ("adjust_books", "Can propose an adjusting entry"),
+                    ("approve_adjustment", "Can approve another's adjusting entry"),
+                    ("view_reports", "Can read the financial reports"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='JournalLine',
+            name="JournalLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('side', models.CharField(choices=[('D', 'debit'), ('C', 'credit')], max_length=1)),
-                ('amount', models.DecimalField(decimal_places=8, max_digits=20)),
-                ('memo', models.CharField(blank=True, default='', max_length=200)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='treasury.account')),
-                ('entry', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='treasury.journalentry')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("side", models.CharField(choices=[("D", "debit"), ("C", "credit")], max_length=1)),
+                ("amount", models.DecimalField(decimal_places=8, max_digits=20)),
+                ("memo", models.CharField(blank=True, default="", max_length=200)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lines",
+                        to="treasury.account",
+                    ),
+                ),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lines",
+                        to="treasury.journalentry",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Period',
+            name="Period",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=32, unique=True)),
-                ('start', models.DateField()),
-                ('end', models.DateField(help_text='The first day that no longer belongs to the period.')),
-                ('state', django_fsm.FSMField(choices=[('open', 'open'), ('closing', 'closing'), ('closed', 'closed'), ('locked', 'locked')], default='open', max_length=50, protected=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=32, unique=True)),
+                ("start", models.DateField()),
+                ("end", models.DateField(help_text="The first day that no longer belongs to the period.")),
+                (
+                    "state",
+                    django_fsm.FSMField(
+                        choices=[("open", "open"), ("closing", "closing"), ("closed", "closed"), ("locked", "locked")],
+                        default="open",
+                        max_length=50,
+                        protected=True,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['start'],
-                'permissions': [('open_period', 'Can open the next period'), ('close_period', 'Can begin, call off and finish a close'), ('lock_period', 'Can lock a closed period'), ('reopen_period', 'Can reopen a closed period')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('end__gt', models.F('start'))), name='period_starts_before_it_ends', violation_error_message='A period starts before it ends.'), models.CheckConstraint(condition=models.Q(('state__in', ['open', 'closing', 'closed', 'locked'])), name='period_state_known'), django.contrib.postgres.constraints.ExclusionConstraint(expressions=[(treasury.models.periods.DateSpan('start', 'end', models.Value('[)')), '&&')], name='period_no_overlap', violation_error_message='Periods do not overlap.')],
+                "ordering": ["start"],
+                "permissions": [
+                    ("open_period", "Can open the next period"),
+                    ("close_period", "Can begin, call off and finish a close"),
+                    ("lock_period", "Can lock a closed period"),
+                    ("reopen_period", "Can reopen a closed period"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("end__gt", models.F("start"))),
+                        name="period_starts_before_it_ends",
+                        violation_error_message="A period starts before it ends.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("state__in", ["open", "closing", "closed", "locked"])),
+                        name="period_state_known",
+                    ),
+                    django.contrib.postgres.constraints.ExclusionConstraint(
+                        expressions=[(treasury.models.periods.DateSpan("start", "end", models.Value("[)")), "&&")],
+                        name="period_no_overlap",
+                        violation_error_message="Periods do not overlap.",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
-            model_name='journalentry',
-            name='period',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='treasury.period'),
+            model_name="journalentry",
+            name="period",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="entries",
+                to="treasury.period",
+            ),
         ),
         migrations.CreateModel(
-            name='PeriodChange',
+            name="PeriodChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('verb', models.CharField(max_length=16)),
-                ('from_state', models.CharField(blank=True, max_length=16)),
-                ('to_state', models.CharField(max_length=16)),
-                ('reason', models.TextField()),
-                ('actor', models.CharField(max_length=64)),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('period', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='treasury.period')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("verb", models.CharField(max_length=16)),
+                ("from_state", models.CharField(blank=True, max_length=16)),
+                ("to_state", models.CharField(max_length=16)),
+                ("reason", models.TextField()),
+                ("actor", models.CharField(max_length=64)),
+                ("at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "period",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="changes", to="treasury.period"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='AccountDay',
+            name="AccountDay",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('debit', models.DecimalField(decimal_places=8, max_digits=28)),
-                ('credit', models.DecimalField(decimal_places=8, max_digits=28)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='days', to='treasury.account')),
-                ('day', models.ForeignKey(db_column='day', db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='sums', to='treasury.sealedday')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("debit", models.DecimalField(decimal_places=8, max_digits=28)),
+                ("credit", models.DecimalField(decimal_places=8, max_digits=28)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="days",
+                        to="treasury.account",
+                    ),
+                ),
+                (
+                    "day",
+                    models.ForeignKey(
+                        db_column="day",
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sums",
+                        to="treasury.sealedday",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('code__regex', '^[1-6][0-9]{3}(-[0-9A-Za-z][0-9A-Za-z.]{0,23})?$')), name='account_code_form'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("code__regex", "^[1-6][0-9]{3}(-[0-9A-Za-z][0-9A-Za-z.]{0,23})?$")),
+                name="account_code_form",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['asset', 'liability', 'equity', 'revenue', 'expense'])), name='account_kind_known'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["asset", "liability", "equity", "revenue", "expense"])),
+                name="account_kind_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('normal_side__in', ['D', 'C'])), name='account_side_known'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("normal_side__in", ["D", "C"])), name="account_side_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('ledger__in', ['book', 'tax'])), name='account_ledger_known'),
+            model_name="account",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ledger__in", ["book", "tax"])), name="account_ledger_known"
+            ),
         ),
         migrations.AddIndex(
-            model_name='journalline',
-            index=models.Index(fields=['entry'], include=('account', 'side', 'amount'), name='line_entry'),
+            model_name="journalline",
+            index=models.Index(fields=["entry"], include=("account", "side", "amount"), name="line_entry"),
         ),
         migrations.AddIndex(
-            model_name='journalline',
-            index=models.Index(fields=['account', 'entry'], include=('side', 'amount'), name='line_account'),
+            model_name="journalline",
+            index=models.Index(fields=["account", "entry"], include=("side", "amount"), name="line_account"),
         ),
         migrations.AddConstraint(
-            model_name='journalline',
-            constraint=models.CheckConstraint(condition=models.Q(('side__in', ['D', 'C'])), name='line_side_known'),
+            model_name="journalline",
+            constraint=models.CheckConstraint(condition=models.Q(("side__in", ["D", "C"])), name="line_side_known"),
         ),
         migrations.AddConstraint(
-            model_name='journalline',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='line_amount_positive', violation_error_message='The amount of a line is more than zero.'),
+            model_name="journalline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0)),
+                name="line_amount_positive",
+                violation_error_message="The amount of a line is more than zero.",
+            ),
         ),
         migrations.AddIndex(
-            model_name='journalentry',
-            index=models.Index(fields=['effective_on', 'id'], name='entry_effective'),
+            model_name="journalentry",
+            index=models.Index(fields=["effective_on", "id"], name="entry_effective"),
         ),
         migrations.AddIndex(
-            model_name='journalentry',
-            index=models.Index(fields=['transaction'], name='entry_transaction'),
+            model_name="journalentry",
+            index=models.Index(fields=["transaction"], name="entry_transaction"),
         ),
         migrations.AddIndex(
-            model_name='journalentry',
-            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['posted_at'], name='entry_posted'),
+            model_name="journalentry",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                autosummarize=True, fields=["posted_at"], name="entry_posted"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='journalentry',
-            constraint=models.UniqueConstraint(condition=models.Q(('reverses__isnull', False)), fields=('reverses',), name='entry_reversed_once', violation_error_message='An entry is reversed once.'),
+            model_name="journalentry",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("reverses__isnull", False)),
+                fields=("reverses",),
+                name="entry_reversed_once",
+                violation_error_message="An entry is reversed once.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='journalentry',
-            constraint=models.CheckConstraint(condition=models.Q(('ledger__in', ['book', 'tax'])), name='entry_ledger_known'),
+            model_name="journalentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ledger__in", ["book", "tax"])), name="entry_ledger_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='journalentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('source_kind', ''), _negated=True), models.Q(('source_ref', ''), _negated=True)), name='entry_names_its_source'),
+            model_name="journalentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("source_kind", ""), _negated=True), models.Q(("source_ref", ""), _negated=True)
+                ),
+                name="entry_names_its_source",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='journalentry',
-            constraint=models.CheckConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), name='entry_has_key'),
+            model_name="journalentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True), name="entry_has_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='journalentry',
-            constraint=models.CheckConstraint(condition=models.Q(('reverses__isnull', True), ('reverses__lt', models.F('id')), _connector='OR'), name='entry_reverses_another'),
+            model_name="journalentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reverses__isnull", True), ("reverses__lt", models.F("id")), _connector="OR"),
+                name="entry_reverses_another",
+            ),
         ),
         migrations.AddIndex(
-            model_name='accountday',
-            index=models.Index(fields=['account', 'day'], include=('debit', 'credit'), name='account_day_account'),
+            model_name="accountday",
+            index=models.Index(fields=["account", "day"], include=("debit", "credit"), name="account_day_account"),
         ),
         migrations.AddConstraint(
-            model_name='accountday',
-            constraint=models.UniqueConstraint(fields=('day', 'account'), name='account_day_once'),
+            model_name="accountday",
+            constraint=models.UniqueConstraint(fields=("day", "account"), name="account_day_once"),
         ),
     ]
