@@ -169,7 +169,7 @@ def test_dead_letter__after_the_last_attempt_with_one_alert_and_replay_by_a_pers
             "analytics": (0, 0),
         }
 
-        first, second = dead.order_by("id")
+        first, _second = dead.order_by("id")
         for wrong, actor, reason in (
             (NotAllowed, ANNA, "please"),
             (ReasonRequired, OLGA, "  "),
