@@ -7,3 +7,17 @@ class CloudCreditsConfig(AppConfig):
     name = "cloud_credits"
     label = "cloud_credits"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from cloud_credits import events
+        from cloud_credits.actions import mints
+        from cloud_credits.policies.settings import SETTINGS
+        from habitat.controls.actions import approvals
+        from habitat.controls.policies import approvals as kinds
+        from habitat.controls.policies import settings
+
+        assert events
+        settings.register(SETTINGS)
+        kinds.register(mints.MANUAL_MINT, permission="cloud_credits.approve_mint", title="Mint credits by hand")
+        approvals.on_granted(mints.MANUAL_MINT, mints.carry_out_manual_mint)
+        approvals.on_refused(mints.MANUAL_MINT, mints.abandon_manual_mint)

@@ -11,15 +11,16 @@ from cloud_credits import locks
 from cloud_credits.actions import idempotency, movements
 from cloud_credits.actions.idempotency import Outcome
 from cloud_credits.actions.movements import Applied
-from cloud_credits.actions.rights import require, require_reason
 from cloud_credits.errors import SelfTransfer, UnknownMember
 from cloud_credits.events import CloudCorrected
 from cloud_credits.models import CloudTransaction, Receivable
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
 from cloud_credits.policies.reversals import Undoing, undo
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 from habitat.money import Money, plain, require_cloud
 from treasury.actions import journal
 from treasury.locks import open_period
@@ -101,16 +102,22 @@ def reverse(
     held = locks.cloud_transaction(original.pk)
     sides = [side for side in (held.from_member_id, held.to_member_id) if side is not None]
     holdings = {member: row.holding for member, row in locks.balances(sides).items()}
-    undoing = undo(
-        held.as_movement(), transaction_id=held.pk, state=held.state, holdings=holdings, why=why
-    )
+    undoing = undo(held.as_movement(), transaction_id=held.pk, state=held.state, holdings=holdings, why=why)
     applied = movements.apply(undoing.movements, acting=acting)
     entry_ids = _owe(undoing, held, why, applied, acting, period) if undoing.owed else []
     held.mark_reversed()
     held.save(update_fields=["state"])
     emit(
-        _corrected(applied, held.to_member_id, held.from_member_id, held.amount, why, original=held.pk,
-                   receivable=undoing.owed, entry_ids=entry_ids),
+        _corrected(
+            applied,
+            held.to_member_id,
+            held.from_member_id,
+            held.amount,
+            why,
+            original=held.pk,
+            receivable=undoing.owed,
+            entry_ids=entry_ids,
+        ),
         acting=acting,
     )
     return Outcome(held, replayed=False)
@@ -134,9 +141,7 @@ def _owe(
         )
         entry_id = entry.pk
         posted = [entry.pk]
-    Receivable.objects.create(
-        member_id=undoing.debtor, amount=undoing.owed, origin=original, journal_entry_id=entry_id
-    )
+    Receivable.objects.create(member_id=undoing.debtor, amount=undoing.owed, origin=original, journal_entry_id=entry_id)
     return posted
 
 

@@ -47,9 +47,7 @@ SELECT digest, transaction_id FROM cloud_credits_idempotencykey
 """
 
 
-def claim(
-    *, namespace: str, operation: str, key: str, content: dict[str, Any], effect: int | None = None
-) -> Claim:
+def claim(*, namespace: str, operation: str, key: str, content: dict[str, Any], effect: int | None = None) -> Claim:
     """Takes the key for this content. Raises IdempotencyKeyRequired, IdempotencyConflict.
 
     `effect` is the transaction the key stands for when it exists already; otherwise an id is drawn.

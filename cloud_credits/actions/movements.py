@@ -131,9 +131,7 @@ def _members_of(movements: Sequence[Movement]) -> set[int]:
 
 def _draw_ids(count: int) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval('cloud_credits_cloudtransaction_id_seq') FROM generate_series(1, %s)", [count]
-        )
+        cursor.execute("SELECT nextval('cloud_credits_cloudtransaction_id_seq') FROM generate_series(1, %s)", [count])
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -157,9 +155,7 @@ def _post(
 ) -> dict[int, int]:
     """One entry a group, whose movements may even out to nothing; returns entry ids by movement index."""
     techne = techne_id()
-    summed = [
-        (indices, posting([movements[index] for index in indices], techne=techne)) for indices in groups.values()
-    ]
+    summed = [(indices, posting([movements[index] for index in indices], techne=techne)) for indices in groups.values()]
     posted = [(indices, lines) for indices, lines in summed if lines]
     drafts = [
         Draft(
@@ -217,7 +213,7 @@ INSERT INTO cloud_credits_cloudtransaction (
 )
 SELECT id, type, 'completed', from_member, to_member, amount, purpose, description, reference, journal_entry,
        reverses, reversal_part, from_liquid, from_staked, from_sequence, to_liquid, to_staked, to_sequence,
-       booked_at, pg_current_xact_id(), %(acting)s
+       booked_at, pg_current_xact_id()::text::bigint, %(acting)s
   FROM booked
 RETURNING id, booked_at, created_at
 """
@@ -227,7 +223,7 @@ UPDATE cloud_credits_cloudtransaction t
    SET state = 'completed', journal_entry_id = booked.journal_entry,
        from_liquid_after = from_liquid, from_staked_after = from_staked, from_sequence = booked.from_sequence,
        to_liquid_after = to_liquid, to_staked_after = to_staked, to_sequence = booked.to_sequence,
-       booked_at = booked.booked_at, booked_xid = pg_current_xact_id()
+       booked_at = booked.booked_at, booked_xid = pg_current_xact_id()::text::bigint
   FROM booked
  WHERE t.id = booked.id
 RETURNING t.id, t.booked_at, t.created_at

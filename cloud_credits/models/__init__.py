@@ -3,9 +3,17 @@
 from cloud_credits.models.balances import CloudBalance, SyncStatus
 from cloud_credits.models.chain import ChainBlock
 from cloud_credits.models.identities import EnsRegistration
+from cloud_credits.models.rate_cards import RateCard, RateCardHistory, RateCardQuerySet
 from cloud_credits.models.receivables import Receivable
+from cloud_credits.models.self_metering import (
+    SelfMeterCharge,
+    SelfMeterCount,
+    SelfMeterFlush,
+    SelfMeterRemainder,
+)
 from cloud_credits.models.staking import StakingPosition
 from cloud_credits.models.transactions import CloudTransaction, IdempotencyKey
+from cloud_credits.models.usage import MeteringRefusal, ResourceUsage, ResourceUsageQuerySet, UsageImport
 
 __all__ = [
     "ChainBlock",
@@ -13,7 +21,18 @@ __all__ = [
     "CloudTransaction",
     "EnsRegistration",
     "IdempotencyKey",
+    "MeteringRefusal",
+    "RateCard",
+    "RateCardHistory",
+    "RateCardQuerySet",
     "Receivable",
+    "ResourceUsage",
+    "ResourceUsageQuerySet",
+    "SelfMeterCharge",
+    "SelfMeterCount",
+    "SelfMeterFlush",
+    "SelfMeterRemainder",
     "StakingPosition",
     "SyncStatus",
+    "UsageImport",
 ]

@@ -44,7 +44,12 @@ class CloudBalance(models.Model):
     )
     version = models.BigIntegerField("sequence of the last transaction", default=0, editable=False)
     last_transaction = models.ForeignKey(
-        "cloud_credits.CloudTransaction", on_delete=models.PROTECT, null=True, editable=False, related_name="+", db_index=False
+        "cloud_credits.CloudTransaction",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
     )
     booked_at = models.DateTimeField("time of the last transaction", null=True, editable=False)
 

@@ -42,9 +42,7 @@ class EnsRegistration(models.Model):
             models.UniqueConstraint(
                 name="registration_one_unrevoked_a_member", fields=["member"], condition=Q(revoked_at__isnull=True)
             ),
-            models.CheckConstraint(
-                name="registration_no_email_published", condition=~Q(text_records__has_key="email")
-            ),
+            models.CheckConstraint(name="registration_no_email_published", condition=~Q(text_records__has_key="email")),
         ]
 
     def __str__(self) -> str:

@@ -33,9 +33,7 @@ class Receivable(models.Model):
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="receivables", editable=False)
     amount = models.DecimalField(**CREDIT, editable=False)
     settled = models.DecimalField(**CREDIT, default=0, editable=False)
-    origin = models.ForeignKey(
-        CloudTransaction, on_delete=models.PROTECT, related_name="receivables", editable=False
-    )
+    origin = models.ForeignKey(CloudTransaction, on_delete=models.PROTECT, related_name="receivables", editable=False)
     journal_entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="+", editable=False)
     created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
 

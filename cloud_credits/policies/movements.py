@@ -93,7 +93,10 @@ class Movement:
     to_statuses: frozenset[MemberStatus] | None = None
 
     def admitting(
-        self, *, from_statuses: frozenset[MemberStatus] | None = None, to_statuses: frozenset[MemberStatus] | None = None
+        self,
+        *,
+        from_statuses: frozenset[MemberStatus] | None = None,
+        to_statuses: frozenset[MemberStatus] | None = None,
     ) -> "Movement":
         """This movement with the memberships that may stand on its sides."""
         return replace(self, from_statuses=from_statuses, to_statuses=to_statuses)

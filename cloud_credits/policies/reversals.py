@@ -57,15 +57,11 @@ def undo(original: Movement, *, transaction_id: int, state: str, holdings: Mappi
     if holder is None:
         movements.append(_correction(original, transaction_id, why, part=1, target=giver, amount=original.amount))
     elif taken:
-        movements.append(
-            _correction(original, transaction_id, why, part=1, source=holder, target=giver, amount=taken)
-        )
+        movements.append(_correction(original, transaction_id, why, part=1, source=holder, target=giver, amount=taken))
     owed_lines: list[Line] = []
     if owed and giver is not None:
         movements.append(
-            _correction(
-                original, transaction_id, why, part=2, target=giver, amount=owed, purpose=Purpose.RECEIVABLE
-            )
+            _correction(original, transaction_id, why, part=2, target=giver, amount=owed, purpose=Purpose.RECEIVABLE)
         )
     elif owed:
         dollars = cloud_to_usd(owed)

@@ -10,9 +10,10 @@ class EventsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from habitat.controls.actions.alerts import on_raised
         from habitat.controls.policies.settings import register
         from habitat.events import subscribers
-        from habitat.events.actions import wakes
+        from habitat.events.actions import alerts, wakes
         from habitat.events.policies.settings import SETTINGS
         from habitat.events.workflows import deliveries, queue
 
@@ -20,3 +21,4 @@ class EventsConfig(AppConfig):
         subscribers.register()
         queue.register(queue.DELIVERIES, deliveries.drain)
         wakes.connect(queue.wake)
+        on_raised(alerts.announce)

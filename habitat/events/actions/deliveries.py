@@ -11,14 +11,15 @@ from django.db.models.functions import Now
 
 from habitat.controls.actions.alerts import raise_alert, resolve_cause
 from habitat.controls.reports.settings import value
-from habitat.errors import NotAllowed, ReasonRequired
 from habitat.events import locks
 from habitat.events.actions.wakes import wake_after_commit
 from habitat.events.errors import DeliveryNotDead, NoHandler
 from habitat.events.models import Delivery
 from habitat.events.policies.registry import handlers
 from habitat.events.policies.states import DeliveryState, backoff, error_text
+from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import SYSTEM, Actor
+from habitat.members.policies.permissions import require
 
 logger = logging.getLogger(__name__)
 
@@ -222,10 +223,8 @@ def replay_all(*, subscriber: str, reason: str, acting: Actor) -> int:
 
 
 def _check_replay(reason: str, acting: Actor) -> None:
-    if not acting.may(REPLAY):
-        raise NotAllowed(permission=REPLAY)
-    if not reason.strip():
-        raise ReasonRequired(field="reason")
+    require(acting, REPLAY)
+    require_reason(reason)
 
 
 def _revive(delivery: Delivery, reason: str, acting: Actor) -> None:

@@ -11,10 +11,11 @@ from django.db.models.functions import Now
 
 from habitat.controls.actions.alerts import raise_alert, resolve_cause
 from habitat.controls.reports.settings import value
-from habitat.errors import NotAllowed, ReasonRequired
 from habitat.events.actions.wakes import wake_after_commit
 from habitat.events.policies.states import backoff, error_text
+from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 from habitat.notifications import locks
 from habitat.notifications.errors import EmailNotDead
 from habitat.notifications.models import Email
@@ -93,15 +94,13 @@ def fail(*, claim: EmailClaim, error: Exception, acting: Actor) -> None:
 @transaction.atomic
 def send_again(*, email: Email, reason: str, acting: Actor) -> Email:
     """Queues a dead e-mail once more, under its Message-ID. Raises ReasonRequired, NotAllowed, EmailNotDead."""
-    if not acting.may(RESEND):
-        raise NotAllowed(permission=RESEND)
-    if not reason.strip():
-        raise ReasonRequired(field="reason")
+    require(acting, RESEND)
+    reason = require_reason(reason)
     found = locks.email(email.pk)
     if found.state != EmailState.DEAD.value:
         raise EmailNotDead(email=found.pk, state=found.state)
     logger.info("%s sends e-mail %s again: %s", acting.label, found.pk, reason)
-    note = f"Sent again by {acting.label}: {reason.strip()}. Before: {found.error}"
+    note = f"Sent again by {acting.label}: {reason}. Before: {found.error}"
     found.send_again()
     found.attempts = 0
     _keep(found, error=note[:500])

@@ -11,10 +11,11 @@ from django.db.models.functions import Now
 
 from habitat.controls.actions.alerts import raise_alert, resolve_cause
 from habitat.controls.reports.settings import value
-from habitat.errors import NotAllowed, ReasonRequired
 from habitat.events.actions.wakes import wake_after_commit
 from habitat.events.policies.states import backoff, error_text
+from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 from habitat.workflows import locks
 from habitat.workflows.errors import JobNotFinished
 from habitat.workflows.models import Job
@@ -125,15 +126,13 @@ def fail(*, claim: JobClaim, error: Exception, acting: Actor) -> None:
 @transaction.atomic
 def run_again(*, job: Job, reason: str, acting: Actor) -> Job:
     """Makes a failed or finished job due once more. Raises ReasonRequired, NotAllowed, JobNotFinished."""
-    if not acting.may(RUN):
-        raise NotAllowed(permission=RUN)
-    if not reason.strip():
-        raise ReasonRequired(field="reason")
+    require(acting, RUN)
+    reason = require_reason(reason)
     found = locks.job(job.pk)
     if found.state not in (JobState.FAILED.value, JobState.DONE.value):
         raise JobNotFinished(name=found.name, due_at=f"{found.due_at:%Y-%m-%d %H:%M}Z", state=found.state)
     logger.info("%s runs %s again: %s", acting.label, found, reason)
-    note = f"Run again by {acting.label}: {reason.strip()}. Before: {found.error}"
+    note = f"Run again by {acting.label}: {reason}. Before: {found.error}"
     found.run_again()
     found.attempts = 0
     found.finished_at = None

@@ -1,0 +1,263 @@
+"""Usage comes in: priced, redeemed and written down in one transaction, exactly once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from cloud_credits.actions import movements
+from cloud_credits.actions.movements import liquid_after
+from cloud_credits.actions.redemptions import redeemed, redemption
+from cloud_credits.errors import EventConflict, MemberNotActive, MeteredMemberUnknown
+from cloud_credits.events import CloudRedeemed
+from cloud_credits.models import MeteringRefusal
+from cloud_credits.policies.metering import (
+    MeteringEvent,
+    MeteringOutcome,
+    is_late,
+    parse,
+    require_not_ahead,
+    require_not_late,
+)
+from cloud_credits.policies.pricing import cost
+from cloud_credits.policies.rate_cards import Card
+from cloud_credits.reports.rate_cards import card_at
+from habitat.controls.actions import approvals
+from habitat.controls.models import Approval
+from habitat.errors import HabitatError, NotAllowed, ReasonRequired
+from habitat.events.actions.outbox import emit
+from habitat.members.policies.actors import Actor
+from habitat.members.policies.statuses import MAY_REDEEM
+from habitat.money import cloud_to_usd, plain
+
+LATE_USAGE: Final = "late_usage"
+LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
+
+# One round trip tells who the member is and whether the event is already here.
+_KNOWN = """
+SELECT m.status, m.display_name, u.id, u.digest, u.cost, c.version, t.from_liquid_after
+  FROM (SELECT %s::bigint AS member_id) AS asked
+  LEFT JOIN members_member m ON m.id = asked.member_id
+  LEFT JOIN cloud_credits_resourceusage u ON u.service_key_id = %s AND u.event_id = %s
+  LEFT JOIN cloud_credits_cloudtransaction t ON t.id = u.transaction_id
+  LEFT JOIN cloud_credits_ratecard c ON c.id = u.rate_card_id
+"""
+# Two requests with the same id: the second waits here for the first to end, and then writes nothing.
+_WRITE = """
+INSERT INTO cloud_credits_resourceusage
+       (member_id, primitive, quantity, unit, rate, cost, rate_card_id, service_key_id, service_name, event_id,
+        digest, started_at, metered_at, received_at, is_late, approval_id, transaction_id, journal_entry_id)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (service_key_id, event_id) DO NOTHING
+RETURNING id
+"""
+
+
+class _RecordedMeanwhile(Exception):
+    """The same event id was committed by somebody else while this one was under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database knows of an event before it is judged."""
+
+    status: str | None
+    holder: str | None
+    digest: bytes | None
+    outcome: MeteringOutcome | None
+
+
+def receive(*, body: Mapping[str, Any], key_id: int, acting: Actor) -> MeteringOutcome:
+    """`record` for an event as it came. What cannot be read is refused and logged like any other refusal."""
+    try:
+        event = parse(body)
+    except HabitatError as refusal:
+        _log_refusal(refusal, body=body, key_id=key_id)
+        raise
+    return record(event=event, key_id=key_id, acting=acting)
+
+
+def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutcome:
+    """Prices the event at its end time, redeems its cost and writes its usage: all or nothing, once.
+
+    The same event again answers the first outcome with `replayed`. Raises EventConflict (the id was used for other
+    content), EventInFuture, EventTooLate, NoCardInForce, MeteredMemberUnknown, MemberNotActive (suspended), InsufficientBalance,
+    NoCloudIdentity. This is not one transaction as other actions are: a refusal rolls its transaction back, and is
+    then logged in one of its own; it blocks nothing, the event may be sent again (domain §3).
+    """
+    try:
+        return _charge_or_replay(event, key_id=key_id, acting=acting)
+    except HabitatError as refusal:
+        _log_refusal(refusal, body=event.payload(), key_id=key_id)
+        raise
+
+
+@transaction.atomic
+def request_late_usage(*, event: MeteringEvent, key_id: int, reason: str, acting: Actor) -> Approval:
+    """Asks a second person to let in usage older than 35 days (domain §4). Raises NotAllowed, ReasonRequired."""
+    if not acting.may(LATE_USAGE_PERMISSION):
+        raise NotAllowed(permission=LATE_USAGE_PERMISSION)
+    if not reason.strip():
+        raise ReasonRequired(field="reason")
+    return approvals.request(
+        kind=LATE_USAGE,
+        subject=f"{event.service_name} {event.event_id}",
+        payload=event.payload() | {"keyId": str(key_id)},
+        reason=reason,
+        acting=acting,
+    )
+
+
+def admit_late_usage(*, approval: Approval, acting: Actor) -> None:
+    """What a granted `late_usage` approval does, in the same transaction: the event is priced at its own date."""
+    event = parse(approval.payload)
+    _charge(event, key_id=int(approval.payload["keyId"]), approval_id=approval.pk, acting=acting)
+
+
+def _charge_or_replay(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:
+    try:
+        return _charge(event, key_id=key_id, approval_id=None, acting=acting)
+    except (_RecordedMeanwhile, HabitatError):
+        # A twin may have been faster, and have spent the very credits this one found missing.
+        known = _known(event, key_id)
+        if known.outcome is None:
+            raise
+        return _replay(event, known)
+
+
+@transaction.atomic
+def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor) -> MeteringOutcome:
+    """The whole effect of one event, or the first outcome where it is already here."""
+    known = _known(event, key_id)
+    if known.outcome is not None:
+        return _replay(event, known)
+    now = datetime.now(tz=UTC)
+    require_not_ahead(event, now=now)
+    if approval_id is None:
+        require_not_late(event, now=now)
+    _require_may_redeem(event, known)
+    card = card_at(event.ended_at)
+    price = cost(event.quantity, card.rate(event.primitive))
+    movement = redemption(
+        member_id=event.member_id,
+        quantity=price,
+        description=f"{event.primitive.value} usage: {plain(event.quantity)} {event.unit}",
+        reference=event.event_id,
+    )
+    [applied] = movements.apply([movement], acting=acting)
+    late_approval = approval_id if is_late(event, now=now) else None
+    meter_id = _write(event, card, price, applied, key_id=key_id, approval_id=late_approval, received_at=now)
+    outcome = MeteringOutcome(
+        meter_id=meter_id,
+        cloud_cost=price,
+        usd_value=cloud_to_usd(price),
+        rate_card_version=card.version,
+        member_balance_after=Decimal(liquid_after(applied.from_after)),
+        replayed=False,
+    )
+    emit(_fact(event, outcome, applied), acting=acting)
+    return outcome
+
+
+def _known(event: MeteringEvent, key_id: int) -> _Known:
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN, [event.member_id, key_id, event.event_id])
+        status, holder, meter_id, digest, price, version, balance_after = cursor.fetchone()
+    if meter_id is None:
+        return _Known(status=status, holder=holder, digest=None, outcome=None)
+    outcome = MeteringOutcome(
+        meter_id=meter_id,
+        cloud_cost=price,
+        usd_value=cloud_to_usd(price),
+        rate_card_version=version,
+        member_balance_after=balance_after,
+        replayed=True,
+    )
+    return _Known(status=status, holder=holder, digest=bytes(digest), outcome=outcome)
+
+
+def _replay(event: MeteringEvent, known: _Known) -> MeteringOutcome:
+    if known.outcome is None or known.digest != event.digest:
+        raise EventConflict(event_id=event.event_id, field="eventId")
+    return known.outcome
+
+
+def _require_may_redeem(event: MeteringEvent, known: _Known) -> None:
+    """The writer judges again under the balance's lock; here the field at fault is named."""
+    if known.status is None:
+        raise MeteredMemberUnknown(given=event.member_id, field="memberId")
+    if known.status not in MAY_REDEEM:
+        raise MemberNotActive(holder=known.holder, status=known.status, field="memberId")
+
+
+def _write(
+    event: MeteringEvent,
+    card: Card,
+    price: Decimal,
+    applied: movements.Applied,
+    *,
+    key_id: int,
+    approval_id: int | None,
+    received_at: datetime,
+) -> int:
+    row = [
+        event.member_id,
+        event.primitive.value,
+        event.quantity,
+        event.unit,
+        card.rate(event.primitive),
+        price,
+        card.id,
+        key_id,
+        event.service_name,
+        event.event_id,
+        event.digest,
+        event.started_at,
+        event.ended_at,
+        received_at,
+        approval_id is not None,
+        approval_id,
+        applied.transaction_id,
+        applied.journal_entry_id,
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITE, row)
+        written = cursor.fetchone()
+    if written is None:
+        raise _RecordedMeanwhile
+    return int(written[0])
+
+
+def _fact(event: MeteringEvent, outcome: MeteringOutcome, applied: movements.Applied) -> CloudRedeemed:
+    """The redemption's fact with the usage behind it."""
+    return replace(
+        redeemed(applied),
+        primitive=event.primitive.value,
+        resource_units=plain(event.quantity),
+        unit=event.unit,
+        service_name=event.service_name,
+        meter_id=outcome.meter_id,
+        metered_at=event.ended_at.isoformat(),
+        rate_card_version=outcome.rate_card_version,
+    )
+
+
+@transaction.atomic
+def _log_refusal(refusal: HabitatError, *, body: Mapping[str, Any], key_id: int) -> None:
+    MeteringRefusal.objects.create(
+        service_key_id=key_id,
+        event_id=_shown(body.get("eventId", ""), 200),
+        code=refusal.code,
+        field=refusal.field or "",
+        sentence=refusal.sentence,
+        details={name: _shown(value, 200) for name, value in refusal.details.items()},
+        event={_shown(name, 60): _shown(value, 200) for name, value in list(body.items())[:20]},
+    )
+
+
+def _shown(value: object, length: int) -> str:
+    """Text that PostgreSQL can hold: no zero character, no lone surrogate, not longer than `length`."""
+    return str(value).replace("\x00", "").encode("utf-8", "replace").decode()[:length]

@@ -1,0 +1,3 @@
+GRANT DELETE ON cloud_credits_selfmetercharge, cloud_credits_selfmeterremainder TO habitat_app;
+DROP TRIGGER self_charge_kept ON cloud_credits_selfmetercharge;
+DROP TRIGGER self_charge_states ON cloud_credits_selfmetercharge;

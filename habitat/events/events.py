@@ -1,0 +1,20 @@
+"""The facts this floor announces: those of the floors below it, which cannot."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from habitat.events.policies.registry import event_type
+
+
+@event_type
+@dataclass(frozen=True)
+class AlertRaised:
+    """An alert opened for a new cause; repeats of an open one are not announced."""
+
+    name: ClassVar[str] = "alert.raised"
+
+    alertId: str  # noqa: N815 - payload keys are camelCase, as in the API
+    code: str
+    cause: str
+    severity: str
+    message: str

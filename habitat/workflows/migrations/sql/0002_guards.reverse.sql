@@ -1,0 +1,1 @@
+DROP TRIGGER workflows_job_state ON workflows_job;
