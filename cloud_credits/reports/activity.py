@@ -1,4 +1,4 @@
-"""What one member sees of the credit ledger: their transactions by filter, newest first, and their days' balances."""
+"""What one member sees of the credit ledger: their transactions by filter, newest first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 
-from cloud_credits.models import CloudTransaction
-from cloud_credits.policies.movements import TransactionState, TransactionType
+from cloud_credits.models import ChainBlock, CloudTransaction
+from cloud_credits.policies.movements import TransactionType
 
 PAGE_SIZE: Final = 50
 
@@ -95,15 +94,6 @@ class Slice:
     newer: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class DayBalance:
-    """What a member held at the end of a UTC day, CLOUD."""
-
-    day: date
-    liquid: Decimal
-    staked: Decimal
-
-
 def page(
     member_id: int,
     chosen: ActivityFilter,
@@ -139,69 +129,17 @@ def every(member_id: int, chosen: ActivityFilter) -> Iterator[Activity]:
         before = rows[-1].transaction.booked_at
 
 
-def waiting(member_id: int) -> list[Activity]:
-    """Transactions that were asked for and have moved nothing yet."""
-    states = [TransactionState.PENDING.value, TransactionState.PROCESSING.value]
-    found = CloudTransaction.objects.touching(member_id).filter(state__in=states)
-    return [Activity(row, member_id) for row in found.select_related("from_member", "to_member").order_by("-id")[:20]]
-
-
-def daily_balances(member_id: int, *, first_day: date, last_day: date) -> list[DayBalance]:
-    """The balance at the end of each UTC day from `first_day` to `last_day`, both included."""
-    start, end = day_start(first_day), day_start(last_day + timedelta(days=1))
-    with connection.cursor() as cursor:
-        cursor.execute(_OPENING, {"member": member_id, "start": start})
-        opening = cursor.fetchone() or (Decimal(0), Decimal(0))
-        cursor.execute(_CLOSINGS, {"member": member_id, "start": start, "end": end})
-        closings = {day: (liquid, staked) for day, liquid, staked in cursor.fetchall()}
-    liquid, staked = opening
-    days: list[DayBalance] = []
-    for offset in range((last_day - first_day).days + 1):
-        day = first_day + timedelta(days=offset)
-        liquid, staked = closings.get(day, (liquid, staked))
-        days.append(DayBalance(day, liquid, staked))
-    return days
-
-
-def block_height(transaction_id: int) -> int | None:
+def block_height(row: CloudTransaction) -> int | None:
     """The sealed block of the hash chain that holds this transaction; None while it waits for the sealer."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BLOCK, [transaction_id])
-        found = cursor.fetchone()
-    return int(found[0]) if found else None
+    if row.booked_xid is None:
+        return None
+    sealed = ChainBlock.objects.filter(from_xid__lte=row.booked_xid, to_xid__gt=row.booked_xid)
+    return sealed.values_list("height", flat=True).first()
 
 
 def day_start(day: date) -> datetime:
     """00:00:00 UTC of `day`."""
     return datetime.combine(day, time(), tzinfo=UTC)
-
-
-_OPENING = """
-SELECT liquid, staked FROM (
-  (SELECT booked_at, from_liquid_after AS liquid, from_staked_after AS staked FROM cloud_credits_cloudtransaction
-    WHERE from_member_id = %(member)s AND booked_at < %(start)s ORDER BY booked_at DESC LIMIT 1)
-  UNION ALL
-  (SELECT booked_at, to_liquid_after, to_staked_after FROM cloud_credits_cloudtransaction
-    WHERE to_member_id = %(member)s AND booked_at < %(start)s ORDER BY booked_at DESC LIMIT 1)
-) AS sides ORDER BY booked_at DESC LIMIT 1
-"""
-_CLOSINGS = """
-SELECT DISTINCT ON (day) day, liquid, staked FROM (
-  SELECT (booked_at AT TIME ZONE 'UTC')::date AS day, booked_at, from_liquid_after AS liquid, from_staked_after AS staked
-    FROM cloud_credits_cloudtransaction
-   WHERE from_member_id = %(member)s AND booked_at >= %(start)s AND booked_at < %(end)s
-  UNION ALL
-  SELECT (booked_at AT TIME ZONE 'UTC')::date, booked_at, to_liquid_after, to_staked_after
-    FROM cloud_credits_cloudtransaction
-   WHERE to_member_id = %(member)s AND booked_at >= %(start)s AND booked_at < %(end)s
-) AS sides ORDER BY day, booked_at DESC
-"""
-_BLOCK = """
-SELECT block.height FROM cloud_credits_cloudtransaction AS booked
-  JOIN cloud_credits_chainblock AS block
-    ON booked.booked_xid::text::bigint >= block.from_xid AND booked.booked_xid::text::bigint < block.to_xid
- WHERE booked.id = %s
-"""
 
 
 def _ids(
@@ -222,7 +160,9 @@ def _ids(
     return ids if after is None else ids[::-1]
 
 
-def _walk(side: "QuerySet[CloudTransaction]", order: str, limit: int) -> "QuerySet[CloudTransaction, tuple[int, datetime]]":
+def _walk(
+    side: "QuerySet[CloudTransaction]", order: str, limit: int
+) -> "QuerySet[CloudTransaction, tuple[int, datetime]]":
     return side.order_by(order).values_list("id", "booked_at")[:limit]
 
 

@@ -4,16 +4,23 @@ from typing import Final
 
 from django.urls import reverse
 
-from cloud_credits.models import ResourceUsage
 from cloud_credits.policies.primitives import measure_of
 from cloud_credits.reports.activity import Activity
-from cloud_credits.reports.member_usage import PrimitiveTotal, arithmetic
+from cloud_credits.reports.usage import UsageRow, UsageTotal
 from habitat.faces.tables import Column, Kind, Table
 from habitat.money import cloud_to_usd
 
 
 def _detail(row: Activity) -> str:
     return reverse("cloud-transaction", args=[row.transaction.pk])
+
+
+def _card(row: UsageRow) -> str:
+    return reverse("rate-card", args=[row.usage.rate_card.version])
+
+
+def _redemption(row: UsageRow) -> str:
+    return reverse("cloud-transaction", args=[row.usage.transaction_id])
 
 
 _BOOKED: Column[Activity] = Column("booked", "Booked", lambda row: row.transaction.booked_at, Kind.MOMENT)
@@ -45,34 +52,31 @@ RECENT: Final[Table[Activity]] = Table(
     caption="The latest movements of your credits.",
     columns=(_BOOKED, _TYPE, _WITH, _FOR, _CHANGE, _AFTER),
 )
-USAGE: Final[Table[ResourceUsage]] = Table(
+USAGE: Final[Table[UsageRow]] = Table(
     name="usage",
     caption="What was metered, the newest first: quantity × rate, half-up to eight decimals.",
     columns=(
-        Column("ended", "Ended", lambda line: line.metered_at, Kind.MOMENT),
-        Column("service", "Service", lambda line: line.service_name),
-        Column("primitive", "Primitive", lambda line: measure_of(line.primitive).title),
-        Column("arithmetic", "Arithmetic", arithmetic),
-        Column("cost", "CLOUD", lambda line: line.cost, Kind.CLOUD),
-        Column("usd", "USD", lambda line: cloud_to_usd(line.cost), Kind.USD),
-        Column(
-            "transaction",
-            "Transaction",
-            lambda line: line.transaction_id,
-            Kind.NUMBER,
-            link=lambda line: reverse("cloud-transaction", args=[line.transaction_id]),
-        ),
+        Column("ended", "Ended", lambda row: row.usage.metered_at, Kind.MOMENT),
+        Column("service", "Service", lambda row: row.usage.service_name),
+        Column("primitive", "Primitive", lambda row: measure_of(row.usage.primitive).title),
+        Column("arithmetic", "Arithmetic", lambda row: row.arithmetic),
+        Column("card", "Card", lambda row: f"v{row.usage.rate_card.version}", link=_card),
+        Column("cost", "CLOUD", lambda row: row.usage.cost, Kind.CLOUD),
+        Column("usd", "USD", lambda row: cloud_to_usd(row.usage.cost), Kind.USD),
+        Column("transaction", "Transaction", lambda row: row.usage.transaction_id, Kind.NUMBER, link=_redemption),
     ),
 )
-USAGE_TOTALS: Final[Table[PrimitiveTotal]] = Table(
+USAGE_TOTALS: Final[Table[UsageTotal]] = Table(
     name="usage-totals",
-    caption="Totals of the month by primitive.",
+    caption="Totals of the month by primitive and rate. Each line was rounded on its own, so a sum may differ.",
     columns=(
-        Column("primitive", "Primitive", lambda row: row.measure.title),
-        Column("unit", "Unit", lambda row: row.measure.unit),
+        Column("primitive", "Primitive", lambda row: measure_of(row.primitive).title),
         Column("events", "Events", lambda row: row.events, Kind.INTEGER),
         Column("quantity", "Quantity", lambda row: row.quantity, Kind.QUANTITY),
+        Column("unit", "Unit", lambda row: row.unit),
+        Column("rate", "Rate", lambda row: row.rate, Kind.RATE),
+        Column("card", "Card", lambda row: f"v{row.rate_card_version}"),
         Column("cost", "CLOUD", lambda row: row.cost, Kind.CLOUD),
-        Column("usd", "USD", lambda row: cloud_to_usd(row.cost), Kind.USD),
+        Column("usd", "USD", lambda row: row.usd, Kind.USD),
     ),
 )

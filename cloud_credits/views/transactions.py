@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.movements import TransactionType
-from cloud_credits.reports import activity
+from cloud_credits.reports import activity, balances
 from cloud_credits.reports.activity import Activity, ActivityFilter, Direction
 from cloud_credits.views.tables import TRANSACTIONS
 from habitat.faces.pages import EXPORTS, MemberPage, Page, moment, query
@@ -65,7 +65,7 @@ class TransactionList(MemberPage):
             "newer": query(params, after=part.newer.isoformat()) if part.newer else "",
             "csv": query(params, export="csv"),
             "xlsx": query(params, export="xlsx"),
-            "waiting": activity.waiting(self.member.pk),
+            "waiting": balances.pending_of(self.member.pk),
         }
         return render(request, "cloud_credits/transactions.html", context)
 
@@ -80,14 +80,16 @@ class TransactionDetail(Page):
             raise Http404
         member = getattr(request.user, "member", None)
         sees_all = request.user.has_perm("cloud_credits.view_cloudtransaction")
-        seen = Activity(found, member.pk) if member and member.pk in (found.from_member_id, found.to_member_id) else None
+        seen = (
+            Activity(found, member.pk) if member and member.pk in (found.from_member_id, found.to_member_id) else None
+        )
         context = {
             "row": found,
             "seen": seen,
             "sees_from": sees_all or (member and member.pk == found.from_member_id),
             "sees_to": sees_all or (member and member.pk == found.to_member_id),
             "is_within": found.from_member_id == found.to_member_id,
-            "block": activity.block_height(found.pk),
+            "block": activity.block_height(found),
             "reversals": list(found.reversals.order_by("id")),
             "sees_books": request.user.has_perm("treasury.view_journalentry"),
         }

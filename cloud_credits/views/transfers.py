@@ -89,14 +89,14 @@ class TransferPage(MemberPage):
         )
 
     def show_form(self, request: HttpRequest, form: TransferForm, status: int = 200) -> HttpResponse:
-        context = {"form": form, "balance": balance_of(self.member), "member": self.member}
+        context = {"form": form, "balance": balance_of(self.member.pk), "member": self.member}
         return render(request, "cloud_credits/transfer.html", context, status=status)
 
 
 class TransferConfirm(TransferPage):
     """POST only: the transfer itself, once for each form however often it is sent."""
 
-    http_method_names = ["post", "options"]  # noqa: RUF012 - Django's own attribute
+    http_method_names = ["post", "options"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = ConfirmForm(request.POST)

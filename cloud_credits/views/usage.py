@@ -1,19 +1,21 @@
 """`/cloud/usage/`: a month of metered usage, each line with its arithmetic, the totals, and what still waits."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from typing import Final
 
 from django import forms
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 
-from cloud_credits.policies.primitives import MEASURES, Primitive
-from cloud_credits.reports import member_usage
-from cloud_credits.reports.member_usage import Cursor, Month
+from cloud_credits.policies.primitives import MEASURES, Primitive, measure_of
+from cloud_credits.reports import member_usage, self_metering, usage
+from cloud_credits.reports.member_usage import Month
+from cloud_credits.reports.usage import Mark
 from cloud_credits.views.tables import USAGE, USAGE_TOTALS
 from habitat.faces.charts import Chart, Series
 from habitat.faces.pages import EXPORTS, MemberPage, moment, query
-from habitat.money import cloud_to_usd
+
+PAGE_SIZE: Final = 50
 
 
 class UsageFilter(forms.Form):
@@ -27,7 +29,7 @@ class UsageFilter(forms.Form):
 
 class UsagePage(MemberPage):
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        month = member_usage.month_of(request.GET.get("period"), today=datetime.now(tz=UTC).date())
+        month = _month(request)
         form = UsageFilter({"period": month.name, "primitive": request.GET.get("primitive", "")})
         word = form.cleaned_data["primitive"] if form.is_valid() else ""
         primitive = Primitive(word) if word else None
@@ -35,23 +37,25 @@ class UsagePage(MemberPage):
         if request.GET.get("export") in EXPORTS:
             lines = member_usage.every(self.member.pk, month, primitive)
             return USAGE.csv_response(lines) if request.GET["export"] == "csv" else USAGE.xlsx_response(lines)
-        part = member_usage.page(self.member.pk, month, primitive=primitive, before=_cursor(request))
-        totals = member_usage.totals(self.member.pk, month)
-        paid = sum((row.cost for row in totals), Decimal(0))
+        found = usage.of_member(self.member.pk, start=month.start, end=month.end, primitive=primitive)
+        rows, mark = usage.page(found, size=PAGE_SIZE, after=_mark(request))
+        sums = usage.summary(start=month.start, end=month.end, member_id=self.member.pk)
         context = {
             "form": form,
             "month": month,
-            "is_filtered": primitive is not None,
-            "totals": USAGE_TOTALS.render(totals, {"cost": paid, "usd": cloud_to_usd(paid)}) if totals else "",
-            "chart": self._chart(month) if totals else "",
-            "table": USAGE.render(part.rows) if part.rows else "",
-            "older": query(params, before=part.older.metered_at.isoformat(), line=str(part.older.id))
-            if part.older
-            else "",
+            "totals": USAGE_TOTALS.render(sums.lines, {"cost": sums.cost, "usd": sums.usd}) if sums.lines else "",
+            "chart": self._chart(month) if sums.lines else "",
+            "table": USAGE.render(rows) if rows else "",
+            "older": query(params, before=mark.metered_at.isoformat(), line=str(mark.id)) if mark else "",
             "newest": query(params) if request.GET.get("before") else "",
             "csv": query(params, export="csv"),
             "xlsx": query(params, export="xlsx"),
-            "pending": member_usage.pending(self.member.pk),
+            "pending_usage": self_metering.pending_of(self.member.pk),
+            "counting": [
+                (measure_of(each), quantity)
+                for each, quantity in self_metering.counting_now(self.member.pk).items()
+                if quantity
+            ],
         }
         return render(request, "cloud_credits/usage.html", context)
 
@@ -67,6 +71,14 @@ class UsagePage(MemberPage):
         ).bars()
 
 
-def _cursor(request: HttpRequest) -> Cursor | None:
+def _month(request: HttpRequest) -> Month:
+    today = datetime.now(tz=UTC)
+    try:
+        return member_usage.month_of(request.GET.get("period", ""))
+    except (ValueError, OverflowError):
+        return Month(today.year, today.month)
+
+
+def _mark(request: HttpRequest) -> Mark | None:
     at, line = moment(request.GET.get("before")), request.GET.get("line", "")
-    return Cursor(at, int(line)) if at and line.isascii() and line.isdigit() and len(line) < 19 else None
+    return Mark(at, int(line)) if at and line.isascii() and line.isdigit() and len(line) < 19 else None
