@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from cloud_credits.errors import UnknownPrimitive
+from cloud_credits.policies.metering import parse_quantity
 from cloud_credits.policies.pricing import cost
 from cloud_credits.policies.primitives import Measure, Primitive, measure_of
 from cloud_credits.reports.rate_cards import card_at
@@ -34,6 +36,13 @@ class Quote:
     @property
     def total_usd(self) -> Decimal:
         return cloud_to_usd(self.total)
+
+
+def parse_item(primitive: str, quantity: object) -> tuple[Primitive, Decimal]:
+    """What somebody asks the price of. Raises UnknownPrimitive and what `parse_quantity` raises."""
+    if primitive not in set(Primitive):
+        raise UnknownPrimitive(given=primitive[:60], field="primitive")
+    return Primitive(primitive), parse_quantity(quantity)
 
 
 def quote(items: Sequence[tuple[Primitive, Decimal]], *, at: datetime) -> Quote:
