@@ -9,11 +9,21 @@ class CloudCreditsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from cloud_credits.actions.metering import LATE_USAGE, LATE_USAGE_PERMISSION, admit_late_usage
+        from cloud_credits import events
+        from cloud_credits.actions import metering, mints
         from cloud_credits.policies.settings import SETTINGS
-        from habitat.controls.actions import approvals as approval_actions
-        from habitat.controls.policies import approvals, settings
+        from habitat.controls.actions import approvals
+        from habitat.controls.policies import approvals as kinds
+        from habitat.controls.policies import settings
 
+        assert events
         settings.register(SETTINGS)
-        approvals.register(LATE_USAGE, permission=LATE_USAGE_PERMISSION, title="Let in usage older than 35 days")
-        approval_actions.on_granted(LATE_USAGE, admit_late_usage)
+        kinds.register(mints.MANUAL_MINT, permission="cloud_credits.approve_mint", title="Mint credits by hand")
+        approvals.on_granted(mints.MANUAL_MINT, mints.carry_out_manual_mint)
+        approvals.on_refused(mints.MANUAL_MINT, mints.abandon_manual_mint)
+        kinds.register(
+            metering.LATE_USAGE,
+            permission=metering.LATE_USAGE_PERMISSION,
+            title="Let in usage older than 35 days",
+        )
+        approvals.on_granted(metering.LATE_USAGE, metering.admit_late_usage)

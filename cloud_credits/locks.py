@@ -92,7 +92,7 @@ def member(member_id: int) -> Member:
     return Member.objects.select_for_update(of=("self",), no_key=True).get(pk=member_id)
 
 
-def last_block() -> None:
+def chain_head() -> None:
     """One sealer at a time: a transaction-level advisory lock, since the next block has no row to lock yet."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cloud_credits.chain'))")

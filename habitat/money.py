@@ -10,7 +10,6 @@ from moneyed.classes import CURRENCIES, add_currency
 from habitat.errors import AmountNotPositive, AmountTooLarge, NotANumber, TooManyDecimals, WrongCurrency
 
 
-
 CLOUD: Final[Currency] = CURRENCIES.get("CLOUD") or add_currency(
     code="CLOUD", numeric=None, sub_unit=100_000_000, name="CLOUD credit", countries=[]
 )

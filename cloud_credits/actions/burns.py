@@ -5,13 +5,14 @@ from django.db import transaction
 from cloud_credits.actions import idempotency, movements
 from cloud_credits.actions.idempotency import Outcome
 from cloud_credits.actions.movements import liquid_after
-from cloud_credits.actions.rights import require, require_reason
 from cloud_credits.events import CloudBurned
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 from habitat.money import Money, plain, require_cloud
 
 

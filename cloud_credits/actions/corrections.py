@@ -11,15 +11,16 @@ from cloud_credits import locks
 from cloud_credits.actions import idempotency, movements
 from cloud_credits.actions.idempotency import Outcome
 from cloud_credits.actions.movements import Applied
-from cloud_credits.actions.rights import require, require_reason
 from cloud_credits.errors import SelfTransfer, UnknownMember
 from cloud_credits.events import CloudCorrected
 from cloud_credits.models import CloudTransaction, Receivable
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
 from cloud_credits.policies.reversals import Undoing, undo
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 from habitat.money import Money, plain, require_cloud
 from treasury.actions import journal
 from treasury.locks import open_period

@@ -7,16 +7,17 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from cloud_credits import locks
-from cloud_credits.actions.rights import require, require_reason
 from cloud_credits.errors import AddressTaken, AlreadyInitialized, NoCloudIdentity, SubnameTaken, UnknownMember
 from cloud_credits.events import CloudIdentityInitialized
 from cloud_credits.models import CloudBalance, EnsRegistration
 from cloud_credits.policies.identities import full_name, valid_address, valid_subname
 from habitat.errors import HabitatError
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.actions.identities import record_cloud_identity
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 
 
 @dataclass(frozen=True, slots=True)

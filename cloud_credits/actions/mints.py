@@ -6,16 +6,17 @@ from cloud_credits import locks
 from cloud_credits.actions import idempotency, movements
 from cloud_credits.actions.idempotency import Outcome
 from cloud_credits.actions.movements import Applied, liquid_after
-from cloud_credits.actions.rights import require, require_reason
 from cloud_credits.errors import TechneTakesNoTransfers
 from cloud_credits.events import CloudMinted
 from cloud_credits.models import CloudTransaction
-from cloud_credits.policies.movements import Movement, Purpose, TransactionState, TransactionType
+from cloud_credits.policies.movements import Purpose, TransactionState, TransactionType
 from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 from habitat.members.policies.statuses import MAY_TRADE, SystemAccount
 from habitat.money import Money, cloud_to_usd, plain, require_cloud
 
@@ -78,7 +79,7 @@ def carry_out_manual_mint(*, approval: Approval, acting: Actor) -> Applied:
 
 
 @transaction.atomic(savepoint=False)
-def abandon_manual_mint(*, approval: Approval, acting: Actor) -> CloudTransaction:  # noqa: ARG001 - the hook's form
+def abandon_manual_mint(*, approval: Approval, acting: Actor) -> CloudTransaction:
     """What a refused or withdrawn approval does: the pending mint fails and stays failed."""
     row = locks.cloud_transaction(int(approval.payload["transaction"]))
     row.fail()

@@ -213,7 +213,7 @@ INSERT INTO cloud_credits_cloudtransaction (
 )
 SELECT id, type, 'completed', from_member, to_member, amount, purpose, description, reference, journal_entry,
        reverses, reversal_part, from_liquid, from_staked, from_sequence, to_liquid, to_staked, to_sequence,
-       booked_at, pg_current_xact_id(), %(acting)s
+       booked_at, pg_current_xact_id()::text::bigint, %(acting)s
   FROM booked
 RETURNING id, booked_at, created_at
 """
@@ -223,7 +223,7 @@ UPDATE cloud_credits_cloudtransaction t
    SET state = 'completed', journal_entry_id = booked.journal_entry,
        from_liquid_after = from_liquid, from_staked_after = from_staked, from_sequence = booked.from_sequence,
        to_liquid_after = to_liquid, to_staked_after = to_staked, to_sequence = booked.to_sequence,
-       booked_at = booked.booked_at, booked_xid = pg_current_xact_id()
+       booked_at = booked.booked_at, booked_xid = pg_current_xact_id()::text::bigint
   FROM booked
  WHERE t.id = booked.id
 RETURNING t.id, t.booked_at, t.created_at

@@ -16,7 +16,6 @@ from habitat.controls.reports import settings
 from habitat.members.policies.actors import Actor
 
 
-
 # Flushes share this lock, a settling run takes it alone: no flush is half-way into a window that is being settled,
 # and the clock read after the lock puts every later flush into a later window.
 _FLUSH_LOCK = "SELECT pg_advisory_xact_lock_shared(hashtext('cloud_credits.self_metering')), clock_timestamp()"

@@ -123,7 +123,7 @@ def _check_cap(member: Member, quantity: Decimal) -> None:
     if balance is None:
         return
     allowed = stakeable(liquid=balance.liquid, staked=balance.staked, cap_percent=cap)
-    if quantity > allowed and cap < 100:  # noqa: PLR2004 - a hundred percent is no cap: the balance itself decides
+    if quantity > allowed and cap < 100:
         raise StakeAboveCap(cap=plain(cap), allowed=plain(allowed), needed=plain(quantity), field="amount")
 
 

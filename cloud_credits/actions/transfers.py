@@ -16,7 +16,7 @@ from habitat.members.policies.actors import Actor
 from habitat.members.policies.statuses import MAY_TRADE, SystemAccount
 from habitat.money import Money, plain, require_cloud
 
-MEMO_LENGTH = 500
+MEMO_LENGTH = 2000
 
 
 @transaction.atomic

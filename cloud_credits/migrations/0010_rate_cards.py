@@ -14,7 +14,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cloud_credits", "0009_placeholder"),
+        ("cloud_credits", "0003_system_balances"),
     ]
 
     operations = [

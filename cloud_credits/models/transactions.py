@@ -10,7 +10,6 @@ from django_fsm import FSMField, transition
 
 from cloud_credits.models.balances import CREDIT
 from cloud_credits.policies.movements import Movement, Purpose, TransactionState, TransactionType
-from habitat.faces.fields import TransactionIdField
 from habitat.members.models import Member
 from habitat.money import CLOUD, Money, cloud_to_usd
 from treasury.models import JournalEntry
@@ -85,7 +84,7 @@ class CloudTransaction(models.Model):
     )
     amount = models.DecimalField(**CREDIT, editable=False)
     purpose = models.CharField(max_length=16, choices=[(p.value, p.value) for p in Purpose], editable=False)
-    description = models.CharField(max_length=500, blank=True, editable=False)
+    description = models.CharField(max_length=2000, blank=True, editable=False)
     reference = models.CharField("what it is for", max_length=200, blank=True, editable=False)
     journal_entry = models.ForeignKey(
         JournalEntry, on_delete=models.PROTECT, null=True, editable=False, related_name="+", db_index=False
@@ -103,8 +102,9 @@ class CloudTransaction(models.Model):
     to_sequence = models.BigIntegerField(null=True, editable=False)
     booked_at = models.DateTimeField(null=True, editable=False)
 
-    # The database transaction that booked it: the sealer of the hash chain reads only what has surely ended.
-    booked_xid = TransactionIdField(null=True, editable=False)
+    # The database transaction that booked it (xid8, kept as bigint because BRIN has no operators for xid8): the
+    # sealer of the hash chain reads only what has surely ended.
+    booked_xid = models.BigIntegerField(null=True, editable=False)
 
     acting = models.CharField("who did it", max_length=40, editable=False)
     created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)

@@ -33,4 +33,14 @@ SETTINGS: Final = (
         title="Charge portal pages",
         help="Whether pages opened by a signed-in member are metered and charged. Sign-in, help and health never are.",
     ),
+    SettingDefinition(
+        key="staking.cap_percent",
+        kind="decimal",
+        default="100",
+        title="Most of a member's credits that may be staked",
+        help="A member may stake at most this part of what they hold. 100 means no cap.",
+        minimum=0,
+        maximum=100,
+        unit="%",
+    ),
 )

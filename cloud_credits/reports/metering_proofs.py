@@ -110,7 +110,9 @@ def events_are_once() -> ProofResult:
 
 def self_metering_conserves() -> ProofResult:
     """All the house ever counted and settled is charged or carried over, exactly."""
-    parameters: list[object] = [part for primitive in Primitive if primitive in STEP for part in (primitive.value, STEP[primitive])]
+    parameters: list[object] = [
+        part for primitive in Primitive if primitive in STEP for part in (primitive.value, STEP[primitive])
+    ]
     return _judged(
         _CONSERVED,
         parameters,
@@ -129,7 +131,7 @@ def self_charges_are_usage() -> ProofResult:
     )
 
 
-PROOFS: Final = (
+METERING_PROOFS: Final = (
     Proof("usage is priced by the card in force", usage_is_priced),
     Proof("usage is redeemed", usage_is_redeemed),
     Proof("metering events are unique", events_are_once),

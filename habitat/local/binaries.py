@@ -124,15 +124,17 @@ def _candidates(copies: Path, user: ServiceUser | None) -> Iterator[Path]:
 
 
 def _major_version(directory: Path, user: ServiceUser | None) -> int | None:
+    majors = set()
     try:
         for program in ("initdb", "pg_ctl", "postgres"):
             answer = run_program([str(directory / program), "--version"], user=user, cwd=Path("/"), timeout=30)
             found = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
             if answer.returncode != 0 or found is None:
                 return None
+            majors.add(int(found[1]))
     except (OSError, subprocess.SubprocessError):
         return None
-    return int(found[1])
+    return majors.pop() if len(majors) == 1 else None
 
 
 def _wheel_root() -> Path | None:

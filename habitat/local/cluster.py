@@ -11,6 +11,7 @@ import argparse
 import fcntl
 import hashlib
 import json
+import locale
 import os
 import secrets
 import shutil
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from habitat.local import roles
 from habitat.local.binaries import (
@@ -140,13 +141,13 @@ class Cluster:
 
     # --- what is written down about the cluster
 
-    def _state(self) -> dict:
+    def _state(self) -> dict[str, Any]:
         try:
             return dict(json.loads((self.home / "cluster.json").read_text()))
         except (OSError, ValueError):
             return {}
 
-    def _remember(self, **changes: object) -> dict:
+    def _remember(self, **changes: object) -> dict[str, Any]:
         state = {**self._state(), **changes}
         unfinished = self.home / "cluster.json.new"
         unfinished.unlink(missing_ok=True)
@@ -387,8 +388,6 @@ def _alive(entry: Path) -> bool:
 
 
 def _has_c_utf8() -> bool:
-    import locale
-
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         locale.setlocale(locale.LC_CTYPE, "C.UTF-8")

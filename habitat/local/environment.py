@@ -44,9 +44,10 @@ def with_newer_python(argv):
         newer = shutil.which(f"python3.{minor}")
         if newer:
             return subprocess.call([newer] + argv)
+    here = "{}.{} ({})".format(sys.version_info[0], sys.version_info[1], sys.executable)
     return complain(
-        f"Habitat needs Python 3.11 or later; python3 here is {sys.version_info[0]}.{sys.version_info[1]} ({sys.executable}). Install a newer one, or name it: "
-        "make PYTHON=/path/to/python3.11 ..."
+        "Habitat needs Python 3.11 or later; python3 here is " + here + ". "
+        "Install a newer one, or name it: make PYTHON=/path/to/python3.11 ..."
     )
 
 

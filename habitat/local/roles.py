@@ -81,7 +81,7 @@ def _grant_schema(connection: psycopg.Connection) -> None:
 def _run(connection: psycopg.Connection, statement: str, database: str = DATABASE) -> None:
     names = {"database": database, "owner": OWNER, "app": APP}
     # The text is this module's own; only names are put in, as identifiers.
-    connection.execute(sql.SQL(statement).format(**{k: sql.Identifier(v) for k, v in names.items()}))  # type: ignore[arg-type]
+    connection.execute(sql.SQL(statement).format(**{k: sql.Identifier(v) for k, v in names.items()}))
 
 
 def main() -> int:

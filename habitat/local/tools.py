@@ -1,4 +1,4 @@
-"""`make tools`: Chromium and RabbitMQ from Debian, and the Node packages of package.json, for the tests that need them."""
+"""`make tools`: Chromium and RabbitMQ from Debian, and the Node packages of package.json."""
 
 import os
 import shutil

@@ -147,7 +147,9 @@ class Preference(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["member", "type", "channel"], name="preference_once"),
-            models.CheckConstraint(name="preference_channel_known", condition=Q(channel__in=[c.value for c in Channel])),
+            models.CheckConstraint(
+                name="preference_channel_known", condition=Q(channel__in=[c.value for c in Channel])
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,9 +17,7 @@ class Choice:
 
 def choices(member_id: int) -> list[Choice]:
     """Every kind, by title, with what holds for the member."""
-    chosen = {
-        (row.type, Channel(row.channel)): row.wanted for row in Preference.objects.filter(member_id=member_id)
-    }
+    chosen = {(row.type, Channel(row.channel)): row.wanted for row in Preference.objects.filter(member_id=member_id)}
     return [
         Choice(
             kind, {channel: chosen.get((kind.code, channel), channel in kind.default_channels) for channel in Channel}

@@ -1,0 +1,164 @@
+"""What must be true of the credit ledger, each recomputed from scratch and answered with a count."""
+
+from collections.abc import Callable
+from typing import Final
+
+from django.db import connection
+
+from cloud_credits.reports.metering_proofs import METERING_PROOFS
+from habitat.controls.policies.proofs import Proof, ProofResult
+
+# Each query yields one row: how many things were looked at, how many are wrong, and the first wrong one.
+_REPLAY = """
+WITH sides AS (
+    SELECT from_member_id AS member, from_sequence AS seq, booked_at, id, from_liquid_after AS liquid_after,
+           from_staked_after AS staked_after,
+           CASE type WHEN 'unstake' THEN amount ELSE -amount END AS liquid,
+           CASE type WHEN 'stake' THEN amount WHEN 'unstake' THEN -amount ELSE 0 END AS staked
+      FROM cloud_credits_cloudtransaction WHERE state IN ('completed', 'reversed') AND from_member_id IS NOT NULL
+    UNION ALL
+    SELECT to_member_id, to_sequence, booked_at, id, to_liquid_after, to_staked_after, amount, 0
+      FROM cloud_credits_cloudtransaction
+     WHERE state IN ('completed', 'reversed') AND to_member_id IS NOT NULL
+       AND from_member_id IS DISTINCT FROM to_member_id
+), played AS (
+    SELECT *, sum(liquid) OVER run AS liquid_run, sum(staked) OVER run AS staked_run,
+           row_number() OVER run AS number, lag(booked_at) OVER run AS before
+      FROM sides WINDOW run AS (PARTITION BY member ORDER BY seq, id)
+)
+"""
+_REPLAYED_ROWS = f"""{_REPLAY}
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong)
+  FROM (SELECT id, liquid_run <> liquid_after OR staked_run <> staked_after AS wrong FROM played) checked
+"""
+_SEQUENCES = f"""{_REPLAY}
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong)
+  FROM (SELECT id, number <> seq OR booked_at <= before AS wrong FROM played) checked
+"""
+_BALANCES = f"""{_REPLAY}, ends AS (
+    SELECT member, sum(liquid) AS liquid, sum(staked) AS staked, max(seq) AS seq FROM sides GROUP BY member
+)
+SELECT count(*), count(*) FILTER (WHERE wrong), min(member_id) FILTER (WHERE wrong) FROM (
+    SELECT coalesce(b.member_id, e.member) AS member_id,
+           b.id IS NULL OR b.liquid <> coalesce(e.liquid, 0) OR b.staked <> coalesce(e.staked, 0)
+           OR b.version <> coalesce(e.seq, 0) AS wrong
+      FROM cloud_credits_cloudbalance b FULL JOIN ends e ON e.member = b.member_id) checked
+"""
+_NEGATIVE = """
+SELECT count(*), count(*) FILTER (WHERE liquid < 0 OR staked < 0), min(member_id) FILTER (WHERE liquid < 0 OR staked < 0)
+  FROM cloud_credits_cloudbalance
+"""
+_ACCOUNT = """
+(SELECT coalesce(sum(CASE l.side WHEN %s THEN l.amount ELSE -l.amount END), 0)
+   FROM treasury_journalline l JOIN treasury_account a ON a.id = l.account_id WHERE a.code = %s)
+"""
+_OUTSTANDING = f"""
+SELECT count(*), CASE WHEN 10 * coalesce(sum(liquid + staked), 0) = {_ACCOUNT} THEN 0 ELSE 1 END,
+       10 * coalesce(sum(liquid + staked), 0) || ' owed by balances, ' || {_ACCOUNT} || ' in 2220'
+  FROM cloud_credits_cloudbalance
+"""
+_TECHNE = f"""
+SELECT count(*), CASE WHEN 10 * coalesce(sum(liquid + staked), 0) = {_ACCOUNT} THEN 0 ELSE 1 END,
+       10 * coalesce(sum(liquid + staked), 0) || ' held by techne, ' || {_ACCOUNT} || ' in 1130'
+  FROM cloud_credits_cloudbalance b JOIN members_member m ON m.id = b.member_id WHERE m.system_code = 'techne'
+"""
+# A movement posts when it changes what is outstanding or what techne holds; else it must not.
+_ENTRIES = """
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
+    SELECT t.id,
+           (t.journal_entry_id IS NOT NULL) <>
+           (t.from_member_id IS NULL OR t.to_member_id IS NULL
+            OR (t.type NOT IN ('stake', 'unstake') AND techne.id IN (t.from_member_id, t.to_member_id))) AS wrong
+      FROM cloud_credits_cloudtransaction t, (SELECT id FROM members_member WHERE system_code = 'techne') techne
+     WHERE t.state IN ('completed', 'reversed')) checked
+"""
+_ENTRY_AMOUNTS = """
+SELECT count(*), count(*) FILTER (WHERE wrong), min(entry) FILTER (WHERE wrong) FROM (
+    SELECT t.entry, t.owed <> coalesce(l.owed, 0) AS wrong
+      FROM (SELECT journal_entry_id AS entry,
+                   10 * sum(CASE WHEN to_member_id IS NULL THEN -amount WHEN from_member_id IS NULL THEN amount
+                                 ELSE 0 END) AS owed
+              FROM cloud_credits_cloudtransaction
+             WHERE state IN ('completed', 'reversed') AND journal_entry_id IS NOT NULL GROUP BY 1) t
+      LEFT JOIN (SELECT l.entry_id, sum(CASE l.side WHEN 'C' THEN l.amount ELSE -l.amount END) AS owed
+                   FROM treasury_journalline l JOIN treasury_account a ON a.id = l.account_id
+                  WHERE a.code = '2220' GROUP BY 1) l ON l.entry_id = t.entry) checked
+"""
+_POSITIONS = """
+SELECT count(*), count(*) FILTER (WHERE wrong), min(member_id) FILTER (WHERE wrong) FROM (
+    SELECT b.member_id, b.staked <> coalesce(p.staked, 0) AS wrong
+      FROM cloud_credits_cloudbalance b
+      LEFT JOIN (SELECT member_id, sum(amount) AS staked FROM cloud_credits_stakingposition
+                  WHERE state = 'active' GROUP BY 1) p USING (member_id)) checked
+"""
+_RECEIVABLES = f"""
+SELECT count(*), CASE WHEN 10 * coalesce(sum(amount - settled), 0) = {_ACCOUNT} THEN 0 ELSE 1 END,
+       10 * coalesce(sum(amount - settled), 0) || ' owed by members, ' || {_ACCOUNT} || ' in 1310'
+  FROM cloud_credits_receivable
+"""
+_EVENTS = """
+WITH told AS (
+    SELECT (payload->>'transaction_id')::bigint AS id FROM events_event
+     WHERE name IN ('cloud.minted', 'cloud.transferred', 'cloud.redeemed', 'cloud.burned', 'cloud.staked',
+                    'cloud.unstaked') AND payload->>'transaction_id' IS NOT NULL
+    UNION ALL
+    SELECT jsonb_array_elements_text(payload->'transaction_ids')::bigint FROM events_event
+     WHERE name = 'cloud.corrected'
+)
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
+    SELECT t.id, count(told.id) <> 1 AS wrong
+      FROM cloud_credits_cloudtransaction t LEFT JOIN told ON told.id = t.id
+     WHERE t.state IN ('completed', 'reversed') GROUP BY t.id) checked
+"""
+_CHAIN = """
+WITH blocks AS (
+    SELECT b.*, lag(hash) OVER (ORDER BY height) AS before, lag(to_xid) OVER (ORDER BY height) AS edge,
+           row_number() OVER (ORDER BY height) AS number
+      FROM cloud_credits_chainblock b
+), bodies AS (
+    SELECT b.height, count(t.id) AS rows,
+           string_agg(cloud_credits_canonical(t), E'\\n' ORDER BY t.booked_xid, t.id) AS text
+      FROM blocks b
+      LEFT JOIN cloud_credits_cloudtransaction t
+        ON t.booked_xid >= b.from_xid AND t.booked_xid < b.to_xid
+     GROUP BY b.height
+)
+SELECT count(*), count(*) FILTER (WHERE wrong), min(height) FILTER (WHERE wrong) FROM (
+    SELECT height,
+           number <> height OR previous_hash <> coalesce(before, repeat('0', 64)) OR from_xid <> coalesce(edge, 0)
+           OR bodies.rows <> blocks.rows
+           OR hash <> encode(sha256(convert_to(previous_hash || E'\\n' || coalesce(text, ''), 'UTF8')), 'hex') AS wrong
+      FROM blocks JOIN bodies USING (height)) checked
+"""
+
+
+def _proof(name: str, query: str, parameters: tuple[str, ...] = ()) -> Proof:
+    return Proof(name=name, run=_runner(query, parameters))
+
+
+def _runner(query: str, parameters: tuple[str, ...]) -> Callable[[], ProofResult]:
+    def run() -> ProofResult:
+        with connection.cursor() as cursor:
+            cursor.execute(query, parameters or None)
+            counted, wrong, first = cursor.fetchone()
+        message = "" if not wrong else f"{wrong} wrong, the first: {first}"
+        return ProofResult(ok=not wrong, counted=counted, message=message)
+
+    return run
+
+
+PROOFS: Final = (
+    _proof("every transaction's balances-after = their replay", _REPLAYED_ROWS),
+    _proof("sequences 1…n, booked_at never backwards", _SEQUENCES),
+    _proof("every balance = its replay", _BALANCES),
+    _proof("no negative balance", _NEGATIVE),
+    _proof("2220 = 10 × outstanding, digit for digit", _OUTSTANDING, ("C", "2220", "C", "2220")),
+    _proof("1130 = 10 × techne's balance", _TECHNE, ("D", "1130", "D", "1130")),
+    _proof("1310 = 10 × what members owe", _RECEIVABLES, ("D", "1310", "D", "1310")),
+    _proof("every transaction that must post has its entry", _ENTRIES),
+    _proof("every entry moves 2220 as its transactions do", _ENTRY_AMOUNTS),
+    _proof("active positions = staked", _POSITIONS),
+    _proof("every transaction is covered by one event", _EVENTS),
+    _proof("hash chain intact", _CHAIN),
+    *METERING_PROOFS,
+)

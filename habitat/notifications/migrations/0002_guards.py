@@ -1,0 +1,12 @@
+"""The guards of notices and e-mails: written once, sent once."""
+
+from typing import ClassVar
+
+from django.db import migrations
+
+from habitat.faces.migrations import sql_file
+
+
+class Migration(migrations.Migration):
+    dependencies: ClassVar = [("notifications", "0001_initial"), ("members", "0002_guards")]
+    operations: ClassVar = [sql_file(__file__, "0002_guards")]

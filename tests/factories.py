@@ -1,0 +1,66 @@
+"""People and credits for tests, made only through the verbs the product itself uses."""
+
+import itertools
+from decimal import Decimal
+
+from cloud_credits.actions.corrections import correct
+from cloud_credits.actions.identities import initialize
+from habitat.members.actions import members
+from habitat.members.models import Member
+from habitat.members.policies.actors import SYSTEM, Actor, ActorKind
+from habitat.members.policies.statuses import SystemAccount
+from habitat.money import cloud
+
+_numbers = itertools.count(1)
+
+
+def address(number: int) -> str:
+    """A well-formed address nobody else has."""
+    return f"0x{(number << 24) + 0xABCDEF:040x}"
+
+
+def make_member(
+    name: str = "", *, identity: bool = True, credits: str | Decimal = "0", is_investor: bool = False, email: str = ""
+) -> Member:
+    """An active person, with a cloud identity and `credits` CLOUD unless told otherwise."""
+    number = next(_numbers)
+    member = members.register(
+        kind="person",
+        display_name=name or f"Member {number}",
+        email=email or None,
+        password="correct horse battery" if email else None,  # noqa: S106 - a test's own
+        is_investor=is_investor,
+        acting=SYSTEM,
+    )
+    member = members.admit(member=member, reason="admitted by the board", acting=SYSTEM)
+    if identity:
+        initialize(member=member, subname=f"m{member.pk}", address=address(member.pk), acting=SYSTEM)
+        member.refresh_from_db()
+    if Decimal(credits):
+        fund(member, credits)
+    return member
+
+
+def fund(member: Member, credits: str | Decimal) -> None:
+    """Credits from nowhere, corrected up by the house: 5930 / 2220."""
+    correct(
+        to_member=member,
+        amount=cloud(credits),
+        reason="opening balance",
+        idempotency_key=f"fund-{next(_numbers)}",
+        acting=SYSTEM,
+    )
+
+
+def actor(member: Member, *permissions: str) -> Actor:
+    """The member as somebody who acts, with just these permissions."""
+    return Actor(kind=ActorKind.MEMBER, id=member.pk, name=member.display_name, permissions=frozenset(permissions))
+
+
+def system_member(account: SystemAccount) -> Member:
+    return Member.objects.system(account)
+
+
+def key() -> str:
+    """A fresh idempotency key."""
+    return f"key-{next(_numbers)}"
