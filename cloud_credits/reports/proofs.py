@@ -5,6 +5,7 @@ from typing import Final
 
 from django.db import connection
 
+from cloud_credits.reports.metering_proofs import METERING_PROOFS
 from habitat.controls.policies.proofs import Proof, ProofResult
 
 # Each query yields one row: how many things were looked at, how many are wrong, and the first wrong one.
@@ -159,4 +160,5 @@ PROOFS: Final = (
     _proof("active positions = staked", _POSITIONS),
     _proof("every transaction is covered by one event", _EVENTS),
     _proof("hash chain intact", _CHAIN),
+    *METERING_PROOFS,
 )

@@ -57,6 +57,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Outside of all that a request costs the house, sign-in included; it asks who it was when the answer is made.
+    "habitat.site.views.self_metering.SelfMeteringMiddleware",
     "habitat.faces.csp.FaceCSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -69,7 +71,6 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "habitat.members.views.middleware.StaffMFAMiddleware",
-    "habitat.site.views.self_metering.SelfMeteringMiddleware",
 ]
 
 ROOT_URLCONF = "habitat.urls"
@@ -171,6 +172,11 @@ Q_CLUSTER = {
     "save_limit": 100,
     "label": "Task queue",
 }
+# The house meters its own requests and reports them to itself like any service (docs/design/metering.md).
+SELF_METERING_FLUSH_SECONDS = env.int("SELF_METERING_FLUSH_SECONDS", default=10)
+SELF_METERING_URL = env.str("SELF_METERING_URL", default=SITE_URL)
+SELF_METERING_KEY = env.str("SELF_METERING_KEY", default="")
+SELF_METERING_KEY_FILE = env.str("SELF_METERING_KEY_FILE", default=str(BASE_DIR / ".local" / "self-metering.key"))
 EVENT_BUS_URL = env.str("EVENT_BUS_URL", default="")
 # `timer`: committed events wake the workers, at most twice a second a process. `none`: only `tick` does.
 EVENT_WAKE = env.str("EVENT_WAKE", default="timer")
