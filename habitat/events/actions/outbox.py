@@ -43,7 +43,7 @@ def emit(*events: object, acting: Actor) -> list[int]:
 def _statement(count: int) -> str:
     values = ", ".join(["(%s, %s::jsonb, %s, %s::varchar[])"] * count)
     return (
-        "WITH facts AS (INSERT INTO events_event (name, payload, actor, subscribers)"  # noqa: S608 - no value in it
+        "WITH facts AS (INSERT INTO events_event (name, payload, actor, subscribers)"
         f" VALUES {values} RETURNING id, subscribers),"
         " sent AS (INSERT INTO events_delivery (event_id, subscriber)"
         " SELECT facts.id, unnest(facts.subscribers) FROM facts)"
