@@ -1,37 +1,37 @@
 """Prepared statements on Django's own connection, for the few that every movement of credits runs.
 
 Django binds parameters on the client, so the server plans each statement anew. These go out with their parameters
-apart and are prepared after a few uses; they stay inside Django's transaction and are seen by its query capture.
+apart and are prepared at once; they stay inside Django's transaction. They pass by Django's execute wrappers: the
+one there is writes who and why for tables with a history, and a table this hot has none.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 
-PREPARE_AFTER_USES = 5
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
-@contextmanager
-def statement_cursor() -> Iterator[CursorWrapper]:
-    """A cursor whose statements the server prepares. Placeholders are `%s` or `%(name)s`, with explicit casts."""
+def rows_of(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+    """Runs one statement and returns its rows. Placeholders are `%s` or `%(name)s`, cast where a type is unclear."""
     if connection.queries_logged:
         # Capture reads the text Django itself has bound.
         with connection.cursor() as cursor:
-            yield cursor
-        return
+            cursor.execute(sql, parameters)
+            return list(cursor.fetchall())
     connection.ensure_connection()
-    raw = connection.connection
-    raw.prepare_threshold = PREPARE_AFTER_USES
-    with psycopg.Cursor(raw) as prepared:
-        yield connection.make_cursor(prepared)
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        return _prepared(connection.connection, sql, parameters)
 
 
-def rows_of(sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Runs one prepared statement and returns its rows."""
-    with statement_cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
+def _prepared(raw: psycopg.Connection[Any], sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+    # Only for this statement: Django's own texts, literals and all, are never worth a plan that is kept.
+    before, raw.prepare_threshold = raw.prepare_threshold, 0
+    try:
+        with psycopg.Cursor(raw) as cursor:
+            return cursor.execute(sql, parameters).fetchall()
+    finally:
+        raw.prepare_threshold = before
