@@ -9,7 +9,6 @@ class CloudCreditsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from cloud_credits import events
         from cloud_credits.actions import metering, mints
         from cloud_credits.policies.settings import SETTINGS
         from cloud_credits.views.navigation import NAVIGATION
@@ -18,7 +17,6 @@ class CloudCreditsConfig(AppConfig):
         from habitat.controls.policies import settings
         from habitat.faces import navigation
 
-        assert events
         settings.register(SETTINGS)
         navigation.register(NAVIGATION)
         kinds.register(mints.MANUAL_MINT, permission="cloud_credits.approve_mint", title="Mint credits by hand")

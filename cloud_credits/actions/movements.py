@@ -92,7 +92,8 @@ def apply(
 
     `ids` are transaction ids drawn beforehand, one a movement; with `completes_pending` they are rows already
     there in state processing, which this completes. Raises MemberNotActive, InsufficientBalance,
-    InsufficientStake, NoCloudIdentity, and what the journal raises. Locks: period, then balances by id (house, lock order).
+    InsufficientStake, NoCloudIdentity, and what the journal raises. Locks: period, then balances by id (house, lock
+    order).
     """
     if not movements:
         return []
@@ -220,7 +221,7 @@ SELECT id, type, 'completed', from_member, to_member, amount, purpose, descripti
        booked_at, pg_current_xact_id()::text::bigint, %(acting)s::text
   FROM booked
 RETURNING id, booked_at, created_at
-"""
+"""  # noqa: S608 - no value in it
 _COMPLETE = f"""
 WITH {_CLOCK}, {_ROWS}, {_BALANCES}
 UPDATE cloud_credits_cloudtransaction t
@@ -231,7 +232,7 @@ UPDATE cloud_credits_cloudtransaction t
   FROM booked
  WHERE t.id = booked.id
 RETURNING t.id, t.booked_at, t.created_at
-"""
+"""  # noqa: S608 - no value in it
 
 
 def _write(
