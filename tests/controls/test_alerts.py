@@ -17,7 +17,24 @@ from tests.members import people
 
 pytestmark = pytest.mark.django_db
 
-CODES = ["treasury_backing_shortfall", "backing_low", "reading_stale", "stripe_clearing_drift", "bank_unmatched", "refund_uncovered", "topup_stopped", "sync_diverged", "stream_deviation", "stream_missing", "price_stale", "staking_ratio", "redemption_rate", "outbox_stuck", "saga_stuck", "books_broken"]
+CODES = [
+    "treasury_backing_shortfall",
+    "backing_low",
+    "reading_stale",
+    "stripe_clearing_drift",
+    "bank_unmatched",
+    "refund_uncovered",
+    "topup_stopped",
+    "sync_diverged",
+    "stream_deviation",
+    "stream_missing",
+    "price_stale",
+    "staking_ratio",
+    "redemption_rate",
+    "outbox_stuck",
+    "saga_stuck",
+    "books_broken",
+]
 
 
 @pytest.fixture

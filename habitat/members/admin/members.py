@@ -8,13 +8,13 @@ from django.http import HttpRequest
 
 from habitat.faces.admin import Done, ExportMixin, HouseAdmin, ReasonForm, Verb, VerbForm
 from habitat.members.actions import members
+from habitat.members.actions.invitations import invite
 from habitat.members.actions.roles import held_roles
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.roles import Role
 from habitat.members.policies.statuses import MemberKind
 from habitat.members.reports import history
-from habitat.members.views.invitations import invite
 
 
 class RegisterForm(VerbForm):
@@ -64,7 +64,7 @@ class InvestorForm(ReasonForm):
 def _register(*, acting: Actor, key: str, email: str, send_invitation: bool, **given: Any) -> Done:
     member = members.register(email=email or None, acting=acting, **given)
     if email and send_invitation:
-        invite(member)
+        invite(member=member, acting=acting)
     return Done(message=f"{member.display_name} is registered as member {member.pk} and waits to be admitted.")
 
 
@@ -108,7 +108,7 @@ def _set_investor(member: Member, *, acting: Actor, key: str, is_investor: bool,
 
 
 def _invite(member: Member, *, acting: Actor, key: str) -> Done:
-    invite(member)
+    invite(member=member, acting=acting)
     return Done(message=f"An invitation is on its way to {member.user}.")
 
 

@@ -11,6 +11,8 @@ from django.urls import reverse
 
 from habitat.members.errors import NoSignIn
 from habitat.members.models import Member, User
+from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 
 
 def invitation_link(user: User) -> str:
@@ -21,8 +23,10 @@ def invitation_link(user: User) -> str:
     return urljoin(settings.SITE_URL, path)
 
 
-def invite(member: Member) -> None:
-    """Send the link once the registration is committed. Raises NoSignIn."""
+@transaction.atomic
+def invite(*, member: Member, acting: Actor) -> None:
+    """Send the link once everything before it is committed. Raises NotAllowed, NoSignIn."""
+    require(acting, "members.add_member")
     user = member.user
     if user is None:
         raise NoSignIn(name=member.display_name)
