@@ -5,10 +5,11 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import django_fsm
-import habitat.events.models.fields
+from django.db import migrations, models
+
+import habitat.faces.fields
 import treasury.models.journal
 import treasury.models.periods
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
@@ -21,7 +22,7 @@ class Migration(migrations.Migration):
             name="SealedDay",
             fields=[
                 ("day", models.DateField(primary_key=True, serialize=False)),
-                ("horizon", habitat.events.models.fields.TransactionIdField()),
+                ("horizon", habitat.faces.fields.TransactionIdField()),
             ],
             options={
                 "ordering": ["day"],
@@ -90,8 +91,8 @@ class Migration(migrations.Migration):
                 ("posted_by", models.CharField(max_length=64)),
                 (
                     "transaction",
-                    habitat.events.models.fields.TransactionIdField(
-                        db_default=habitat.events.models.fields.CurrentTransaction(), editable=False
+                    habitat.faces.fields.TransactionIdField(
+                        db_default=habitat.faces.fields.CurrentTransaction(), editable=False
                     ),
                 ),
                 (

@@ -6,7 +6,7 @@ from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Func, Q
 
-from habitat.events.models.fields import CurrentTransaction, TransactionIdField
+from habitat.faces.fields import CurrentTransaction, TransactionIdField
 from treasury.models.accounts import Account
 from treasury.models.periods import Period
 from treasury.policies.chart import Ledger, Side

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 
-from habitat.events.models.fields import TransactionIdField
+from habitat.faces.fields import TransactionIdField
 from treasury.models.accounts import Account
 
 
