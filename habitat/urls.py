@@ -13,3 +13,7 @@ urlpatterns = [
     path("api/", include("cloud_credits.api.urls")),
     path("api/", include("habitat.site.api.urls")),
 ]
+
+handler403 = "habitat.faces.error_pages.forbidden"
+handler404 = "habitat.faces.error_pages.not_found"
+handler500 = "habitat.faces.error_pages.broken"
