@@ -109,7 +109,8 @@ def page(
     backwards = after is not None
     ids = _ids(member_id, chosen, before=before, after=after, limit=size + 1)
     more = len(ids) > size
-    rows = _rows(member_id, ids[:size])
+    # Walking back, the row too many is the newest one.
+    rows = _rows(member_id, ids[-size:] if backwards else ids[:size])
     if not rows:
         return Slice([], None, None)
     first, last = rows[0].transaction.booked_at, rows[-1].transaction.booked_at

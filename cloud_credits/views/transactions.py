@@ -89,7 +89,7 @@ class TransactionDetail(Page):
             "sees_from": sees_all or (member and member.pk == found.from_member_id),
             "sees_to": sees_all or (member and member.pk == found.to_member_id),
             "is_within": found.from_member_id == found.to_member_id,
-            "block": activity.block_height(found),
+            "sealed_in": activity.block_height(found),
             "reversals": list(found.reversals.order_by("id")),
             "sees_books": request.user.has_perm("treasury.view_journalentry"),
         }

@@ -120,4 +120,4 @@ def test_home__costs_a_known_number_of_queries(django_assert_num_queries):
         client.get("/cloud/")
 
 
-HOME_QUERIES = 9
+HOME_QUERIES = 14

@@ -131,7 +131,7 @@ def test_list__costs_the_same_queries_for_many_rows(django_assert_num_queries):
         client.get("/cloud/transactions/")
 
 
-LIST_QUERIES = 6
+LIST_QUERIES = 11
 
 
 def test_detail__shows_my_balance_after_and_never_the_other_sides(pair):
