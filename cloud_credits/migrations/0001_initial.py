@@ -13,241 +13,705 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('members', '0005_system_members'),
-        ('treasury', '0003_chart_and_quarters'),
+        ("members", "0005_system_members"),
+        ("treasury", "0003_chart_and_quarters"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ChainBlock',
+            name="ChainBlock",
             fields=[
-                ('height', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('from_xid', models.BigIntegerField()),
-                ('to_xid', models.BigIntegerField()),
-                ('rows', models.BigIntegerField()),
-                ('previous_hash', models.CharField(max_length=64)),
-                ('hash', models.CharField(max_length=64)),
-                ('sealed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ("height", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("from_xid", models.BigIntegerField()),
+                ("to_xid", models.BigIntegerField()),
+                ("rows", models.BigIntegerField()),
+                ("previous_hash", models.CharField(max_length=64)),
+                ("hash", models.CharField(max_length=64)),
+                ("sealed_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('rows__gt', 0)), name='block_covers_rows'), models.CheckConstraint(condition=models.Q(('to_xid__gt', models.F('from_xid'))), name='block_range_forward'), models.UniqueConstraint(fields=('from_xid',), name='block_follows_one')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("rows__gt", 0)), name="block_covers_rows"),
+                    models.CheckConstraint(
+                        condition=models.Q(("to_xid__gt", models.F("from_xid"))), name="block_range_forward"
+                    ),
+                    models.UniqueConstraint(fields=("from_xid",), name="block_follows_one"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CloudTransaction',
+            name="CloudTransaction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('type', models.CharField(choices=[('mint', 'mint'), ('transfer', 'transfer'), ('redemption', 'redemption'), ('burn', 'burn'), ('stake', 'stake'), ('unstake', 'unstake'), ('correction', 'correction')], editable=False, max_length=12)),
-                ('state', django_fsm.FSMField(choices=[('pending', 'pending'), ('processing', 'processing'), ('completed', 'completed'), ('failed', 'failed'), ('reversed', 'reversed')], default='pending', editable=False, max_length=50, protected=True)),
-                ('amount', models.DecimalField(decimal_places=8, editable=False, max_digits=20)),
-                ('purpose', models.CharField(choices=[('transfer', 'transfer'), ('staking', 'staking'), ('payment', 'payment'), ('redemption', 'redemption'), ('invoice', 'invoice'), ('manual', 'manual'), ('grant', 'grant'), ('receivable', 'receivable'), ('staking_share', 'staking_share'), ('patronage', 'patronage')], editable=False, max_length=16)),
-                ('description', models.CharField(blank=True, editable=False, max_length=2000)),
-                ('reference', models.CharField(blank=True, editable=False, max_length=200, verbose_name='what it is for')),
-                ('reversal_part', models.SmallIntegerField(editable=False, null=True)),
-                ('from_liquid_after', models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
-                ('from_staked_after', models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
-                ('from_sequence', models.BigIntegerField(editable=False, null=True)),
-                ('to_liquid_after', models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
-                ('to_staked_after', models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
-                ('to_sequence', models.BigIntegerField(editable=False, null=True)),
-                ('booked_at', models.DateTimeField(editable=False, null=True)),
-                ('booked_xid', models.BigIntegerField(editable=False, null=True)),
-                ('acting', models.CharField(editable=False, max_length=40, verbose_name='who did it')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('from_member', models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.member')),
-                ('journal_entry', models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='treasury.journalentry')),
-                ('reverses', models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversals', to='cloud_credits.cloudtransaction')),
-                ('to_member', models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.member')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("mint", "mint"),
+                            ("transfer", "transfer"),
+                            ("redemption", "redemption"),
+                            ("burn", "burn"),
+                            ("stake", "stake"),
+                            ("unstake", "unstake"),
+                            ("correction", "correction"),
+                        ],
+                        editable=False,
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "state",
+                    django_fsm.FSMField(
+                        choices=[
+                            ("pending", "pending"),
+                            ("processing", "processing"),
+                            ("completed", "completed"),
+                            ("failed", "failed"),
+                            ("reversed", "reversed"),
+                        ],
+                        default="pending",
+                        editable=False,
+                        max_length=50,
+                        protected=True,
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=8, editable=False, max_digits=20)),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[
+                            ("transfer", "transfer"),
+                            ("staking", "staking"),
+                            ("payment", "payment"),
+                            ("redemption", "redemption"),
+                            ("invoice", "invoice"),
+                            ("manual", "manual"),
+                            ("grant", "grant"),
+                            ("receivable", "receivable"),
+                            ("staking_share", "staking_share"),
+                            ("patronage", "patronage"),
+                        ],
+                        editable=False,
+                        max_length=16,
+                    ),
+                ),
+                ("description", models.CharField(blank=True, editable=False, max_length=2000)),
+                (
+                    "reference",
+                    models.CharField(blank=True, editable=False, max_length=200, verbose_name="what it is for"),
+                ),
+                ("reversal_part", models.SmallIntegerField(editable=False, null=True)),
+                ("from_liquid_after", models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
+                ("from_staked_after", models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
+                ("from_sequence", models.BigIntegerField(editable=False, null=True)),
+                ("to_liquid_after", models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
+                ("to_staked_after", models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
+                ("to_sequence", models.BigIntegerField(editable=False, null=True)),
+                ("booked_at", models.DateTimeField(editable=False, null=True)),
+                ("booked_xid", models.BigIntegerField(editable=False, null=True)),
+                ("acting", models.CharField(editable=False, max_length=40, verbose_name="who did it")),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "from_member",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="members.member",
+                    ),
+                ),
+                (
+                    "journal_entry",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="treasury.journalentry",
+                    ),
+                ),
+                (
+                    "reverses",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reversals",
+                        to="cloud_credits.cloudtransaction",
+                    ),
+                ),
+                (
+                    "to_member",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="members.member",
+                    ),
+                ),
             ],
             options={
-                'permissions': [('mint_credits', 'Can ask for a manual mint'), ('approve_mint', 'Can approve a manual mint asked by another'), ('correct_credits', 'Can correct balances and reverse transactions'), ('burn_credits', 'Can burn credits'), ('grant_credits', "Can grant credits from the cooperative's own accounts"), ('initialize_identity', 'Can set up cloud identities'), ('transfer_for_members', "Can transfer on a member's behalf"), ('redeem_credits', "Can redeem on a member's behalf"), ('stake_for_members', "Can stake and release on a member's behalf")],
+                "permissions": [
+                    ("mint_credits", "Can ask for a manual mint"),
+                    ("approve_mint", "Can approve a manual mint asked by another"),
+                    ("correct_credits", "Can correct balances and reverse transactions"),
+                    ("burn_credits", "Can burn credits"),
+                    ("grant_credits", "Can grant credits from the cooperative's own accounts"),
+                    ("initialize_identity", "Can set up cloud identities"),
+                    ("transfer_for_members", "Can transfer on a member's behalf"),
+                    ("redeem_credits", "Can redeem on a member's behalf"),
+                    ("stake_for_members", "Can stake and release on a member's behalf"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CloudBalance',
+            name="CloudBalance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('liquid', models.DecimalField(decimal_places=8, default=Decimal('0'), editable=False, max_digits=20)),
-                ('staked', models.DecimalField(decimal_places=8, default=Decimal('0'), editable=False, max_digits=20)),
-                ('total', models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(models.F('liquid'), '+', models.F('staked')), output_field=models.DecimalField(decimal_places=8, max_digits=20))),
-                ('version', models.BigIntegerField(default=0, editable=False, verbose_name='sequence of the last transaction')),
-                ('booked_at', models.DateTimeField(editable=False, null=True, verbose_name='time of the last transaction')),
-                ('onchain_balance', models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
-                ('onchain_synced_at', models.DateTimeField(editable=False, null=True)),
-                ('onchain_sync_status', models.CharField(choices=[('pending', 'Pending'), ('synced', 'Synced'), ('diverged', 'Diverged'), ('manual_override', 'Manual Override')], default='pending', editable=False, max_length=16)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('member', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='cloud_balance', to='members.member')),
-                ('last_transaction', models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cloud_credits.cloudtransaction')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("liquid", models.DecimalField(decimal_places=8, default=Decimal("0"), editable=False, max_digits=20)),
+                ("staked", models.DecimalField(decimal_places=8, default=Decimal("0"), editable=False, max_digits=20)),
+                (
+                    "total",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.expressions.CombinedExpression(
+                            models.F("liquid"), "+", models.F("staked")
+                        ),
+                        output_field=models.DecimalField(decimal_places=8, max_digits=20),
+                    ),
+                ),
+                (
+                    "version",
+                    models.BigIntegerField(default=0, editable=False, verbose_name="sequence of the last transaction"),
+                ),
+                (
+                    "booked_at",
+                    models.DateTimeField(editable=False, null=True, verbose_name="time of the last transaction"),
+                ),
+                ("onchain_balance", models.DecimalField(decimal_places=8, editable=False, max_digits=20, null=True)),
+                ("onchain_synced_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "onchain_sync_status",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("synced", "Synced"),
+                            ("diverged", "Diverged"),
+                            ("manual_override", "Manual Override"),
+                        ],
+                        default="pending",
+                        editable=False,
+                        max_length=16,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "member",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="cloud_balance", to="members.member"
+                    ),
+                ),
+                (
+                    "last_transaction",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cloud_credits.cloudtransaction",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='EnsRegistration',
+            name="EnsRegistration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subname', models.CharField(editable=False, max_length=63, unique=True)),
-                ('full_name', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Concat(models.F('subname'), models.Value('.habitat.eth')), output_field=models.CharField(max_length=80))),
-                ('ethereum_address', models.CharField(editable=False, max_length=42, unique=True)),
-                ('text_records', models.JSONField(blank=True, default=dict)),
-                ('registered_onchain', models.BooleanField(default=False, editable=False)),
-                ('onchain_tx_hash', models.CharField(blank=True, editable=False, max_length=66)),
-                ('registered_at', models.DateTimeField(editable=False, null=True)),
-                ('revoked_at', models.DateTimeField(editable=False, null=True)),
-                ('revoked_by', models.CharField(blank=True, editable=False, max_length=40)),
-                ('revoke_reason', models.TextField(blank=True, editable=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('member', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='ens_registrations', to='members.member')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("subname", models.CharField(editable=False, max_length=63, unique=True)),
+                (
+                    "full_name",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=django.db.models.functions.text.Concat(
+                            models.F("subname"), models.Value(".habitat.eth")
+                        ),
+                        output_field=models.CharField(max_length=80),
+                    ),
+                ),
+                ("ethereum_address", models.CharField(editable=False, max_length=42, unique=True)),
+                ("text_records", models.JSONField(blank=True, default=dict)),
+                ("registered_onchain", models.BooleanField(default=False, editable=False)),
+                ("onchain_tx_hash", models.CharField(blank=True, editable=False, max_length=66)),
+                ("registered_at", models.DateTimeField(editable=False, null=True)),
+                ("revoked_at", models.DateTimeField(editable=False, null=True)),
+                ("revoked_by", models.CharField(blank=True, editable=False, max_length=40)),
+                ("revoke_reason", models.TextField(blank=True, editable=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "member",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="ens_registrations",
+                        to="members.member",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='IdempotencyKey',
+            name="IdempotencyKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('namespace', models.CharField(max_length=40)),
-                ('operation', models.CharField(max_length=40)),
-                ('key', models.CharField(max_length=200)),
-                ('digest', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('transaction', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='cloud_credits.cloudtransaction')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("namespace", models.CharField(max_length=40)),
+                ("operation", models.CharField(max_length=40)),
+                ("key", models.CharField(max_length=200)),
+                ("digest", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="cloud_credits.cloudtransaction",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Receivable',
+            name="Receivable",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', models.DecimalField(decimal_places=8, editable=False, max_digits=20)),
-                ('settled', models.DecimalField(decimal_places=8, default=0, editable=False, max_digits=20)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('journal_entry', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='treasury.journalentry')),
-                ('member', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='receivables', to='members.member')),
-                ('origin', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='receivables', to='cloud_credits.cloudtransaction')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount", models.DecimalField(decimal_places=8, editable=False, max_digits=20)),
+                ("settled", models.DecimalField(decimal_places=8, default=0, editable=False, max_digits=20)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
+                (
+                    "journal_entry",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="treasury.journalentry",
+                    ),
+                ),
+                (
+                    "member",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="receivables",
+                        to="members.member",
+                    ),
+                ),
+                (
+                    "origin",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="receivables",
+                        to="cloud_credits.cloudtransaction",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='StakingPosition',
+            name="StakingPosition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', models.DecimalField(decimal_places=8, editable=False, max_digits=20)),
-                ('days', models.SmallIntegerField(editable=False)),
-                ('share_percent', models.DecimalField(decimal_places=2, editable=False, max_digits=5)),
-                ('staked_at', models.DateTimeField(editable=False)),
-                ('unlock_at', models.DateTimeField(editable=False)),
-                ('state', django_fsm.FSMField(choices=[('active', 'active'), ('unstaked', 'unstaked'), ('slashed', 'slashed')], default='active', editable=False, max_length=50, protected=True)),
-                ('released_at', models.DateTimeField(editable=False, null=True)),
-                ('member', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='staking_positions', to='members.member')),
-                ('stake_transaction', models.OneToOneField(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='staked_position', to='cloud_credits.cloudtransaction')),
-                ('unstake_transaction', models.OneToOneField(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='released_position', to='cloud_credits.cloudtransaction')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount", models.DecimalField(decimal_places=8, editable=False, max_digits=20)),
+                ("days", models.SmallIntegerField(editable=False)),
+                ("share_percent", models.DecimalField(decimal_places=2, editable=False, max_digits=5)),
+                ("staked_at", models.DateTimeField(editable=False)),
+                ("unlock_at", models.DateTimeField(editable=False)),
+                (
+                    "state",
+                    django_fsm.FSMField(
+                        choices=[("active", "active"), ("unstaked", "unstaked"), ("slashed", "slashed")],
+                        default="active",
+                        editable=False,
+                        max_length=50,
+                        protected=True,
+                    ),
+                ),
+                ("released_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "member",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="staking_positions",
+                        to="members.member",
+                    ),
+                ),
+                (
+                    "stake_transaction",
+                    models.OneToOneField(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="staked_position",
+                        to="cloud_credits.cloudtransaction",
+                    ),
+                ),
+                (
+                    "unstake_transaction",
+                    models.OneToOneField(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="released_position",
+                        to="cloud_credits.cloudtransaction",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='cloudtransaction',
-            index=django.contrib.postgres.indexes.BrinIndex(autosummarize=True, fields=['booked_xid'], name='transaction_booked_xid', pages_per_range=16),
+            model_name="cloudtransaction",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                autosummarize=True, fields=["booked_xid"], name="transaction_booked_xid", pages_per_range=16
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudtransaction',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='transaction_amount_positive', violation_error_message='The amount must be more than zero.'),
+            model_name="cloudtransaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0)),
+                name="transaction_amount_positive",
+                violation_error_message="The amount must be more than zero.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudtransaction',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'processing', 'completed', 'failed', 'reversed'])), name='transaction_state_known'),
+            model_name="cloudtransaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state__in", ["pending", "processing", "completed", "failed", "reversed"])),
+                name="transaction_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudtransaction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('type', 'mint'), ('from_member__isnull', True), models.Q(('to_member__isnull', True), _negated=True)), models.Q(('type', 'transfer'), ('from_member__isnull', False), ('to_member__isnull', False), models.Q(('from_member', models.F('to_member')), _negated=True)), models.Q(('type__in', ['redemption', 'burn']), models.Q(('from_member__isnull', True), _negated=True), ('to_member__isnull', True)), models.Q(('type__in', ['stake', 'unstake']), ('from_member__isnull', False), ('to_member__isnull', False), ('from_member', models.F('to_member'))), models.Q(('type', 'correction'), models.Q(('from_member__isnull', True), ('to_member__isnull', True), _negated=True), models.Q(('from_member__isnull', True), ('to_member__isnull', True), models.Q(('from_member', models.F('to_member')), _negated=True), _connector='OR')), _connector='OR'), name='transaction_participants'),
+            model_name="cloudtransaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("type", "mint"),
+                        ("from_member__isnull", True),
+                        models.Q(("to_member__isnull", True), _negated=True),
+                    ),
+                    models.Q(
+                        ("type", "transfer"),
+                        ("from_member__isnull", False),
+                        ("to_member__isnull", False),
+                        models.Q(("from_member", models.F("to_member")), _negated=True),
+                    ),
+                    models.Q(
+                        ("type__in", ["redemption", "burn"]),
+                        models.Q(("from_member__isnull", True), _negated=True),
+                        ("to_member__isnull", True),
+                    ),
+                    models.Q(
+                        ("type__in", ["stake", "unstake"]),
+                        ("from_member__isnull", False),
+                        ("to_member__isnull", False),
+                        ("from_member", models.F("to_member")),
+                    ),
+                    models.Q(
+                        ("type", "correction"),
+                        models.Q(("from_member__isnull", True), ("to_member__isnull", True), _negated=True),
+                        models.Q(
+                            ("from_member__isnull", True),
+                            ("to_member__isnull", True),
+                            models.Q(("from_member", models.F("to_member")), _negated=True),
+                            _connector="OR",
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="transaction_participants",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudtransaction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['completed', 'reversed']), ('booked_at__isnull', False), models.Q(models.Q(('from_member__isnull', False), ('from_liquid_after__isnull', False), ('from_sequence__isnull', False), ('from_staked_after__isnull', False)), models.Q(models.Q(('from_member__isnull', False), _negated=True), ('from_liquid_after__isnull', True), ('from_sequence__isnull', True), ('from_staked_after__isnull', True)), _connector='OR'), models.Q(models.Q(('to_member__isnull', False), ('to_liquid_after__isnull', False), ('to_sequence__isnull', False), ('to_staked_after__isnull', False)), models.Q(models.Q(('to_member__isnull', False), _negated=True), ('to_liquid_after__isnull', True), ('to_sequence__isnull', True), ('to_staked_after__isnull', True)), _connector='OR')), models.Q(models.Q(('state__in', ['completed', 'reversed']), _negated=True), ('booked_at__isnull', True), ('from_liquid_after__isnull', True), ('from_sequence__isnull', True), ('from_staked_after__isnull', True), ('to_liquid_after__isnull', True), ('to_sequence__isnull', True), ('to_staked_after__isnull', True), ('journal_entry__isnull', True)), _connector='OR'), name='transaction_booked_whole'),
+            model_name="cloudtransaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("state__in", ["completed", "reversed"]),
+                        ("booked_at__isnull", False),
+                        models.Q(
+                            models.Q(
+                                ("from_member__isnull", False),
+                                ("from_liquid_after__isnull", False),
+                                ("from_sequence__isnull", False),
+                                ("from_staked_after__isnull", False),
+                            ),
+                            models.Q(
+                                models.Q(("from_member__isnull", False), _negated=True),
+                                ("from_liquid_after__isnull", True),
+                                ("from_sequence__isnull", True),
+                                ("from_staked_after__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                        models.Q(
+                            models.Q(
+                                ("to_member__isnull", False),
+                                ("to_liquid_after__isnull", False),
+                                ("to_sequence__isnull", False),
+                                ("to_staked_after__isnull", False),
+                            ),
+                            models.Q(
+                                models.Q(("to_member__isnull", False), _negated=True),
+                                ("to_liquid_after__isnull", True),
+                                ("to_sequence__isnull", True),
+                                ("to_staked_after__isnull", True),
+                            ),
+                            _connector="OR",
+                        ),
+                    ),
+                    models.Q(
+                        models.Q(("state__in", ["completed", "reversed"]), _negated=True),
+                        ("booked_at__isnull", True),
+                        ("from_liquid_after__isnull", True),
+                        ("from_sequence__isnull", True),
+                        ("from_staked_after__isnull", True),
+                        ("to_liquid_after__isnull", True),
+                        ("to_sequence__isnull", True),
+                        ("to_staked_after__isnull", True),
+                        ("journal_entry__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="transaction_booked_whole",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudtransaction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('booked_at__isnull', True), ('booked_xid__isnull', True)), models.Q(('booked_at__isnull', False), ('booked_xid__isnull', False)), _connector='OR'), name='transaction_booked_xid_whole'),
+            model_name="cloudtransaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("booked_at__isnull", True), ("booked_xid__isnull", True)),
+                    models.Q(("booked_at__isnull", False), ("booked_xid__isnull", False)),
+                    _connector="OR",
+                ),
+                name="transaction_booked_xid_whole",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudtransaction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reversal_part__isnull', True), ('reverses__isnull', True)), models.Q(('reversal_part__in', [1, 2]), ('reverses__isnull', False), ('type', 'correction')), _connector='OR'), name='transaction_reversal_is_correction'),
+            model_name="cloudtransaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("booked_at__isnull", True),
+                    ("journal_entry__isnull", False),
+                    models.Q(("from_member__isnull", False), ("to_member__isnull", False)),
+                    _connector="OR",
+                ),
+                name="transaction_one_sided_posts",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudtransaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('reverses__isnull', False)), fields=('reverses', 'reversal_part'), name='transaction_reversed_once'),
+            model_name="cloudtransaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("booked_at__isnull", True),
+                    models.Q(("type__in", ["stake", "unstake"]), _negated=True),
+                    models.Q(
+                        ("from_liquid_after", models.F("to_liquid_after")),
+                        ("from_sequence", models.F("to_sequence")),
+                        ("from_staked_after", models.F("to_staked_after")),
+                    ),
+                    _connector="OR",
+                ),
+                name="transaction_lock_same_after",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudtransaction',
-            constraint=models.UniqueConstraint(fields=('from_member', 'booked_at'), name='transaction_from_booked'),
+            model_name="cloudtransaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("reversal_part__isnull", True), ("reverses__isnull", True)),
+                    models.Q(("reversal_part__in", [1, 2]), ("reverses__isnull", False), ("type", "correction")),
+                    _connector="OR",
+                ),
+                name="transaction_reversal_is_correction",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudtransaction',
-            constraint=models.UniqueConstraint(fields=('to_member', 'booked_at'), name='transaction_to_booked'),
+            model_name="cloudtransaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("reverses__isnull", False)),
+                fields=("reverses", "reversal_part"),
+                name="transaction_reversed_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cloudbalance',
-            constraint=models.CheckConstraint(condition=models.Q(('liquid__gte', 0)), name='balance_liquid_not_negative', violation_error_message='There are not enough credits.'),
+            model_name="cloudtransaction",
+            constraint=models.UniqueConstraint(fields=("from_member", "booked_at"), name="transaction_from_booked"),
         ),
         migrations.AddConstraint(
-            model_name='cloudbalance',
-            constraint=models.CheckConstraint(condition=models.Q(('staked__gte', 0)), name='balance_staked_not_negative', violation_error_message='There are not enough staked credits.'),
+            model_name="cloudtransaction",
+            constraint=models.UniqueConstraint(fields=("to_member", "booked_at"), name="transaction_to_booked"),
         ),
         migrations.AddConstraint(
-            model_name='cloudbalance',
-            constraint=models.CheckConstraint(condition=models.Q(('onchain_sync_status__in', ['pending', 'synced', 'diverged', 'manual_override'])), name='balance_sync_status_known'),
+            model_name="cloudbalance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("liquid__gte", 0)),
+                name="balance_liquid_not_negative",
+                violation_error_message="There are not enough credits.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ensregistration',
-            constraint=models.CheckConstraint(condition=models.Q(('subname__regex', '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$'), models.Q(('subname__startswith', 'xn--'), _negated=True)), name='registration_subname_form', violation_error_message='A name has 1 to 63 of a–z, 0–9 and hyphens, with no hyphen at either end.'),
+            model_name="cloudbalance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("staked__gte", 0)),
+                name="balance_staked_not_negative",
+                violation_error_message="There are not enough staked credits.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ensregistration',
-            constraint=models.CheckConstraint(condition=models.Q(('ethereum_address__regex', '^0x[0-9a-fA-F]{40}$')), name='registration_address_form'),
+            model_name="cloudbalance",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("onchain_sync_status__in", ["pending", "synced", "diverged", "manual_override"])),
+                name="balance_sync_status_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ensregistration',
-            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('member',), name='registration_one_unrevoked_a_member'),
+            model_name="ensregistration",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("subname__regex", "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"),
+                    models.Q(("subname__startswith", "xn--"), _negated=True),
+                ),
+                name="registration_subname_form",
+                violation_error_message="A name has 1 to 63 of a–z, 0–9 and hyphens, with no hyphen at either end.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ensregistration',
-            constraint=models.CheckConstraint(condition=models.Q(('text_records__has_key', 'email'), _negated=True), name='registration_no_email_published'),
+            model_name="ensregistration",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ethereum_address__regex", "^0x[0-9a-fA-F]{40}$")), name="registration_address_form"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='idempotencykey',
-            constraint=models.UniqueConstraint(fields=('namespace', 'operation', 'key'), name='idempotency_key_once'),
+            model_name="ensregistration",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("revoked_at__isnull", True)),
+                fields=("member",),
+                name="registration_one_unrevoked_a_member",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='receivable',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='receivable_amount_positive'),
+            model_name="ensregistration",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("text_records__has_key", "email"), _negated=True),
+                name="registration_no_email_published",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='receivable',
-            constraint=models.CheckConstraint(condition=models.Q(('settled__gte', 0), ('settled__lte', models.F('amount'))), name='receivable_settled_within'),
+            model_name="idempotencykey",
+            constraint=models.UniqueConstraint(fields=("namespace", "operation", "key"), name="idempotency_key_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="receivable",
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="receivable_amount_positive"),
+        ),
+        migrations.AddConstraint(
+            model_name="receivable",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("settled__gte", 0), ("settled__lte", models.F("amount"))),
+                name="receivable_settled_within",
+            ),
         ),
         migrations.AddIndex(
-            model_name='stakingposition',
-            index=models.Index(condition=models.Q(('state', 'active')), fields=['unlock_at'], name='position_active_by_unlock'),
+            model_name="stakingposition",
+            index=models.Index(
+                condition=models.Q(("state", "active")), fields=["unlock_at"], name="position_active_by_unlock"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stakingposition',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='position_amount_positive'),
+            model_name="stakingposition",
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="position_amount_positive"),
         ),
         migrations.AddConstraint(
-            model_name='stakingposition',
-            constraint=models.CheckConstraint(condition=models.Q(('days__gte', 30), ('days__lte', 365)), name='position_days_in_range', violation_error_message='Credits are locked for 30 to 365 days.'),
+            model_name="stakingposition",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("days__gte", 30), ("days__lte", 365)),
+                name="position_days_in_range",
+                violation_error_message="Credits are locked for 30 to 365 days.",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stakingposition',
-            constraint=models.CheckConstraint(condition=models.Q(('share_percent', django.db.models.functions.math.Round(models.Func(django.db.models.functions.comparison.Cast(models.F('days'), models.DecimalField(decimal_places=0, max_digits=10)), template='(%(expressions)s * 10 / 365)'), precision=2))), name='position_share_on_curve'),
+            model_name="stakingposition",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "share_percent",
+                        django.db.models.functions.math.Round(
+                            models.Func(
+                                django.db.models.functions.comparison.Cast(
+                                    models.F("days"), models.DecimalField(decimal_places=0, max_digits=10)
+                                ),
+                                template="(%(expressions)s * 10 / 365)",
+                            ),
+                            precision=2,
+                        ),
+                    )
+                ),
+                name="position_share_on_curve",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stakingposition',
-            constraint=models.CheckConstraint(condition=models.Q(('unlock_at__gt', models.F('staked_at'))), name='position_unlock_after_stake'),
+            model_name="stakingposition",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "days",
+                        models.Func(
+                            models.F("unlock_at"),
+                            models.F("staked_at"),
+                            arg_joiner=" - ",
+                            template="(EXTRACT(EPOCH FROM (%(expressions)s)) / 86400)",
+                        ),
+                    )
+                ),
+                name="position_unlock_after_its_days",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stakingposition',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('released_at__isnull', True), ('state', 'active'), ('unstake_transaction__isnull', True)), models.Q(('released_at__isnull', False), ('unstake_transaction__isnull', False), models.Q(('state', 'active'), _negated=True)), _connector='OR'), name='position_release_whole'),
+            model_name="stakingposition",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("released_at__isnull", True), ("state", "active"), ("unstake_transaction__isnull", True)),
+                    models.Q(
+                        ("released_at__isnull", False),
+                        ("unstake_transaction__isnull", False),
+                        models.Q(("state", "active"), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="position_release_whole",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='stakingposition',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'unstaked'), _negated=True), ('released_at__gte', models.F('unlock_at')), _connector='OR'), name='position_unstaked_at_maturity', violation_error_message='This stake is still locked.'),
+            model_name="stakingposition",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "unstaked"), _negated=True),
+                    ("released_at__gte", models.F("unlock_at")),
+                    _connector="OR",
+                ),
+                name="position_unstaked_at_maturity",
+                violation_error_message="This stake is still locked.",
+            ),
         ),
     ]
