@@ -12,6 +12,7 @@ from cloud_credits.errors import (
     SelfTransfer,
     TechneTakesNoTransfers,
 )
+from cloud_credits.models import CloudTransaction
 from habitat.errors import (
     AmountNotPositive,
     AmountTooLarge,
@@ -48,7 +49,7 @@ def test_transfer__moves_credits_and_records_both_sides():
     assert (row.from_liquid_after, row.to_liquid_after) == (Decimal("67.5"), Decimal("30"))
     assert (row.from_sequence, row.to_sequence) == (2, 1)
     assert row.journal_entry_id is None
-    row.refresh_from_db()
+    row = CloudTransaction.objects.get(pk=row.pk)
     assert row.state == "completed"
     assert row.description == "lunch"
     payload = Event.objects.get(name="cloud.transferred").payload
