@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -19,21 +21,24 @@ from habitat.local.cluster import CHECKOUT, Cluster, _processes_in, local_state,
 
 
 @pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A throwaway cluster. As root its folder must be one that the service user can walk to."""
-    made = Cluster(home=_reachable_folder(tmp_path_factory) / "cluster", copies=local_state(), durable=False)
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a throwaway cluster. As root it must be one that the service user can walk to."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    binaries.service_user()
+    made = Path(tempfile.mkdtemp(prefix="test-", dir=binaries.ROOT_STATE))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A throwaway cluster."""
+    made = Cluster(home=folder / "cluster", copies=local_state(), durable=False)
     yield made
     made.stop()
-
-
-def _reachable_folder(factory: pytest.TempPathFactory) -> Path:
-    folder = factory.mktemp("pg")
-    for part in [folder, *folder.parents]:
-        if part == Path("/tmp") or part == Path("/"):
-            break
-        if os.geteuid() == 0:
-            part.chmod(part.stat().st_mode | 0o011)
-    return folder
 
 
 def _keep_a_row(cluster: Cluster) -> None:
@@ -247,11 +252,10 @@ def test_service_user__runs_the_server_as_root_never(cluster: Cluster) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a normal user runs every other test of this file that way")
-def test_cluster__a_normal_user_needs_no_service_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_cluster__a_normal_user_needs_no_service_user(folder: Path) -> None:
     user = binaries.service_user()
     assert user is not None
     programs = binaries.find_binaries(local_state(), user).directory
-    folder = _reachable_folder(tmp_path_factory)
     os.chown(folder, user.uid, user.gid)
 
     # A fork gives up root, so that Python itself may lie where only root can read it.
