@@ -21,20 +21,15 @@ QUESTIONS = {
 }
 
 
-@pytest.mark.parametrize("guard", [*MEMBERS, *CONTROLS], ids=lambda guard: f"{guard.table}.{guard.name}")
+# `verify_books` looks for the guards of every floor; these are the two that need no other.
+@pytest.mark.parametrize(
+    "guard",
+    [g for g in [*(Guard(*row) for row in MEMBERS), *CONTROLS] if g.kind in QUESTIONS],
+    ids=lambda guard: f"{guard.table}.{guard.name}",
+)
 def test_guard__stands(guard: Guard) -> None:
     kind = GuardKind(guard.kind)
     given = [guard.table, guard.name] + ([guard.table] if kind is GuardKind.CONSTRAINT else [])
     with connection.cursor() as cursor:
         cursor.execute(QUESTIONS[kind], given)
         assert cursor.fetchone()[0] >= 1
-
-
-def test_triggers__are_all_declared() -> None:
-    declared = {(guard.table, guard.name) for guard in (*MEMBERS, *CONTROLS) if guard.kind == GuardKind.TRIGGER}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal"
-            " AND tgrelid::regclass::text ~ '^(members|controls)_' AND tgname NOT LIKE 'pgtrigger_%%'"
-        )
-        assert set(cursor.fetchall()) == declared
