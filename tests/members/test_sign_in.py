@@ -244,3 +244,38 @@ def test_totp_helper__speaks_the_standard() -> None:
     # RFC 6238's test secret at a fixed time, so that the flow above is not judged by its own mirror.
     secret = base64.b32encode(b"12345678901234567890").decode()
     assert f"{hotp_value(secret, 59 // 30):06d}" == "287082"
+
+
+def ask_for_address(client: Client, email: str) -> None:
+    """Post the form, and prove again who one is: the form goes on by itself after that."""
+    answer = client.post("/accounts/email/", {"email": email, "action_add": ""})
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    assert client.post(answer["Location"], {"password": people.PASSWORD}).status_code in {200, 302}
+
+
+def test_address__changes_only_after_the_new_one_is_confirmed() -> None:
+    member = people.active()
+    old = member.user.email
+    client = sign_in(member)
+    ask_for_address(client, "new@example.org")
+    assert User.objects.get(pk=member.user_id).email == old
+    letter = next(letter for letter in mail.outbox if letter.to == ["new@example.org"])
+    link = re.search(r"http\S+", letter.body)
+    assert link is not None
+    path = re.sub(r"^https?://[^/]+", "", link[0])
+    assert client.get(path).status_code == 200
+    assert User.objects.get(pk=member.user_id).email == old
+    assert client.post(path).status_code == 302
+    assert User.objects.get(pk=member.user_id).email == "new@example.org"
+    last = UserHistory.objects.filter(pgh_obj_id=member.user_id).first()
+    assert last is not None
+    assert (last.email, last.pgh_context["user"], last.pgh_context["url"]) == ("new@example.org", member.user_id, path)
+
+
+def test_address__of_another_member_is_refused() -> None:
+    member, other = people.active("Ada"), people.active("Ben")
+    client = sign_in(member)
+    ask_for_address(client, other.user.email)
+    assert User.objects.filter(email=other.user.email).count() == 1
+    assert User.objects.get(pk=member.user_id).email != other.user.email

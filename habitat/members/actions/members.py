@@ -1,5 +1,6 @@
 """The verbs of a membership: register, admit, suspend, end, name, trust."""
 
+from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -233,5 +234,7 @@ def _sign_in(email: str, password: str | None) -> User:
             user.save()
     except IntegrityError:
         raise EmailTaken(email=address, field="email") from None
+    # Operations vouch for the address. Unconfirmed, it would be dropped when the member asks for another one.
+    EmailAddress.objects.create(user=user, email=address, primary=True, verified=True)
     give(user, Role.MEMBER)
     return user

@@ -69,8 +69,9 @@ def _register(*, acting: Actor, key: str, email: str, send_invitation: bool, **g
 
 
 def _moves(verb: str, label: str, *sources: str, danger: bool = False, warning: str = "") -> Verb:
-    def run(member: Member, *, acting: Actor, key: str, reason: str) -> None:
-        getattr(members, verb)(member=member, reason=reason, acting=acting)
+    def run(member: Member, *, acting: Actor, key: str, reason: str) -> Done:
+        moved = getattr(members, verb)(member=member, reason=reason, acting=acting)
+        return Done(message=f"{moved.display_name} is now {moved.status}.")
 
     return Verb(
         name=verb,
@@ -117,7 +118,7 @@ FOR_GOOD = "This cannot be undone. Credits held stay redeemable; trusted roles e
 
 @admin.register(Member)
 class MemberAdmin(ExportMixin, HouseAdmin):
-    list_display = ("id", "display_name", "kind", "status", "is_investor", "user", "full_ens_name", "created_at")
+    list_display = ("id", "display_name", "kind", "status", "investor", "user", "cloud_name", "created_at")
     list_display_links = ("id", "display_name")
     list_filter = ("status", "kind", "is_investor")
     search_fields = ("display_name", "user__email", "ens_subname", "ethereum_address")
@@ -132,12 +133,12 @@ class MemberAdmin(ExportMixin, HouseAdmin):
         "is_investor",
         "user",
         "system_code",
-        "full_ens_name",
+        "cloud_name",
         "ethereum_address",
         "cloud_wallet_created_at",
         "created_at",
     )
-    readonly_fields = ("id", "roles", "full_ens_name", "created_at")
+    readonly_fields = ("id", "roles", "cloud_name", "created_at")
     export_fields = (
         "id",
         "display_name",
@@ -191,6 +192,14 @@ class MemberAdmin(ExportMixin, HouseAdmin):
         ),
         Verb("invite", "Send an invitation", "members.add_member", _invite, form=VerbForm, available=_may_hold_roles),
     )
+
+    @admin.display(description="investor", boolean=True, ordering="is_investor")
+    def investor(self, member: Member) -> bool:
+        return member.is_investor
+
+    @admin.display(description="cloud name", ordering="ens_subname")
+    def cloud_name(self, member: Member) -> str:
+        return member.full_ens_name or "—"
 
     @admin.display(description="roles")
     def roles(self, member: Member) -> str:
