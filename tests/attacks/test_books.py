@@ -208,6 +208,7 @@ BAD_ENTRIES = {
     "a day outside its period": {"on": "2026-03-31"},
     "the period's own end": {"on": "2026-07-01"},
     "no source kind": {"kind": ""},
+    "a blank source kind": {"kind": "  "},
     "unknown ledger": {"ledger": "shadow"},
 }
 
@@ -373,6 +374,16 @@ def test_reversal__of_one_entry_exists_once(both):
         with pytest.raises(pg.UniqueViolation):
             connection.execute(reversing, GIVEN | {"key": "undo twice"})
         connection.rollback()
+
+
+@pytest.mark.django_db
+def test_reversal__that_is_no_mirror_is_refused(attacker: Attacker):
+    reversing = ENTRY.replace("posted_by)", "posted_by, reverses_id)").replace("'raw:0'", f"'raw:0', {attacker.entry}")
+    (crooked,) = attacker.run(reversing, GIVEN | {"key": "crooked"}).fetchone()
+    attacker.run(values((crooked, "4420", "D", "9"), (crooked, "2220", "C", "9")))
+
+    with pytest.raises(pg.CheckViolation, match="does not mirror"):
+        attacker.connection.commit()
 
 
 @pytest.mark.django_db
