@@ -23,7 +23,9 @@ from treasury.models import JournalEntry, JournalLine
 from treasury.policies.chart import Side
 from treasury.policies.journal import LONGEST_DESCRIPTION, Line
 
-_LINE: Final = re.compile(r"^\s*(?P<account>\S+)\s+(?P<side>[DC])\s+(?P<amount>\S+)(?:\s+(?P<memo>.*\S))?\s*$", re.IGNORECASE)
+_LINE: Final = re.compile(
+    r"^\s*(?P<account>\S+)\s+(?P<side>[DC])\s+(?P<amount>\S+)(?:\s+(?P<memo>.*\S))?\s*$", re.IGNORECASE
+)
 
 
 class AdjustmentForm(ReasonForm):

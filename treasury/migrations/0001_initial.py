@@ -324,7 +324,7 @@ class Migration(migrations.Migration):
             model_name="journalentry",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("source_kind", ""), _negated=True), models.Q(("source_ref", ""), _negated=True)
+                    ("posted_by__regex", "\\S"), ("source_kind__regex", "\\S"), ("source_ref__regex", "\\S")
                 ),
                 name="entry_names_its_source",
             ),

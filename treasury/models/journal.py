@@ -60,7 +60,10 @@ class JournalEntry(models.Model):
             models.CheckConstraint(
                 name="entry_ledger_known", condition=Q(ledger__in=[ledger.value for ledger in Ledger])
             ),
-            models.CheckConstraint(name="entry_names_its_source", condition=~Q(source_kind="") & ~Q(source_ref="")),
+            models.CheckConstraint(
+                name="entry_names_its_source",
+                condition=Q(source_kind__regex=r"\S", source_ref__regex=r"\S", posted_by__regex=r"\S"),
+            ),
             models.CheckConstraint(name="entry_has_key", condition=~Q(idempotency_key="")),
             models.CheckConstraint(
                 name="entry_reverses_another", condition=Q(reverses__isnull=True) | Q(reverses__lt=F("id"))

@@ -18,7 +18,7 @@ GUARDS: Final = (
     Guard("treasury_journalline", "line_side_known", "constraint", "a line on no side"),
     *_not_for_the_application("treasury_journalline", "lines rewritten", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("treasury_journalentry", "journalentry_guard", "trigger", "an entry back-dated, or with a forged clock"),
-    Guard("treasury_journalentry", "journalentry_has_lines", "trigger", "an entry without lines"),
+    Guard("treasury_journalentry", "journalentry_has_lines", "trigger", "an entry without lines, a crooked reversal"),
     Guard("treasury_journalentry", "journalentry_append_only", "trigger", "an entry changed or deleted"),
     Guard("treasury_journalentry", "entry_names_its_source", "constraint", "an entry from nowhere"),
     Guard("treasury_journalentry", "entry_reversed_once", "constraint", "an entry reversed twice"),
