@@ -246,9 +246,12 @@ def test_stale_fence__is_refused_and_nothing_happens() -> None:
 def test_claim__takes_what_a_dead_worker_left_one_at_a_time() -> None:
     with heard_by("treasury", print):
         emit(*(BellRang(amount=str(number)) for number in range(4)), acting=SYSTEM)
-    assert len(deliveries.claim(subscriber="treasury", limit=4, acting=SYSTEM)) == 4
-    make_due()
-    assert len(deliveries.claim(subscriber="treasury", limit=4, acting=SYSTEM)) == 1
+        left = [claim.event_id for claim in deliveries.claim(subscriber="treasury", limit=4, acting=SYSTEM)]
+        make_due()
+        (fresh,) = emit(BellRang(amount="5"), acting=SYSTEM)
+    assert len(left) == 4
+    taken = deliveries.claim(subscriber="treasury", limit=4, acting=SYSTEM)
+    assert [claim.event_id for claim in taken] == [fresh, left[0]]
 
 
 @pytest.mark.django_db

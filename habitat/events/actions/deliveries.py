@@ -46,7 +46,7 @@ class Claim:
 _CLAIM = """
 UPDATE events_delivery AS delivery
    SET state = 'delivering', fence = delivery.fence + 1, attempts = delivery.attempts + %(counted)s,
-       lease_until = clock_timestamp() + %(lease)s, due_at = clock_timestamp() + %(lease)s
+       lease_until = clock_timestamp() + make_interval(secs => %(lease)s), due_at = clock_timestamp() + make_interval(secs => %(lease)s)
   FROM (SELECT id FROM events_delivery
          WHERE subscriber = %(subscriber)s AND state = ANY(%(states)s) AND state IN ('pending', 'delivering')
            AND due_at <= statement_timestamp()
@@ -62,11 +62,12 @@ RETURNING delivery.id, delivery.event_id,
 def claim(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:
     """Takes up to `limit` due deliveries of `subscriber` and counts an attempt on each.
 
-    What a dead worker left behind is taken one at a time, and only when nothing fresh is due: an event that kills
-    its worker uses up its own attempts, not those of its neighbours.
+    What a dead worker left behind is taken one at a time and stands last: an event that kills its worker uses up
+    its own attempts, not those of its neighbours, and waits for no quiet moment.
     """
     fresh = _claim(subscriber, limit, WORKER_LEASE, counted=1, states=[DeliveryState.PENDING.value])
-    return fresh or _claim(subscriber, 1, WORKER_LEASE, counted=1, states=[DeliveryState.DELIVERING.value])
+    left_behind = _claim(subscriber, 1, WORKER_LEASE, counted=1, states=[DeliveryState.DELIVERING.value])
+    return fresh + left_behind
 
 
 @transaction.atomic
@@ -82,18 +83,24 @@ def take(*, delivery_id: int, acting: Actor) -> Claim | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE events_delivery SET state = 'delivering', fence = fence + 1, attempts = attempts + 1,"
-            " lease_until = clock_timestamp() + %(lease)s, due_at = clock_timestamp() + %(lease)s"
+            " lease_until = clock_timestamp() + make_interval(secs => %(lease)s), due_at = clock_timestamp() + make_interval(secs => %(lease)s)"
             " WHERE id = %(id)s AND state IN ('pending', 'delivering')"
             " RETURNING id, event_id, (SELECT name FROM events_event WHERE events_event.id = event_id),"
             " subscriber, fence",
-            {"id": delivery_id, "lease": WORKER_LEASE},
+            {"id": delivery_id, "lease": WORKER_LEASE.seconds},
         )
         row = cursor.fetchone()
     return Claim(*row) if row else None
 
 
 def _claim(subscriber: str, limit: int, lease: timedelta, *, counted: int, states: list[str]) -> list[Claim]:
-    parameters = {"subscriber": subscriber, "limit": limit, "lease": lease, "counted": counted, "states": states}
+    parameters: dict[str, str | int | list[str]] = {
+        "subscriber": subscriber,
+        "limit": limit,
+        "lease": lease.seconds,
+        "counted": counted,
+        "states": states,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
         return sorted((Claim(*row) for row in cursor.fetchall()), key=lambda claim: claim.delivery_id)

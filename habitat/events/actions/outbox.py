@@ -25,7 +25,7 @@ def emit(*events: object, acting: Actor) -> list[int]:
     if not connection.in_atomic_block:
         raise OutsideTransaction
     label = acting.label
-    parameters: list[object] = []
+    parameters: list[str] = []
     heard = False
     for event in events:
         name = name_of(type(event))

@@ -40,7 +40,8 @@ def backoff(attempts: int, *, jitter: float) -> timedelta:
 
     `jitter` in [0, 1) is the caller's random number: it spreads what failed together.
     """
-    doubled = min(FIRST_WAIT * 2 ** min(max(attempts, 1) - 1, 20), LONGEST_WAIT)
+    times: int = 2 ** min(max(attempts, 1) - 1, 20)
+    doubled = min(FIRST_WAIT * times, LONGEST_WAIT)
     return doubled * (1 - jitter / 4)
 
 

@@ -43,13 +43,13 @@ def claim(*, acting: Actor) -> EmailClaim | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE notifications_email AS email SET state = 'sending', fence = email.fence + 1,"
-            " attempts = email.attempts + 1, lease_until = clock_timestamp() + %(lease)s,"
-            " due_at = clock_timestamp() + %(lease)s"
+            " attempts = email.attempts + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s),"
+            " due_at = clock_timestamp() + make_interval(secs => %(lease)s)"
             " FROM (SELECT id FROM notifications_email WHERE state IN ('queued', 'sending')"
             "   AND due_at <= statement_timestamp() ORDER BY due_at, id LIMIT 1"
             "   FOR NO KEY UPDATE SKIP LOCKED) AS chosen"
             " WHERE email.id = chosen.id RETURNING email.id, email.fence",
-            {"lease": LEASE},
+            {"lease": LEASE.seconds},
         )
         row = cursor.fetchone()
     return EmailClaim(*row) if row else None

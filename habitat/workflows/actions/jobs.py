@@ -55,7 +55,7 @@ def insert_due(*, now: datetime, acting: Actor) -> int:
             " ON CONFLICT (name, due_at) DO NOTHING",
             [list(names), list(times)],
         )
-        inserted = cursor.rowcount
+        inserted = int(cursor.rowcount)
     if inserted:
         wake_after_commit("jobs")
     return inserted
@@ -78,12 +78,12 @@ def claim(*, acting: Actor) -> JobClaim | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE workflows_job AS job SET state = 'running', fence = job.fence + 1, attempts = job.attempts + 1,"
-            " lease_until = clock_timestamp() + %(lease)s, take_at = clock_timestamp() + %(lease)s"
+            " lease_until = clock_timestamp() + make_interval(secs => %(lease)s), take_at = clock_timestamp() + make_interval(secs => %(lease)s)"
             " FROM (SELECT id FROM workflows_job WHERE state IN ('due', 'running')"
             "   AND take_at <= statement_timestamp()"
             "   ORDER BY take_at, due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS chosen"
             " WHERE job.id = chosen.id RETURNING job.id, job.name, job.due_at, job.fence",
-            {"lease": LEASE},
+            {"lease": LEASE.seconds},
         )
         row = cursor.fetchone()
     return JobClaim(*row) if row else None

@@ -32,5 +32,6 @@ def ensure_tick(*, acting: Actor) -> None:
 @transaction.atomic
 def trim_task_rows(*, before: datetime, acting: Actor) -> int:
     """Deletes finished tasks and forgotten wakes older than `before`; how many."""
-    finished = Task.objects.filter(stopped__lt=before).delete()[0]
-    return finished + OrmQ.objects.filter(lock__lt=before).delete()[0]
+    finished, _ = Task.objects.filter(stopped__lt=before).delete()
+    forgotten, _ = OrmQ.objects.filter(lock__lt=before).delete()
+    return int(finished + forgotten)
