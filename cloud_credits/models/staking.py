@@ -35,6 +35,17 @@ def _curve() -> Q:
     return Q(share_percent=Round(exact, precision=2))
 
 
+def _lasts_its_days() -> Q:
+    """Whole days of 86,400 seconds, whatever time zone the session is in: the weight of a stake is counted in them."""
+    lasts = Func(
+        F("unlock_at"),
+        F("staked_at"),
+        arg_joiner=" - ",
+        template="(EXTRACT(EPOCH FROM (%(expressions)s)) / 86400)",
+    )
+    return Q(days=lasts)
+
+
 class StakingPosition(models.Model):
     """A stake. Its terms never change; it ends unstaked at maturity, or slashed on an early exit."""
 
@@ -69,7 +80,10 @@ class StakingPosition(models.Model):
                 violation_error_message="Credits are locked for 30 to 365 days.",
             ),
             models.CheckConstraint(name="position_share_on_curve", condition=_curve()),
-            models.CheckConstraint(name="position_unlock_after_stake", condition=Q(unlock_at__gt=F("staked_at"))),
+            models.CheckConstraint(
+                name="position_unlock_after_its_days",
+                condition=_lasts_its_days(),
+            ),
             models.CheckConstraint(
                 name="position_release_whole",
                 condition=Q(

@@ -139,6 +139,24 @@ class CloudTransaction(models.Model):
                 condition=Q(booked_at__isnull=True, booked_xid__isnull=True)
                 | Q(booked_at__isnull=False, booked_xid__isnull=False),
             ),
+            # Credits that come from nothing or go to nothing change what is owed, so the books must say so.
+            models.CheckConstraint(
+                name="transaction_one_sided_posts",
+                condition=Q(booked_at__isnull=True)
+                | Q(journal_entry__isnull=False)
+                | Q(from_member__isnull=False, to_member__isnull=False),
+            ),
+            # A lock has one balance on both sides: a reader may take either.
+            models.CheckConstraint(
+                name="transaction_lock_same_after",
+                condition=Q(booked_at__isnull=True)
+                | ~Q(type__in=[TransactionType.STAKE.value, TransactionType.UNSTAKE.value])
+                | Q(
+                    from_liquid_after=F("to_liquid_after"),
+                    from_staked_after=F("to_staked_after"),
+                    from_sequence=F("to_sequence"),
+                ),
+            ),
             models.CheckConstraint(
                 name="transaction_reversal_is_correction",
                 condition=Q(reverses__isnull=True, reversal_part__isnull=True)

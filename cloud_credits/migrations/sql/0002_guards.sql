@@ -1,45 +1,67 @@
 -- The credit ledger's own guards. Statement triggers with transition tables: a per-row one would cost every
 -- movement, and the rules are about sets. Each says what it stops.
 
--- What must be true of rows that were just booked, given their balances: shared by the two triggers below.
--- Each touched balance stands at its newest row's figures, and its newest rows are numbered without a gap.
+-- What must be true of rows that were just booked, shared by the two triggers below: played in the order of their
+-- time over the row before them, each touched member's newest rows are numbered without a gap, each leaves what its
+-- amount says, and the balance stands where the last one leaves it. The row before is what catches a forged row that
+-- is slipped in further back, and a number that is skipped.
 CREATE FUNCTION cloud_credits_check_booked(members bigint[], earliest timestamptz) RETURNS void
     LANGUAGE plpgsql STABLE AS $$
 DECLARE
     bad record;
 BEGIN
-    SELECT b.member_id, b.version INTO bad
-      FROM cloud_credits_cloudbalance b
-      LEFT JOIN LATERAL (
-          SELECT count(*) AS rows, min(s.seq) AS first, max(s.seq) AS last,
-                 count(DISTINCT s.seq) AS kinds
+    SELECT m.id INTO bad
+      FROM (SELECT DISTINCT given.id FROM unnest(members) AS given(id) WHERE given.id IS NOT NULL) m
+      LEFT JOIN cloud_credits_cloudbalance b ON b.member_id = m.id
+     CROSS JOIN LATERAL (
+          SELECT * FROM (
+              (SELECT from_sequence AS seq, from_liquid_after AS liquid, from_staked_after AS staked, booked_at
+                 FROM cloud_credits_cloudtransaction
+                WHERE from_member_id = m.id AND booked_at < earliest ORDER BY booked_at DESC LIMIT 1)
+              UNION ALL
+              (SELECT to_sequence, to_liquid_after, to_staked_after, booked_at
+                 FROM cloud_credits_cloudtransaction
+                WHERE to_member_id = m.id AND booked_at < earliest ORDER BY booked_at DESC LIMIT 1)
+              UNION ALL
+              SELECT 0, 0, 0, '-infinity'
+          ) sides ORDER BY booked_at DESC LIMIT 1
+     ) base
+     CROSS JOIN LATERAL (
+          SELECT count(*) AS rows, max(booked_at) AS last_at, sum(liquid) AS liquid, sum(staked) AS staked,
+                 bool_and(seq = base.seq + number AND liquid_after = base.liquid + liquid_run
+                          AND staked_after = base.staked + staked_run) AS played
             FROM (
-                SELECT from_sequence AS seq FROM cloud_credits_cloudtransaction
-                 WHERE from_member_id = b.member_id AND booked_at >= earliest
-                UNION ALL
-                SELECT to_sequence FROM cloud_credits_cloudtransaction
-                 WHERE to_member_id = b.member_id AND booked_at >= earliest
-                   AND from_member_id IS DISTINCT FROM to_member_id
-            ) s
-      ) n ON true
-      LEFT JOIN cloud_credits_cloudtransaction t ON t.id = b.last_transaction_id
-     WHERE b.member_id = ANY (members)
-       AND NOT coalesce(
-            n.last = b.version AND n.kinds = n.rows AND n.last - n.first + 1 = n.rows
-            AND t.booked_at = b.booked_at AND t.state IN ('completed', 'reversed')
-            AND ((t.from_member_id = b.member_id AND t.from_sequence = b.version
-                  AND t.from_liquid_after = b.liquid AND t.from_staked_after = b.staked)
-              OR (t.to_member_id = b.member_id AND t.to_sequence = b.version
-                  AND t.to_liquid_after = b.liquid AND t.to_staked_after = b.staked)), false)
+                SELECT *, row_number() OVER run AS number, sum(liquid) OVER run AS liquid_run,
+                       sum(staked) OVER run AS staked_run
+                  FROM (
+                      SELECT booked_at, from_sequence AS seq, from_liquid_after AS liquid_after,
+                             from_staked_after AS staked_after,
+                             CASE type WHEN 'unstake' THEN amount ELSE -amount END AS liquid,
+                             CASE type WHEN 'stake' THEN amount WHEN 'unstake' THEN -amount ELSE 0 END AS staked
+                        FROM cloud_credits_cloudtransaction
+                       WHERE from_member_id = m.id AND booked_at >= earliest
+                      UNION ALL
+                      SELECT booked_at, to_sequence, to_liquid_after, to_staked_after, amount, 0
+                        FROM cloud_credits_cloudtransaction
+                       WHERE to_member_id = m.id AND booked_at >= earliest
+                         AND from_member_id IS DISTINCT FROM to_member_id
+                  ) sides WINDOW run AS (ORDER BY booked_at)
+            ) numbered
+     ) n
+     WHERE NOT coalesce(
+            n.played AND b.version = base.seq + n.rows AND b.booked_at = n.last_at
+            AND b.liquid = base.liquid + n.liquid AND b.staked = base.staked + n.staked, false)
      LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'the balance of member % and its newest transactions disagree', bad.member_id
+        RAISE EXCEPTION 'the balance of member % and its newest transactions disagree', bad.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'transaction_matches_balance';
     END IF;
 END $$;
 
 -- stops: a row born processing, failed or reversed; a completed row whose balances did not move with it, that
--- is out of sequence, or that is dated behind a balance's newest row.
+-- is out of sequence, that leaves other figures than its amount says, or that is dated behind a balance's newest
+-- row; one dated before the statement that books it, or that claims to belong to another database transaction (it
+-- would lie behind a sealed block, or never be sealed).
 CREATE FUNCTION cloud_credits_transaction_born() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     members bigint[];
@@ -51,6 +73,11 @@ BEGIN
     END IF;
     SELECT array_agg(from_member_id) || array_agg(to_member_id), min(booked_at) INTO members, earliest
       FROM born WHERE state = 'completed';
+    IF EXISTS (SELECT FROM born WHERE state = 'completed' AND booked_xid <> pg_current_xact_id()::text::bigint)
+       OR earliest < statement_timestamp() THEN
+        RAISE EXCEPTION 'a transaction is booked now, by the database transaction that books it'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'transaction_booked_now';
+    END IF;
     IF earliest IS NOT NULL THEN
         PERFORM cloud_credits_check_booked(members, earliest);
     END IF;
@@ -105,6 +132,14 @@ BEGIN
     SELECT array_agg(a.from_member_id) || array_agg(a.to_member_id), min(a.booked_at) INTO members, earliest
       FROM before b JOIN after a ON a.id = b.id
      WHERE b.state <> 'completed' AND a.state = 'completed';
+    IF earliest < statement_timestamp() OR EXISTS (
+        SELECT FROM before b JOIN after a ON a.id = b.id
+         WHERE b.state <> 'completed' AND a.state = 'completed'
+           AND a.booked_xid <> pg_current_xact_id()::text::bigint
+    ) THEN
+        RAISE EXCEPTION 'a transaction is booked now, by the database transaction that books it'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'transaction_booked_now';
+    END IF;
     IF earliest IS NOT NULL THEN
         PERFORM cloud_credits_check_booked(members, earliest);
     END IF;
