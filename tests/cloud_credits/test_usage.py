@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
 
 from cloud_credits.models import ResourceUsage
 from cloud_credits.policies.primitives import Primitive
@@ -106,11 +108,55 @@ def test_pages__are_index_scans_in_page_order():
         rows = reports.of_member(member.pk)
         if after:
             rows = rows.filter(metered_at__lte=after.metered_at).exclude(metered_at=after.metered_at, id__gte=after.id)
-        from django.db import connection
-
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_bitmapscan = off")
         plan = rows[:51].explain()
         assert "Index Scan Backward using usage_member_metered" in plan
         assert "Sort" not in plan
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_pages__among_a_million_rows_read_only_their_own(superuser_dsn):
+    """A page and a month's sum of one member touch that member's rows, not the table, at a million rows."""
+    member, key = make_member(credits="100"), make_key()
+    made_up = meter(member, key).meter_id
+    _grow(superuser_dsn, made_up, rows=1_000_000, members=1_000)
+    rows = reports.of_member(member.pk)
+    for after in (None, reports.Mark(datetime.now(tz=UTC) - timedelta(days=20), 0)):
+        page, mark = reports.page(rows, size=50, after=after)
+        assert len(page) == 50
+        assert mark is not None
+        chosen = rows
+        if after:
+            chosen = rows.filter(metered_at__lte=after.metered_at).exclude(
+                metered_at=after.metered_at, id__gte=after.id
+            )
+        plan = chosen[:51].explain(analyze=True, buffers=True)
+        assert "usage_member_metered" in plan
+        assert "Seq Scan on cloud_credits_resourceusage" not in plan
+    start, end = datetime.now(tz=UTC) - timedelta(days=30), datetime.now(tz=UTC)
+    plan = ResourceUsage.objects.filter(member=member, metered_at__gte=start, metered_at__lt=end).explain(analyze=True)
+    assert "usage_member_metered" in plan
+    assert reports.summary(start=start, end=end, member_id=member.pk).lines[0].events > 500
+
+
+def _grow(dsn, pattern, *, rows, members):
+    """Copies of one row, spread over members and a month; guards off, for only the planner looks at them."""
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute(
+            "ALTER TABLE cloud_credits_resourceusage DROP CONSTRAINT cloud_credits_resourceusage_transaction_id_key"
+        )
+        owner.execute(
+            "INSERT INTO cloud_credits_resourceusage (member_id, primitive, quantity, unit, rate, cost, rate_card_id,"
+            " service_key_id, service_name, event_id, digest, metered_at, received_at, is_late, transaction_id,"
+            " journal_entry_id)"
+            " SELECT u.member_id + n %% %s, u.primitive, u.quantity, u.unit, u.rate, u.cost, u.rate_card_id,"
+            " u.service_key_id, u.service_name, 'n' || n, u.digest, u.metered_at - n * interval '2.5 s',"
+            " u.received_at, false, u.transaction_id, u.journal_entry_id"
+            " FROM cloud_credits_resourceusage u, generate_series(1, %s) n WHERE u.id = %s",
+            [members, rows, pattern],
+        )
+        owner.execute("ANALYZE cloud_credits_resourceusage")
