@@ -59,7 +59,7 @@ RETURNING delivery.id, delivery.event_id,
 
 
 @transaction.atomic
-def claim(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:  # noqa: ARG001 - who drains is not recorded
+def claim(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:
     """Takes up to `limit` due deliveries of `subscriber` and counts an attempt on each.
 
     What a dead worker left behind is taken one at a time, and only when nothing fresh is due: an event that kills
@@ -70,14 +70,14 @@ def claim(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:  # noqa
 
 
 @transaction.atomic
-def claim_for_bus(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:  # noqa: ARG001
+def claim_for_bus(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:
     """Takes up to `limit` deliveries to be published. Publishing is no attempt: the consumer counts those."""
     states = [DeliveryState.PENDING.value, DeliveryState.DELIVERING.value]
     return _claim(subscriber, limit, BUS_LEASE, counted=0, states=states)
 
 
 @transaction.atomic
-def take(*, delivery_id: int, acting: Actor) -> Claim | None:  # noqa: ARG001
+def take(*, delivery_id: int, acting: Actor) -> Claim | None:
     """Takes the one delivery a message names, counts the attempt; None when there is nothing left to do."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -128,9 +128,10 @@ def _hand_over(*, claim: Claim) -> bool:
     event = delivery.event.delivered()
     for handler in todo:
         handler(event)
+    failed_before = bool(delivery.error)
     delivery.deliver()
     _keep(delivery, error="")
-    if delivery.attempts > 1:
+    if failed_before:
         _resolve_if_none_dead(delivery.subscriber)
     return True
 
@@ -144,7 +145,7 @@ def _fail(*, claim: Claim, error: Exception, acting: Actor) -> None:
         _bury(delivery, error_text(error), acting)
         return
     delivery.put_back()
-    _keep(delivery, error=error_text(error), wait=backoff(delivery.attempts, jitter=random.random()))  # noqa: S311
+    _keep(delivery, error=error_text(error), wait=backoff(delivery.attempts, jitter=random.random()))
 
 
 def _bury(delivery: Delivery, error: str, acting: Actor) -> None:
@@ -176,13 +177,13 @@ def _most_attempts() -> int:
 
 
 @transaction.atomic
-def hand_back(*, claims: list[Claim], acting: Actor) -> None:  # noqa: ARG001 - who drains is not recorded
+def hand_back(*, claims: list[Claim], acting: Actor) -> None:
     """Puts back what a worker took and had no time to try: due at once, the attempt is not counted."""
     _put_back(claims, counted=1, wait=timedelta())
 
 
 @transaction.atomic
-def return_unsent(*, claims: list[Claim], wait: timedelta, acting: Actor) -> None:  # noqa: ARG001
+def return_unsent(*, claims: list[Claim], wait: timedelta, acting: Actor) -> None:
     """Puts back what the broker did not take: due again after `wait`. Publishing was no attempt."""
     _put_back(claims, counted=0, wait=wait)
 

@@ -38,7 +38,7 @@ class EmailClaim:
 
 
 @transaction.atomic
-def claim(*, acting: Actor) -> EmailClaim | None:  # noqa: ARG001 - who drains is not recorded
+def claim(*, acting: Actor) -> EmailClaim | None:
     """Takes the e-mail that waits longest and counts an attempt; None when nothing is due."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -56,16 +56,17 @@ def claim(*, acting: Actor) -> EmailClaim | None:  # noqa: ARG001 - who drains i
 
 
 @transaction.atomic
-def mark_sent(*, claim: EmailClaim, address: str, acting: Actor) -> bool:  # noqa: ARG001
+def mark_sent(*, claim: EmailClaim, address: str, acting: Actor) -> bool:
     """The mail server took it; False (and nothing) when somebody else took over."""
     email = locks.held_email(claim.email_id, claim.fence)
     if email is None:
         return False
+    failed_before = bool(email.error)
     email.sent()
     email.sent_to = address
     email.sent_at = Now()
     _keep(email, error="")
-    if email.attempts > 1 and not Email.objects.filter(state=EmailState.DEAD.value).exists():
+    if failed_before and not Email.objects.filter(state=EmailState.DEAD.value).exists():
         resolve_cause(code=ALERT, cause=CAUSE)
     return True
 
@@ -78,7 +79,7 @@ def fail(*, claim: EmailClaim, error: Exception, acting: Actor) -> None:
         return
     if email.attempts < int(value("events.max_attempts")):
         email.put_back()
-        _keep(email, error=error_text(error), wait=backoff(email.attempts, jitter=random.random()))  # noqa: S311
+        _keep(email, error=error_text(error), wait=backoff(email.attempts, jitter=random.random()))
         return
     email.die()
     _keep(email, error=error_text(error))

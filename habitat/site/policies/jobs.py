@@ -11,4 +11,11 @@ JOBS: Final = (
         run="habitat.site.workflows.self_metering.run",
         help="Settles closed windows of the house's own requests and sends them to the metering door.",
     ),
+    JobDefinition(
+        name="verify_books",
+        every=Every.DAY,
+        run="habitat.site.workflows.verification.run",
+        help="Proves the books from scratch; a break raises an alert.",
+        catch_up=1,
+    ),
 )
