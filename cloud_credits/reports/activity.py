@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from cloud_credits.models import ChainBlock, CloudTransaction
 from cloud_credits.policies.movements import TransactionType
 
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 25
 
 
 class Direction(StrEnum):

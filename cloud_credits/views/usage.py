@@ -15,7 +15,7 @@ from cloud_credits.views.tables import USAGE, USAGE_TOTALS
 from habitat.faces.charts import Chart, Series
 from habitat.faces.pages import EXPORTS, MemberPage, moment, query
 
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 25
 
 
 class UsageFilter(forms.Form):

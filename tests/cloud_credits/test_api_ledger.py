@@ -148,7 +148,9 @@ def test_transaction__another_members_is_not_found():
     row = CloudTransaction.objects.latest("id")
     response = api(reader()).get(f"/api/transactions/{row.pk}/")
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
-    assert api(reader("0", "cloud_credits.view_cloudtransaction")).get(f"/api/transactions/{row.pk}/").status_code == 200
+    assert (
+        api(reader("0", "cloud_credits.view_cloudtransaction")).get(f"/api/transactions/{row.pk}/").status_code == 200
+    )
 
 
 @pytest.mark.parametrize("path", ["/api/transfers", "/api/metering/record", "/api/rate-card/quote"])
@@ -158,7 +160,8 @@ def test_writes__refuse_get(path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/balance", "/api/transactions/", "/api/usage/", "/api/usage/summary", "/api/stakes/", "/api/rate-card"]
+    "path",
+    ["/api/balance", "/api/transactions/", "/api/usage/", "/api/usage/summary", "/api/stakes/", "/api/rate-card"],
 )
 def test_nobody__is_asked_who_they_are(path):
     response = APIClient().get(path)
@@ -262,7 +265,13 @@ def test_stakes__staked_listed_and_only_mine():
 
 def test_schema__describes_every_call_and_the_docs_need_no_inline_script(client):
     schema = client.get("/api/schema/?format=json").json()
-    for path in ("/api/balance", "/api/transfers", "/api/metering/record", "/api/rate-card/quote", "/api/usage/summary"):
+    for path in (
+        "/api/balance",
+        "/api/transfers",
+        "/api/metering/record",
+        "/api/rate-card/quote",
+        "/api/usage/summary",
+    ):
         assert path in schema["paths"]
     amount = schema["components"]["schemas"]["Transaction"]["properties"]["amount"]
     assert amount["type"] == "string"

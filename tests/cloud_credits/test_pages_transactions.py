@@ -86,7 +86,18 @@ def test_filter__page_csv_and_xlsx_hold_the_same_rows(pair, query, memos):
 
 def test_export__carries_exact_and_cents(pair):
     table = exported(browser(pair[0]).get("/cloud/transactions/?export=csv"))
-    assert table[0] == ["Number", "Booked", "Type", "With", "For", "CLOUD", "USD", "USD (exact)", "Liquid after", "State"]
+    assert table[0] == [
+        "Number",
+        "Booked",
+        "Type",
+        "With",
+        "For",
+        "CLOUD",
+        "USD",
+        "USD (exact)",
+        "Liquid after",
+        "State",
+    ]
     assert table[1][5:] == ["-1", "-10.00", "-10", "91.5", "completed"]
 
 
@@ -131,7 +142,7 @@ def test_list__costs_the_same_queries_for_many_rows(django_assert_num_queries):
         client.get("/cloud/transactions/")
 
 
-LIST_QUERIES = 11
+LIST_QUERIES = 12
 
 
 def test_detail__shows_my_balance_after_and_never_the_other_sides(pair):

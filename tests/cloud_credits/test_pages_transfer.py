@@ -31,7 +31,15 @@ def test_preview__names_amount_dollars_both_sides_and_what_cannot_be_undone():
 
     page = response.content.decode()
     assert response.status_code == 200
-    for words in ("12.5 CLOUD", "$125.00", "Mara Quill", f"member {recipient.pk}", "eggs", "85 CLOUD", "You cannot take this back."):
+    for words in (
+        "12.5 CLOUD",
+        "$125.00",
+        "Mara Quill",
+        f"member {recipient.pk}",
+        "eggs",
+        "85 CLOUD",
+        "You cannot take this back.",
+    ):
         assert words in page
     assert row_counts() == before
 
