@@ -14,7 +14,10 @@ SETTINGS: Final = (
         kind=SettingKind.INTEGER,
         default=3600,
         title="Length of a self-metering window",
-        help="How long the house adds up a member's own requests before it charges them. A change holds from the next window.",
+        help=(
+            "How long the house adds up a member's own requests before it charges them. "
+            "A change holds from the next window."
+        ),
         minimum=10,
         maximum=86_400,
         unit="seconds",

@@ -2,7 +2,7 @@
 
 Run as `python -m tests.events.crashing <point>`; it prints one line when it gets there and waits to be killed.
 Points: `claimed` (between claim and handler), `handling` (inside the handler, after its effect), `delivered` (after
-the commit of a delivery), `none` (drains to the end).
+the commit of a delivery), `consuming` (inside the handler, the event having come from RabbitMQ), `none` (drains to the end).
 """
 
 import sys
@@ -22,13 +22,13 @@ def main(point: str) -> None:
 
     from habitat.events.actions import deliveries
     from habitat.events.policies.registry import DeliveredEvent, subscribe
-    from habitat.events.workflows import queue
+    from habitat.events.workflows import queue, relay
     from habitat.members.policies.actors import SYSTEM
     from tests.events.facts import BellRang, ring_up
 
     def handler(event: DeliveredEvent) -> None:
         ring_up(event)
-        if point == "handling":
+        if point in ("handling", "consuming"):
             stop_here(point)
 
     for subscriber in ("notifications", "treasury"):
@@ -42,6 +42,8 @@ def main(point: str) -> None:
         for claim in deliveries.claim(subscriber="treasury", limit=20, acting=SYSTEM):
             deliveries.deliver(claim=claim, acting=SYSTEM)
             stop_here(point)
+    if point == "consuming":
+        relay.consume(lambda: True)
     queue.drain("deliveries")
 
 

@@ -49,6 +49,21 @@ def test_error_text__keeps_the_kind_and_the_first_line() -> None:
     assert len(error_text(ValueError("x" * 9000))) == 500
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("no route to amqp://cloud:hunter2@bus.example/", "no route to amqp://cloud:…@bus.example/"),
+        ("password=hunter2 refused", "password=… refused"),
+        ("Authorization: hunter2", "Authorization: …"),
+        ("key hbt_abc_hunter2 unknown", "key … unknown"),
+        ("Invalid key sk_live_hunter2", "Invalid key …"),
+        ("account 2220 is closed", "account 2220 is closed"),
+    ],
+)
+def test_error_text__veils_secrets(said: str, kept: str) -> None:
+    assert error_text(ValueError(said)) == f"ValueError: {kept}"
+
+
 def test_edges__delivered_is_the_end() -> None:
     assert EDGES[DeliveryState.DELIVERED] == frozenset()
     assert EDGES[DeliveryState.DEAD] == {DeliveryState.PENDING}
@@ -169,7 +184,7 @@ def test_dead_letter__after_the_last_attempt_with_one_alert_and_replay_by_a_pers
             "analytics": (0, 0),
         }
 
-        first, second = dead.order_by("id")
+        first, _second = dead.order_by("id")
         for wrong, actor, reason in (
             (NotAllowed, ANNA, "please"),
             (ReasonRequired, OLGA, "  "),

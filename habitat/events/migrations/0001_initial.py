@@ -8,7 +8,7 @@ import django.db.models.functions.datetime
 import django_fsm
 from django.db import migrations, models
 
-import habitat.events.models.fields
+import habitat.faces.fields
 
 
 class Migration(migrations.Migration):
@@ -27,9 +27,7 @@ class Migration(migrations.Migration):
                 ("occurred_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 (
                     "transaction",
-                    habitat.events.models.fields.TransactionIdField(
-                        db_default=habitat.events.models.fields.CurrentTransaction()
-                    ),
+                    habitat.faces.fields.TransactionIdField(db_default=habitat.faces.fields.CurrentTransaction()),
                 ),
                 (
                     "subscribers",

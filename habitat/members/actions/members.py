@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django_fsm import can_proceed
 
 from habitat.members import locks
 from habitat.members.actions.history import because, require_reason
@@ -161,7 +162,7 @@ def _move(member: Member, verb: str, target: MemberStatus, reason: str, acting: 
     row = _ordinary(member)
     source = MemberStatus(row.status)
     # `admit` and `reinstate` share a target; the machine's own sources tell them apart.
-    if not may_move(source, target) or not _offers(row, verb):
+    if not may_move(source, target) or not can_proceed(getattr(row, verb)):
         raise StatusRefused(name=row.display_name, status=source.value, target=target.value)
     with because(acting=acting, reason=reason):
         getattr(row, verb)()
@@ -169,10 +170,6 @@ def _move(member: Member, verb: str, target: MemberStatus, reason: str, acting: 
         if source is MemberStatus.ACTIVE:
             _end_trust(row)
     return row
-
-
-def _offers(member: Member, verb: str) -> bool:
-    return verb in {transition.name for transition in member.get_available_status_transitions()}
 
 
 def _end_trust(member: Member) -> None:

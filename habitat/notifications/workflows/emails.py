@@ -39,7 +39,7 @@ def _send(claim: emails.EmailClaim) -> bool:
         email = Email.objects.select_related("member__user").get(pk=claim.email_id)
         address = _address(email)
         message(email, address).send()
-    except Exception as error:  # noqa: BLE001 - whatever went wrong, it is kept and tried again
+    except Exception as error:
         # The text of the mail stays out of the log.
         logger.warning("E-mail %s failed: %s", claim.email_id, type(error).__name__)
         emails.fail(claim=claim, error=error, acting=SYSTEM)

@@ -149,9 +149,9 @@ def _member_user(request: HttpRequest) -> int | None:
     """Whose request it was; None where nobody asked who it is, for a service, and for somebody not signed in."""
     user: Any = getattr(request, "user", None)
     if isinstance(user, LazyObject):
-        if user._wrapped is empty:  # noqa: SLF001 - asking it would query
+        if user._wrapped is empty:
             return None
-        user = user._wrapped  # noqa: SLF001
+        user = user._wrapped
     return user.pk if isinstance(user, get_user_model()) and user.is_authenticated else None
 
 
@@ -167,7 +167,7 @@ def _head_size(response: HttpResponseBase) -> int:
     return sum(len(name) + len(value) + 4 for name, value in response.items())
 
 
-def _counted(parts: Any, user_id: int) -> Iterator[bytes]:  # noqa: ANN401 - what Django streams
+def _counted(parts: Any, user_id: int) -> Iterator[bytes]:
     """The parts as they are, counted as they leave."""
     began = time.thread_time_ns()
     for part in parts:
