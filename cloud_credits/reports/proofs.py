@@ -84,6 +84,17 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(entry) FILTER (WHERE wrong) 
                    FROM treasury_journalline l JOIN treasury_account a ON a.id = l.account_id
                   WHERE a.code = '2220' GROUP BY 1) l ON l.entry_id = t.entry) checked
 """
+# The other way round: whatever stands on 2220 or 1130 was brought there by a transaction, and says so.
+_SOURCES = """
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
+    SELECT e.id,
+           NOT EXISTS (SELECT FROM cloud_credits_cloudtransaction t
+                        WHERE t.journal_entry_id = e.id AND t.state IN ('completed', 'reversed')) AS wrong
+      FROM treasury_journalentry e
+     WHERE e.source_kind = 'cloud_transaction'
+        OR EXISTS (SELECT FROM treasury_journalline l JOIN treasury_account a ON a.id = l.account_id
+                    WHERE l.entry_id = e.id AND a.code IN ('2220', '1130'))) checked
+"""
 _POSITIONS = """
 SELECT count(*), count(*) FILTER (WHERE wrong), min(member_id) FILTER (WHERE wrong) FROM (
     SELECT b.member_id, b.staked <> coalesce(p.staked, 0) AS wrong
@@ -156,6 +167,7 @@ PROOFS: Final = (
     _proof("1130 = 10 × techne's balance", _TECHNE, ("D", "1130", "D", "1130")),
     _proof("1310 = 10 × what members owe", _RECEIVABLES, ("D", "1310", "D", "1310")),
     _proof("every transaction that must post has its entry", _ENTRIES),
+    _proof("every entry on 2220 or 1130 has its transaction", _SOURCES),
     _proof("every entry moves 2220 as its transactions do", _ENTRY_AMOUNTS),
     _proof("active positions = staked", _POSITIONS),
     _proof("every transaction is covered by one event", _EVENTS),

@@ -15,6 +15,7 @@ from habitat.members.policies import roles as members_roles
 from habitat.members.policies.roles import Role
 from habitat.notifications.policies import roles as notifications_roles
 from habitat.workflows.policies import roles as workflows_roles
+from treasury.policies import roles as treasury_roles
 
 # Named one by one: the suite's template database is built anew when one of these modules changes.
 FLOORS: Final = (
@@ -23,6 +24,7 @@ FLOORS: Final = (
     events_roles,
     workflows_roles,
     notifications_roles,
+    treasury_roles,
     cloud_credits_roles,
 )
 
