@@ -40,6 +40,11 @@ class TechneTakesNoTransfers(HabitatError):
     template = "Credits reach techne by invoices and grants only. Pay an invoice instead."
 
 
+class TechneMakesNoTransfers(HabitatError):
+    code = "techne_makes_no_transfers"
+    template = "Techne gives credits by grants only, so that the books say what they were for. Make a grant instead."
+
+
 class NotASystemAccount(HabitatError):
     code = "not_a_system_account"
     template = "{holder} is not one of the cooperative's own accounts. A grant starts or ends at one of them."

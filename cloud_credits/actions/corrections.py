@@ -102,7 +102,14 @@ def reverse(
     held = locks.cloud_transaction(original.pk)
     sides = [side for side in (held.from_member_id, held.to_member_id) if side is not None]
     holdings = {member: row.holding for member, row in locks.balances(sides).items()}
-    undoing = undo(held.as_movement(), transaction_id=held.pk, state=held.state, holdings=holdings, why=why)
+    undoing = undo(
+        held.as_movement(),
+        transaction_id=held.pk,
+        state=held.state,
+        holdings=holdings,
+        techne=movements.techne_id(),
+        why=why,
+    )
     applied = movements.apply(undoing.movements, acting=acting)
     entry_ids = _owe(undoing, held, why, applied, acting, period) if undoing.owed else []
     held.mark_reversed()

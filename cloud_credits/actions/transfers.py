@@ -5,7 +5,7 @@ from django.db import transaction
 from cloud_credits.actions import idempotency, movements
 from cloud_credits.actions.idempotency import Outcome
 from cloud_credits.actions.movements import Applied, liquid_after
-from cloud_credits.errors import SelfTransfer, TechneTakesNoTransfers
+from cloud_credits.errors import SelfTransfer, TechneMakesNoTransfers, TechneTakesNoTransfers
 from cloud_credits.events import CloudTransferred
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
@@ -25,8 +25,8 @@ def transfer(
 ) -> Outcome[CloudTransaction]:
     """Moves `amount` CLOUD from sender to recipient at once. Source: brief 123 §4 workflow 3; domain §3.
 
-    Raises NotAllowed, SelfTransfer, TechneTakesNoTransfers, MemberNotActive, NoCloudIdentity,
-    InsufficientBalance, IdempotencyConflict and the money errors.
+    Raises NotAllowed, SelfTransfer, TechneTakesNoTransfers, TechneMakesNoTransfers, MemberNotActive,
+    NoCloudIdentity, InsufficientBalance, IdempotencyConflict and the money errors.
     """
     quantity = require_cloud(amount)
     if not acting.is_member(sender.pk) and not acting.may("cloud_credits.transfer_for_members"):
@@ -35,6 +35,8 @@ def transfer(
         raise SelfTransfer(field="recipient")
     if recipient.system_code == SystemAccount.TECHNE:
         raise TechneTakesNoTransfers(field="recipient")
+    if sender.system_code == SystemAccount.TECHNE:
+        raise TechneMakesNoTransfers(field="sender")
     memo = memo.strip()[:MEMO_LENGTH]
     claim = idempotency.claim(
         namespace=acting.label,

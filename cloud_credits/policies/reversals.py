@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from cloud_credits.errors import NotReversible
 from cloud_credits.policies.movements import (
@@ -15,6 +16,8 @@ from cloud_credits.policies.movements import (
 )
 from habitat.money import cloud_to_usd
 from treasury.policies.journal import Line
+
+NOTHING: Final = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +47,21 @@ def check_reversible(original: Movement, *, transaction_id: int, state: str) -> 
         _refuse(transaction_id, f"it is {state}, so nothing has moved")
 
 
-def undo(original: Movement, *, transaction_id: int, state: str, holdings: Mapping[int, Holding], why: str) -> Undoing:
+def undo(
+    original: Movement,
+    *,
+    transaction_id: int,
+    state: str,
+    holdings: Mapping[int, Holding],
+    techne: int,
+    why: str,
+) -> Undoing:
     """The corrections that undo `original`, given what both sides hold now. Raises NotReversible.
 
-    Liquid credits only are taken back; the rest is owed. Source: domain §3 and the 1310 rows of §6.
+    Liquid credits only are taken back; the rest is owed. Source: domain §3 and the 1310 rows of §6. Techne is the
+    cooperative itself: what it no longer holds it does not owe itself, it issues those credits anew to whoever gets
+    them back (4110 or 5930 against 2220); and what somebody else spent is not created for it, it is only owed to it
+    (1310 against 5930), since credits reach techne by invoices and grants only.
     """
     check_reversible(original, transaction_id=transaction_id, state=state)
     giver, holder = original.from_member, original.to_member
@@ -59,7 +73,12 @@ def undo(original: Movement, *, transaction_id: int, state: str, holdings: Mappi
     elif taken:
         movements.append(_correction(original, transaction_id, why, part=1, source=holder, target=giver, amount=taken))
     owed_lines: list[Line] = []
-    if owed and giver is not None:
+    if owed and holder == techne:
+        if giver is None:
+            _refuse(transaction_id, "techne no longer holds these credits")
+        movements.append(_correction(original, transaction_id, why, part=2, target=giver, amount=owed))
+        return Undoing(movements=movements, owed=NOTHING, debtor=None, owed_lines=[])
+    if owed and giver is not None and giver != techne:
         movements.append(
             _correction(original, transaction_id, why, part=2, target=giver, amount=owed, purpose=Purpose.RECEIVABLE)
         )
