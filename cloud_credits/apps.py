@@ -9,17 +9,22 @@ class CloudCreditsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from cloud_credits import subscribers
         from cloud_credits.actions import metering, mints
         from cloud_credits.policies.jobs import JOBS
+        from cloud_credits.policies.notices import NOTICES
         from cloud_credits.policies.settings import SETTINGS
         from cloud_credits.views.navigation import NAVIGATION
         from habitat.controls.actions import approvals
         from habitat.controls.policies import approvals as kinds
         from habitat.controls.policies import settings
         from habitat.faces import navigation
+        from habitat.notifications.policies import types as notices
         from habitat.workflows.policies import jobs
 
         settings.register(SETTINGS)
+        notices.register(*NOTICES)
+        subscribers.register()
         navigation.register(NAVIGATION)
         jobs.register(*JOBS)
         kinds.register(mints.MANUAL_MINT, permission="cloud_credits.approve_mint", title="Mint credits by hand")

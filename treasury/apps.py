@@ -13,10 +13,11 @@ class TreasuryConfig(AppConfig):
         from habitat.controls.actions.approvals import on_granted
         from habitat.controls.policies import approvals
         from habitat.workflows.policies import jobs
-        from treasury import events  # noqa: F401 - registers the event types
+        from treasury import events, subscribers  # noqa: F401 - events registers the event types
         from treasury.actions import adjustments
         from treasury.policies.jobs import JOBS
 
         jobs.register(*JOBS)
+        subscribers.register()
         approvals.register(adjustments.KIND, permission="treasury.approve_adjustment", title="Adjusting entry")
         on_granted(adjustments.KIND, adjustments.carry_out)

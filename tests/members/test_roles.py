@@ -56,7 +56,8 @@ def test_matrix__each_role_holds_exactly(role: Role) -> None:
     actor = people.acting_as(member)
     held = {name for name, holders in MATRIX.items() if role in holders}
     assert {name for name in MATRIX if actor.may(name)} == held
-    assert actor.permissions == held
+    # Upper floors add their own; what these floors grant is exactly the matrix.
+    assert {name for name in actor.permissions if name.split(".")[0] in {"members", "controls", "auth"}} == held
     assert User.objects.get(pk=member.user_id).is_staff is (role in STAFF)
 
 

@@ -1,0 +1,18 @@
+"""What members are told about their credits, and on which channels unless they choose otherwise."""
+
+from typing import Final
+
+from habitat.notifications.policies.channels import Channel
+from habitat.notifications.policies.types import NotificationType
+
+BOTH: Final = (Channel.IN_APP, Channel.EMAIL)
+
+SENT: Final = NotificationType("credits_sent", "Credits you sent")
+RECEIVED: Final = NotificationType("credits_received", "Credits you received", BOTH)
+MINTED: Final = NotificationType("credits_added", "Credits added to your balance", BOTH)
+BURNED: Final = NotificationType("credits_burned", "Credits taken out of your balance", BOTH)
+CORRECTED: Final = NotificationType("credits_corrected", "Corrections of your balance", BOTH)
+STAKED: Final = NotificationType("credits_staked", "Stakes and their release")
+IDENTITY: Final = NotificationType("identity_ready", "Your cloud identity", BOTH)
+
+NOTICES: Final = (SENT, RECEIVED, MINTED, BURNED, CORRECTED, STAKED, IDENTITY)

@@ -1,0 +1,132 @@
+"""What this floor does when it hears its own facts: it tells the members they concern."""
+
+from typing import Any
+
+from cloud_credits.policies import notices
+from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
+from habitat.members.models import Member
+from habitat.members.policies.actors import SYSTEM
+from habitat.notifications.actions.notify import notify
+from habitat.notifications.policies.types import NotificationType
+
+
+def tell_transferred(event: DeliveredEvent) -> None:
+    """Both sides (brief 123 §4 workflow 3, step 4)."""
+    fact = event.payload
+    sender, recipient = _name(fact["from_member_id"]), _name(fact["to_member_id"])
+    memo = f" “{fact['memo']}”" if fact["memo"] else ""
+    _tell(
+        event,
+        fact["from_member_id"],
+        notices.SENT,
+        f"{fact['quantity']} CLOUD sent to {recipient}",
+        f"{fact['quantity']} CLOUD went to {recipient}.{memo} You can spend {fact['from_balance_after']} CLOUD now.",
+    )
+    _tell(
+        event,
+        fact["to_member_id"],
+        notices.RECEIVED,
+        f"{fact['quantity']} CLOUD received from {sender}",
+        f"{fact['quantity']} CLOUD came from {sender}.{memo} You can spend {fact['to_balance_after']} CLOUD now.",
+    )
+
+
+def tell_minted(event: DeliveredEvent) -> None:
+    fact = event.payload
+    _tell(
+        event,
+        fact["member_id"],
+        notices.MINTED,
+        f"{fact['quantity']} CLOUD added to your balance",
+        f"{fact['quantity']} CLOUD were added. You can spend {fact['balance_after']} CLOUD now.",
+    )
+
+
+def tell_burned(event: DeliveredEvent) -> None:
+    fact = event.payload
+    _tell(
+        event,
+        fact["member_id"],
+        notices.BURNED,
+        f"{fact['quantity']} CLOUD taken out of your balance",
+        f"{fact['reason']}. You can spend {fact['balance_after']} CLOUD now.",
+    )
+
+
+def tell_corrected(event: DeliveredEvent) -> None:
+    """Whoever gave and whoever got, each with what it means for them."""
+    fact = event.payload
+    sides = ((fact["from_member_id"], "taken from"), (fact["to_member_id"], "added to"))
+    for member_id, what in sides:
+        if member_id is None:
+            continue
+        subject = f"Correction: {fact['quantity']} CLOUD {what} your balance"
+        owed = fact["receivable"]
+        rest = f" Of this, {owed} CLOUD had been spent already." if owed != "0" and what == "taken from" else ""
+        _tell(event, member_id, notices.CORRECTED, subject, f"Why: {fact['reason']}.{rest}")
+
+
+def tell_staked(event: DeliveredEvent) -> None:
+    fact = event.payload
+    _tell(
+        event,
+        fact["member_id"],
+        notices.STAKED,
+        f"{fact['quantity']} CLOUD staked for {fact['lock_duration_days']} days",
+        f"Locked until {fact['unlock_at'][:10]}. The share is {fact['revenue_share_percent']} % of the period's "
+        "revenue; it may be zero.",
+    )
+
+
+def tell_unstaked(event: DeliveredEvent) -> None:
+    fact = event.payload
+    _tell(
+        event,
+        fact["member_id"],
+        notices.STAKED,
+        f"{fact['quantity']} CLOUD are liquid again",
+        f"A stake was released. You can spend {fact['balance_after']} CLOUD now.",
+    )
+
+
+def tell_identity(event: DeliveredEvent) -> None:
+    fact = event.payload
+    _tell(
+        event,
+        fact["member_id"],
+        notices.IDENTITY,
+        f"You are {fact['ens_subname']}",
+        f"Your cloud identity is set up: {fact['ens_subname']} at {fact['ethereum_address']}. "
+        "You can hold and receive credits now.",
+    )
+
+
+HANDLERS = {
+    "cloud.transferred": tell_transferred,
+    "cloud.minted": tell_minted,
+    "cloud.burned": tell_burned,
+    "cloud.corrected": tell_corrected,
+    "cloud.staked": tell_staked,
+    "cloud.unstaked": tell_unstaked,
+    "cloud.identity_initialized": tell_identity,
+}
+
+
+def register() -> None:
+    """Called once, when the floor is ready."""
+    for name, handler in HANDLERS.items():
+        subscribe(Subscriber.NOTIFICATIONS, name, handler)
+
+
+def _name(member_id: int) -> str:
+    return Member.objects.values_list("display_name", flat=True).get(pk=member_id)
+
+
+def _tell(event: DeliveredEvent, member_id: int, kind: NotificationType, subject: str, text: str) -> None:
+    link = _link(event.payload)
+    notify(member_id=member_id, type=kind, subject=subject, text=text, link=link, event_id=event.id, acting=SYSTEM)
+
+
+def _link(fact: dict[str, Any]) -> str:
+    transaction_id = fact.get("transaction_id")
+    return f"/cloud/transactions/{transaction_id}/" if transaction_id else "/cloud/transactions/"

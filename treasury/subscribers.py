@@ -1,0 +1,41 @@
+"""What the books do when credits move: compare the entry the movement names with the credits it says moved."""
+
+from decimal import Decimal
+from typing import Final
+
+from habitat.controls.actions.alerts import raise_alert
+from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
+from habitat.members.policies.actors import SYSTEM
+from habitat.money import cloud_to_usd, plain
+from treasury.models import JournalLine
+from treasury.policies.chart import Side
+
+CREDITS_OUTSTANDING: Final = "2220"
+# What one credit of each fact does to what the cooperative owes.
+CHANGES: Final = {"cloud.minted": 1, "cloud.redeemed": -1, "cloud.burned": -1}
+
+
+def check_entry(event: DeliveredEvent) -> None:
+    """The named entry moves 2220 by ten dollars a credit, or `books_broken` is raised (domain §6)."""
+    quantity = Decimal(event.payload["quantity"])
+    expected = CHANGES[event.name] * cloud_to_usd(quantity)
+    entry_id = event.payload["journal_entry_id"]
+    lines = JournalLine.objects.filter(entry_id=entry_id, account__code=CREDITS_OUTSTANDING)
+    posted = sum((line.amount if line.side == Side.CREDIT else -line.amount for line in lines), Decimal(0))
+    if posted != expected:
+        raise_alert(
+            code="books_broken",
+            cause=f"event:{event.id}",
+            message=(
+                f"{event.name} {event.id} moved {plain(quantity)} CLOUD, but its entry {entry_id} moves "
+                f"{CREDITS_OUTSTANDING} by {plain(posted)} USD instead of {plain(expected)}."
+            ),
+            details={"event": str(event.id), "entry": str(entry_id)},
+            acting=SYSTEM,
+        )
+
+
+def register() -> None:
+    """Called once, when the floor is ready."""
+    for name in CHANGES:
+        subscribe(Subscriber.TREASURY, name, check_entry)
