@@ -4,14 +4,14 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from habitat.faces.admin import actor_for
 from habitat.faces.charts import Chart, Series
+from habitat.members.reports.actors import actor_of
 from habitat.site.reports.home import USAGE_DAYS, home
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """`context` with what the reader may see."""
-    shown = home(may=actor_for(request).may)
+    shown = home(may=actor_of(request.user).may)
     chart = None
     if shown.usage is not None:
         chart = Chart(
