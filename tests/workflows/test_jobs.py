@@ -60,7 +60,7 @@ DAILY = JobDefinition(name="bell.daily", every=Every.DAY, run=f"{__name__}.ring_
 @pytest.fixture
 def bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobDefinition]:
     """Only the bell is on the clock."""
-    others = [job for job in definitions()]
+    others = list(definitions())
     for job in others:
         unregister(job.name)
     register(DAILY)
