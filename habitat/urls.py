@@ -5,6 +5,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/reports/", include("treasury.views.urls")),
+    path("admin/", include("habitat.site.views.admin_urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("habitat.members.views.urls")),

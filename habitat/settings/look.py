@@ -49,6 +49,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "COLORS": {"primary": GREEN, "base": STONE},
+    "DASHBOARD_CALLBACK": "habitat.site.views.home.dashboard",
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,

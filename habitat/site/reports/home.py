@@ -1,0 +1,171 @@
+"""What the back office's home page tells, each part only to who may read it on its own pages too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from django.db.models import Count
+from django.utils import timezone
+
+from cloud_credits.policies.primitives import MEASURES, Primitive
+from cloud_credits.reports import balances, usage
+from habitat.controls.models import Alert, Approval
+from habitat.controls.policies.alerts import UNRESOLVED
+from habitat.controls.policies.approvals import ApprovalState
+from habitat.events.reports.queue import SubscriberQueue, queues
+from habitat.members.models import Member
+from habitat.members.policies.statuses import MemberKind, MemberStatus
+from habitat.money import cloud_to_usd
+from habitat.workflows.models import Job
+from habitat.workflows.policies.states import JobState
+from treasury.models import Period
+from treasury.reports import accounts
+
+USAGE_DAYS: Final = 30
+SHOWN_AT_MOST: Final = 5
+VERIFICATION: Final = "verify_books"
+BROKEN: Final = "books_broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """USD in 2220 and 1130, and ten times the outstanding CLOUD they must agree with."""
+
+    outstanding: Decimal
+    in_2220: Decimal
+    in_1130: Decimal
+
+    @property
+    def outstanding_usd(self) -> Decimal:
+        return cloud_to_usd(self.outstanding)
+
+    @property
+    def agrees(self) -> bool:
+        return self.in_2220 == self.outstanding_usd
+
+    @property
+    def net(self) -> Decimal:
+        """Owed to others than the cooperative itself (domain §6)."""
+        return self.in_2220 - self.in_1130
+
+
+@dataclass(frozen=True, slots=True)
+class PrimitiveUsage:
+    primitive: str
+    unit: str
+    quantity: Decimal
+    cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The newest few of what waits for somebody, and how many there are."""
+
+    count: int
+    rows: list[Alert] | list[Approval]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The last nightly proof of the books; `broken` counts the open alerts of any run since."""
+
+    at: datetime | None
+    broken: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodProgress:
+    name: str
+    state: str
+    start: date
+    end: date
+    passed: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A part is None where the reader may not see it."""
+
+    books: Books | None
+    members: list[tuple[str, int]] | None
+    usage: list[PrimitiveUsage] | None
+    alerts: Waiting | None
+    approvals: Waiting | None
+    queue: list[SubscriberQueue] | None
+    verification: Verification | None
+    period: PeriodProgress | None
+
+
+def home(*, may: Callable[[str], bool]) -> Home:
+    """The parts that `may(permission)` opens."""
+    return Home(
+        books=_books() if may("cloud_credits.view_cloudbalance") and may("treasury.view_reports") else None,
+        members=_members() if may("members.view_member") else None,
+        usage=_usage() if may("cloud_credits.view_resourceusage") else None,
+        alerts=_alerts() if may("controls.view_alert") else None,
+        approvals=_approvals() if may("controls.view_approval") else None,
+        queue=queues() if may("events.view_delivery") else None,
+        verification=_verification() if may("controls.view_alert") else None,
+        period=_period(timezone.now().date()) if may("treasury.view_period") else None,
+    )
+
+
+def _books() -> Books:
+    booked = accounts.balances(["2220", "1130"])
+    return Books(outstanding=balances.outstanding(), in_2220=booked["2220"], in_1130=booked["1130"])
+
+
+def _members() -> list[tuple[str, int]]:
+    """How many people and organisations stand in each status; the system's accounts are not counted."""
+    rows = Member.objects.exclude(kind=MemberKind.SYSTEM.value).order_by().values_list("status").annotate(Count("id"))
+    found = dict(rows)
+    return [(status.value, found.get(status.value, 0)) for status in MemberStatus]
+
+
+def _usage() -> list[PrimitiveUsage]:
+    """Each primitive's quantity and cost in CLOUD over the last thirty days, at whatever rates held."""
+    end = timezone.now()
+    lines = usage.summary(start=end - timedelta(days=USAGE_DAYS), end=end).lines
+    return [
+        PrimitiveUsage(
+            primitive=MEASURES[primitive].title,
+            unit=MEASURES[primitive].unit,
+            quantity=sum((line.quantity for line in lines if line.primitive is primitive), Decimal(0)),
+            cost=sum((line.cost for line in lines if line.primitive is primitive), Decimal(0)),
+        )
+        for primitive in Primitive
+    ]
+
+
+def _alerts() -> Waiting:
+    rows = list(Alert.objects.filter(state__in=[state.value for state in UNRESOLVED]).order_by("-last_raised_at"))
+    return Waiting(count=len(rows), rows=rows[:SHOWN_AT_MOST])
+
+
+def _approvals() -> Waiting:
+    rows = list(Approval.objects.filter(state=ApprovalState.REQUESTED.value).order_by("-id"))
+    return Waiting(count=len(rows), rows=rows[:SHOWN_AT_MOST])
+
+
+def _verification() -> Verification:
+    done = Job.objects.filter(name=VERIFICATION, state=JobState.DONE.value)
+    last = done.order_by("-finished_at").values_list("finished_at", flat=True).first()
+    broken = Alert.objects.filter(code=BROKEN, state__in=[state.value for state in UNRESOLVED]).count()
+    return Verification(at=last.astimezone(UTC) if last else None, broken=broken)
+
+
+def _period(today: date) -> PeriodProgress | None:
+    period = Period.objects.filter(start__lte=today, end__gt=today).first()
+    if period is None:
+        return None
+    return PeriodProgress(
+        name=period.name,
+        state=period.state,
+        start=period.start,
+        end=period.end,
+        passed=(today - period.start).days + 1,
+        days=(period.end - period.start).days,
+    )
