@@ -11,6 +11,7 @@ from cloud_credits.errors import NoCloudIdentity, PositionNotActive, UnknownMemb
 from cloud_credits.models import CloudTransaction, Receivable, StakingPosition
 from cloud_credits.policies.movements import Holding
 from habitat.members.models import Member
+from habitat.statements import rows_of
 from treasury.locks import open_period
 
 
@@ -31,7 +32,7 @@ _BALANCES = """
 SELECT b.id, b.member_id, b.liquid, b.staked, b.version, b.booked_at, m.display_name, m.status, m.system_code
   FROM cloud_credits_cloudbalance b
   JOIN members_member m ON m.id = b.member_id
- WHERE b.member_id = ANY(%s)
+ WHERE b.member_id = ANY(%s::bigint[])
  ORDER BY b.id
    FOR NO KEY UPDATE OF b
 """
@@ -39,9 +40,7 @@ SELECT b.id, b.member_id, b.liquid, b.staked, b.version, b.booked_at, m.display_
 
 def balances(member_ids: Collection[int]) -> dict[int, LockedBalance]:
     """The members' balances, locked in id order. Raises NoCloudIdentity or UnknownMember for one that is missing."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BALANCES, [sorted(set(member_ids))])
-        found = {row[1]: _locked(row) for row in cursor.fetchall()}
+    found = {row[1]: _locked(row) for row in rows_of(_BALANCES, [sorted(set(member_ids))])}
     for member_id in member_ids:
         if member_id not in found:
             _raise_missing(member_id)

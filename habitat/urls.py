@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("admin/reports/", include("treasury.views.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("habitat.members.views.urls")),
@@ -13,3 +14,7 @@ urlpatterns = [
     path("api/", include("cloud_credits.api.urls")),
     path("api/", include("habitat.site.api.urls")),
 ]
+
+handler403 = "habitat.faces.error_pages.forbidden"
+handler404 = "habitat.faces.error_pages.not_found"
+handler500 = "habitat.faces.error_pages.broken"

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from tests.database import TestDatabase
+from tests.rabbitmq import running_server, server_program
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = {
     "chromium": lambda: bool(os.environ.get("HABITAT_CHROMIUM") or shutil.which("chromium")),
-    "rabbitmq": lambda: bool(_rabbitmq_server()),
+    "rabbitmq": lambda: server_program() is not None,
     "node": lambda: bool(shutil.which("node")) and (ROOT / "node_modules" / "axe-core").is_dir(),
 }
 DATABASE = pytest.StashKey[TestDatabase]()
@@ -25,10 +26,6 @@ DATABASE = pytest.StashKey[TestDatabase]()
 hypothesis_settings.register_profile("ci", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.register_profile("long", parent=hypothesis_settings.get_profile("ci"), max_examples=2_000)
 hypothesis_settings.load_profile("ci")
-
-
-def _rabbitmq_server() -> str | None:
-    return shutil.which("rabbitmq-server", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
 
 
 # --- the database
@@ -98,6 +95,13 @@ def app_connection(app_dsn: str) -> Iterator[psycopg.Connection]:
     """The same as habitat_app."""
     with psycopg.connect(app_dsn, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The amqp:// URL of a real broker on loopback, started for this process. Mark its tests `rabbitmq`."""
+    with running_server(tmp_path_factory.mktemp("rabbitmq")) as url:
+        yield url
 
 
 # --- tools that may be missing: skipped by name, never silently

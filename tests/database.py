@@ -118,7 +118,7 @@ def migrations_mark() -> str:
     """A hash over all that decides what a freshly migrated database holds.
 
     Every migration and its SQL, third-party ones included; what our migrations and post_migrate receivers import
-    from the house; permissions named by models; the roles; the server.
+    from the house, and the rules behind it; permissions named by models; the roles; the server.
     """
     digest = hashlib.sha256(repr(test_cluster().durable).encode())
     files: set[Path] = {Path(roles.__file__)}
@@ -128,6 +128,7 @@ def migrations_mark() -> str:
         files.update(found)
         if Path(config.path).is_relative_to(CHECKOUT):
             files.update(source for path in found if path.suffix == ".py" for source in _imports(path))
+            files.update((Path(config.path) / "policies").glob("*.py"))
         for model in sorted(config.get_models(), key=lambda model: model._meta.label):
             digest.update(f"{model._meta.label} {sorted(_permissions(model))}".encode())
     for receiver in post_migrate.receivers:

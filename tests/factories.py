@@ -28,7 +28,7 @@ def make_member(
         kind="person",
         display_name=name or f"Member {number}",
         email=email or None,
-        password="correct horse battery" if email else None,  # noqa: S106 - a test's own
+        password="correct horse battery" if email else None,
         is_investor=is_investor,
         acting=SYSTEM,
     )

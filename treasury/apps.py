@@ -6,4 +6,17 @@ from django.apps import AppConfig
 class TreasuryConfig(AppConfig):
     name = "treasury"
     label = "treasury"
+    verbose_name = "Books"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from habitat.controls.actions.approvals import on_granted
+        from habitat.controls.policies import approvals
+        from habitat.workflows.policies import jobs
+        from treasury import events  # noqa: F401 - registers the event types
+        from treasury.actions import adjustments
+        from treasury.policies.jobs import JOBS
+
+        jobs.register(*JOBS)
+        approvals.register(adjustments.KIND, permission="treasury.approve_adjustment", title="Adjusting entry")
+        on_granted(adjustments.KIND, adjustments.carry_out)

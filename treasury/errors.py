@@ -54,6 +54,11 @@ class SourceMissing(HabitatError):
     template = "Every entry names its source: what kind of thing it comes from, and which one."
 
 
+class TextTooLong(HabitatError):
+    code = "text_too_long"
+    template = "The {what} may have {longest} characters; this one has {count}."
+
+
 class NoPeriod(HabitatError):
     code = "no_period"
     template = "{on} lies in no accounting period, or every period from then on is closed."

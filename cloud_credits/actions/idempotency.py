@@ -5,10 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from django.db import connection
-
 from cloud_credits.models import CloudTransaction
 from habitat.errors import IdempotencyConflict, IdempotencyKeyRequired
+from habitat.statements import rows_of
 
 LONGEST_KEY = 200
 # Our own keys (payment intents, allocation ids) live in namespaces that no caller's label can spell.
@@ -55,13 +54,10 @@ def claim(*, namespace: str, operation: str, key: str, content: dict[str, Any], 
     if not key or len(key) > LONGEST_KEY or not key.isprintable():
         raise IdempotencyKeyRequired
     fingerprint = digest(content)
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [namespace, operation, key, fingerprint, effect])
-        drawn = cursor.fetchone()
-        if drawn is not None:
-            return Claim(transaction_id=drawn[0], is_new=True)
-        cursor.execute(_FIRST, [namespace, operation, key])
-        first_digest, transaction_id = cursor.fetchone()
+    drawn = rows_of(_CLAIM, [namespace, operation, key, fingerprint, effect])
+    if drawn:
+        return Claim(transaction_id=drawn[0][0], is_new=True)
+    [(first_digest, transaction_id)] = rows_of(_FIRST, [namespace, operation, key])
     if first_digest != fingerprint:
         raise IdempotencyConflict(key=key)
     return Claim(transaction_id=transaction_id, is_new=False)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from cloud_credits.actions import movements
 from cloud_credits.actions.movements import liquid_after
@@ -32,6 +32,7 @@ from habitat.events.actions.outbox import emit
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.statuses import MAY_REDEEM
 from habitat.money import cloud_to_usd, plain
+from habitat.statements import rows_of
 
 LATE_USAGE: Final = "late_usage"
 LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
@@ -41,7 +42,7 @@ _KNOWN = """
 SELECT m.status, m.display_name, u.id, u.digest, u.cost, c.version, t.from_liquid_after
   FROM (SELECT %s::bigint AS member_id) AS asked
   LEFT JOIN members_member m ON m.id = asked.member_id
-  LEFT JOIN cloud_credits_resourceusage u ON u.service_key_id = %s AND u.event_id = %s
+  LEFT JOIN cloud_credits_resourceusage u ON u.service_key_id = %s::bigint AND u.event_id = %s::text
   LEFT JOIN cloud_credits_cloudtransaction t ON t.id = u.transaction_id
   LEFT JOIN cloud_credits_ratecard c ON c.id = u.rate_card_id
 """
@@ -84,9 +85,9 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
     """Prices the event at its end time, redeems its cost and writes its usage: all or nothing, once.
 
     The same event again answers the first outcome with `replayed`. Raises EventConflict (the id was used for other
-    content), EventInFuture, EventTooLate, NoCardInForce, MeteredMemberUnknown, MemberNotActive (suspended), InsufficientBalance,
-    NoCloudIdentity. This is not one transaction as other actions are: a refusal rolls its transaction back, and is
-    then logged in one of its own; it blocks nothing, the event may be sent again (domain §3).
+    content), EventInFuture, EventTooLate, NoCardInForce, MeteredMemberUnknown, MemberNotActive (suspended),
+    InsufficientBalance, NoCloudIdentity. This is not one transaction as other actions are: a refusal rolls its
+    transaction back, and is then logged in one of its own; it blocks nothing, the event may be sent again (domain §3).
     """
     try:
         return _charge_or_replay(event, key_id=key_id, acting=acting)
@@ -163,9 +164,9 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
 
 
 def _known(event: MeteringEvent, key_id: int) -> _Known:
-    with connection.cursor() as cursor:
-        cursor.execute(_KNOWN, [event.member_id, key_id, event.event_id])
-        status, holder, meter_id, digest, price, version, balance_after = cursor.fetchone()
+    [(status, holder, meter_id, digest, price, version, balance_after)] = rows_of(
+        _KNOWN, [event.member_id, key_id, event.event_id]
+    )
     if meter_id is None:
         return _Known(status=status, holder=holder, digest=None, outcome=None)
     outcome = MeteringOutcome(
@@ -223,12 +224,10 @@ def _write(
         applied.transaction_id,
         applied.journal_entry_id,
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(_WRITE, row)
-        written = cursor.fetchone()
-    if written is None:
+    written = rows_of(_WRITE, row)
+    if not written:
         raise _RecordedMeanwhile
-    return int(written[0])
+    return int(written[0][0])
 
 
 def _fact(event: MeteringEvent, outcome: MeteringOutcome, applied: movements.Applied) -> CloudRedeemed:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from cloud_credits import locks
 from cloud_credits.locks import LockedBalance
@@ -24,6 +24,7 @@ from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.statuses import SystemAccount
 from habitat.money import plain
+from habitat.statements import rows_of
 from treasury.actions import journal
 from treasury.locks import open_period
 from treasury.models import Period
@@ -91,7 +92,8 @@ def apply(
 
     `ids` are transaction ids drawn beforehand, one a movement; with `completes_pending` they are rows already
     there in state processing, which this completes. Raises MemberNotActive, InsufficientBalance,
-    InsufficientStake, NoCloudIdentity, and what the journal raises. Locks: period, then balances by id (house, lock order).
+    InsufficientStake, NoCloudIdentity, and what the journal raises. Locks: period, then balances by id (house, lock
+    order).
     """
     if not movements:
         return []
@@ -129,10 +131,11 @@ def _members_of(movements: Sequence[Movement]) -> set[int]:
     return {member for member in sides if member is not None}
 
 
+_DRAW = "SELECT nextval('cloud_credits_cloudtransaction_id_seq') FROM generate_series(1, %s::integer)"
+
+
 def _draw_ids(count: int) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('cloud_credits_cloudtransaction_id_seq') FROM generate_series(1, %s)", [count])
-        return [row[0] for row in cursor.fetchall()]
+    return [row[0] for row in rows_of(_DRAW, [count])]
 
 
 def _entry_groups(movements: Sequence[Movement]) -> dict[str, list[int]]:
@@ -167,6 +170,8 @@ def _post(
         )
         for indices, lines in posted
     ]
+    if not drafts:
+        return {}
     entries = journal.post_many(drafts=drafts, acting=acting, period=period)
     return {index: entry.pk for (indices, _lines), entry in zip(posted, entries, strict=True) for index in indices}
 
@@ -213,10 +218,10 @@ INSERT INTO cloud_credits_cloudtransaction (
 )
 SELECT id, type, 'completed', from_member, to_member, amount, purpose, description, reference, journal_entry,
        reverses, reversal_part, from_liquid, from_staked, from_sequence, to_liquid, to_staked, to_sequence,
-       booked_at, pg_current_xact_id()::text::bigint, %(acting)s
+       booked_at, pg_current_xact_id()::text::bigint, %(acting)s::text
   FROM booked
 RETURNING id, booked_at, created_at
-"""
+"""  # noqa: S608 - no value in it
 _COMPLETE = f"""
 WITH {_CLOCK}, {_ROWS}, {_BALANCES}
 UPDATE cloud_credits_cloudtransaction t
@@ -227,7 +232,7 @@ UPDATE cloud_credits_cloudtransaction t
   FROM booked
  WHERE t.id = booked.id
 RETURNING t.id, t.booked_at, t.created_at
-"""
+"""  # noqa: S608 - no value in it
 
 
 def _write(
@@ -242,9 +247,7 @@ def _write(
     latest = [row.booked_at for row in locked.values() if row.booked_at is not None]
     parameters = _row_columns(settled, ids, entries) | _balance_columns(settled, ids, locked)
     parameters |= {"floor": max(latest) + TICK if latest else EPOCH, "acting": acting.label}
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return {row_id: (booked_at, created_at) for row_id, booked_at, created_at in cursor.fetchall()}
+    return {row_id: (booked_at, created_at) for row_id, booked_at, created_at in rows_of(sql, parameters)}
 
 
 def _row_columns(settled: Sequence[Settled], ids: Sequence[int], entries: Mapping[int, int]) -> dict[str, list[Any]]:

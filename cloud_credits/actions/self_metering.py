@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -11,10 +10,9 @@ from django.db import connection, transaction
 from cloud_credits.models import SelfMeterCharge
 from cloud_credits.policies.primitives import Primitive
 from cloud_credits.policies.self_metering import retry_after, settle, window_of
+from cloud_credits.policies.settings import WINDOW_SECONDS
 from habitat.controls.reports import settings
 from habitat.members.policies.actors import Actor
-
-WINDOW_SECONDS: Final = "metering.window_seconds"
 
 # Flushes share this lock, a settling run takes it alone: no flush is half-way into a window that is being settled,
 # and the clock read after the lock puts every later flush into a later window.

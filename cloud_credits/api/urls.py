@@ -1,5 +1,21 @@
 """The addresses of this room."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from cloud_credits.api import balances, metering, rate_cards, stakes, transactions, usage
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("balance", balances.BalanceView.as_view(), name="api-balance"),
+    path("transactions/", transactions.TransactionListView.as_view(), name="api-transactions"),
+    path("transactions/<int:pk>/", transactions.TransactionView.as_view(), name="api-transaction"),
+    path("transfers", transactions.TransferView.as_view(), name="api-transfers"),
+    path("stakes/", stakes.StakesView.as_view(), name="api-stakes"),
+    path("stakes/<int:pk>/unstake", stakes.UnstakeView.as_view(), name="api-unstake"),
+    path("usage/", usage.UsageListView.as_view(), name="api-usage"),
+    path("usage/summary", usage.UsageSummaryView.as_view(), name="api-usage-summary"),
+    path("rate-card", rate_cards.CardOfDayView.as_view(), name="api-rate-card"),
+    path("rate-card/quote", rate_cards.QuoteView.as_view(), name="api-rate-card-quote"),
+    path("rate-cards/", rate_cards.RateCardListView.as_view(), name="api-rate-cards"),
+    path("rate-cards/<int:version>/", rate_cards.RateCardView.as_view(), name="api-rate-card-version"),
+    path("metering/record", metering.MeteringRecordView.as_view(), name="api-metering-record"),
+]

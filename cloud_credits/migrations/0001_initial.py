@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ("sealed_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
+                "permissions": [("seal_chain", "Can seal the hash chain")],
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("rows__gt", 0)), name="block_covers_rows"),
                     models.CheckConstraint(

@@ -131,6 +131,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "usage",
                 "verbose_name_plural": "usage",
+                "permissions": [("admit_late_usage", "Can ask for and agree to usage older than 35 days")],
                 "ordering": ["-metered_at", "-id"],
                 "indexes": [models.Index(fields=["member", "metered_at", "id"], name="usage_member_metered")],
                 "constraints": [

@@ -23,7 +23,7 @@ class CloudBalanceQuerySet(models.QuerySet["CloudBalance"]):
         """A member's own; all of them for who may view balances."""
         if user.has_perm("cloud_credits.view_cloudbalance"):
             return self
-        return self.filter(member__in=Member.objects.visible_to(user))
+        return self.filter(member__in=Member.objects.held_by(user))
 
 
 class SyncStatus(models.TextChoices):

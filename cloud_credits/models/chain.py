@@ -22,6 +22,7 @@ class ChainBlock(models.Model):
     sealed_at = models.DateTimeField(db_default=models.functions.Now())
 
     class Meta:
+        permissions: ClassVar = [("seal_chain", "Can seal the hash chain")]
         constraints: ClassVar = [
             models.CheckConstraint(name="block_covers_rows", condition=Q(rows__gt=0)),
             models.CheckConstraint(name="block_range_forward", condition=Q(to_xid__gt=models.F("from_xid"))),

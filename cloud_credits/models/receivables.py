@@ -20,7 +20,7 @@ class ReceivableQuerySet(models.QuerySet["Receivable"]):
         """A member's own; all of them for who may view receivables."""
         if user.has_perm("cloud_credits.view_receivable"):
             return self
-        return self.filter(member__in=Member.objects.visible_to(user))
+        return self.filter(member__in=Member.objects.held_by(user))
 
     def owed_by(self, member_id: int) -> "ReceivableQuerySet":
         """Not fully settled yet, oldest first."""

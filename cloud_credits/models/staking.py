@@ -22,7 +22,7 @@ class StakingPositionQuerySet(models.QuerySet["StakingPosition"]):
         """A member's own; all of them for who may view positions."""
         if user.has_perm("cloud_credits.view_stakingposition"):
             return self
-        return self.filter(member__in=Member.objects.visible_to(user))
+        return self.filter(member__in=Member.objects.held_by(user))
 
     def active(self) -> "StakingPositionQuerySet":
         return self.filter(state=PositionState.ACTIVE.value)

@@ -25,7 +25,7 @@ class CloudTransactionQuerySet(models.QuerySet["CloudTransaction"]):
         """Those a member takes part in; all of them for who may view transactions."""
         if user.has_perm("cloud_credits.view_cloudtransaction"):
             return self
-        mine = Member.objects.visible_to(user)
+        mine = Member.objects.held_by(user)
         return self.filter(Q(from_member__in=mine) | Q(to_member__in=mine))
 
     def touching(self, member_id: int) -> "CloudTransactionQuerySet":

@@ -49,4 +49,4 @@ def event_id(*, member_id: int, window_start: datetime, primitive: Primitive) ->
 
 def retry_after(attempts: int) -> timedelta:
     """How long a refused charge waits: one minute, doubling, at most an hour."""
-    return min(timedelta(minutes=1) * 2 ** min(max(attempts, 1) - 1, 10), timedelta(hours=1))
+    return min(timedelta(minutes=1 << min(max(attempts, 1) - 1, 10)), timedelta(hours=1))

@@ -1,10 +1,41 @@
-"""What operations may tune on this floor without a vote."""
+"""What people may change of this floor while the house runs."""
 
 from typing import Final
 
-from habitat.controls.policies.settings import SettingDefinition
+from habitat.controls.policies.settings import SettingDefinition, SettingKind
+
+WINDOW_SECONDS: Final = "metering.window_seconds"
+CHARGE_API: Final = "metering.charge_api"
+CHARGE_PAGES: Final = "metering.charge_pages"
 
 SETTINGS: Final = (
+    SettingDefinition(
+        key=WINDOW_SECONDS,
+        kind=SettingKind.INTEGER,
+        default=3600,
+        title="Length of a self-metering window",
+        help=(
+            "How long the house adds up a member's own requests before it charges them. "
+            "A change holds from the next window."
+        ),
+        minimum=10,
+        maximum=86_400,
+        unit="seconds",
+    ),
+    SettingDefinition(
+        key=CHARGE_API,
+        kind=SettingKind.BOOLEAN,
+        default=True,
+        title="Charge API calls",
+        help="Whether API calls made in a member's name are metered and charged to that member.",
+    ),
+    SettingDefinition(
+        key=CHARGE_PAGES,
+        kind=SettingKind.BOOLEAN,
+        default=False,
+        title="Charge portal pages",
+        help="Whether pages opened by a signed-in member are metered and charged. Sign-in, help and health never are.",
+    ),
     SettingDefinition(
         key="staking.cap_percent",
         kind="decimal",

@@ -5,6 +5,7 @@ from typing import Final
 
 from django.db import connection
 
+from cloud_credits.reports.metering_proofs import METERING_PROOFS
 from habitat.controls.policies.proofs import Proof, ProofResult
 
 # Each query yields one row: how many things were looked at, how many are wrong, and the first wrong one.
@@ -29,11 +30,11 @@ WITH sides AS (
 _REPLAYED_ROWS = f"""{_REPLAY}
 SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong)
   FROM (SELECT id, liquid_run <> liquid_after OR staked_run <> staked_after AS wrong FROM played) checked
-"""
+"""  # noqa: S608 - no value in it
 _SEQUENCES = f"""{_REPLAY}
 SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong)
   FROM (SELECT id, number <> seq OR booked_at <= before AS wrong FROM played) checked
-"""
+"""  # noqa: S608 - no value in it
 _BALANCES = f"""{_REPLAY}, ends AS (
     SELECT member, sum(liquid) AS liquid, sum(staked) AS staked, max(seq) AS seq FROM sides GROUP BY member
 )
@@ -42,10 +43,10 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(member_id) FILTER (WHERE wro
            b.id IS NULL OR b.liquid <> coalesce(e.liquid, 0) OR b.staked <> coalesce(e.staked, 0)
            OR b.version <> coalesce(e.seq, 0) AS wrong
       FROM cloud_credits_cloudbalance b FULL JOIN ends e ON e.member = b.member_id) checked
-"""
+"""  # noqa: S608 - no value in it
 _NEGATIVE = """
-SELECT count(*), count(*) FILTER (WHERE liquid < 0 OR staked < 0), min(member_id) FILTER (WHERE liquid < 0 OR staked < 0)
-  FROM cloud_credits_cloudbalance
+SELECT count(*), count(*) FILTER (WHERE wrong), min(member_id) FILTER (WHERE wrong)
+  FROM (SELECT member_id, liquid < 0 OR staked < 0 AS wrong FROM cloud_credits_cloudbalance) checked
 """
 _ACCOUNT = """
 (SELECT coalesce(sum(CASE l.side WHEN %s THEN l.amount ELSE -l.amount END), 0)
@@ -55,12 +56,12 @@ _OUTSTANDING = f"""
 SELECT count(*), CASE WHEN 10 * coalesce(sum(liquid + staked), 0) = {_ACCOUNT} THEN 0 ELSE 1 END,
        10 * coalesce(sum(liquid + staked), 0) || ' owed by balances, ' || {_ACCOUNT} || ' in 2220'
   FROM cloud_credits_cloudbalance
-"""
+"""  # noqa: S608 - no value in it
 _TECHNE = f"""
 SELECT count(*), CASE WHEN 10 * coalesce(sum(liquid + staked), 0) = {_ACCOUNT} THEN 0 ELSE 1 END,
        10 * coalesce(sum(liquid + staked), 0) || ' held by techne, ' || {_ACCOUNT} || ' in 1130'
   FROM cloud_credits_cloudbalance b JOIN members_member m ON m.id = b.member_id WHERE m.system_code = 'techne'
-"""
+"""  # noqa: S608 - no value in it
 # A movement posts when it changes what is outstanding or what techne holds; else it must not.
 _ENTRIES = """
 SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
@@ -83,6 +84,17 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(entry) FILTER (WHERE wrong) 
                    FROM treasury_journalline l JOIN treasury_account a ON a.id = l.account_id
                   WHERE a.code = '2220' GROUP BY 1) l ON l.entry_id = t.entry) checked
 """
+# The other way round: whatever stands on 2220 or 1130 was brought there by a transaction, and says so.
+_SOURCES = """
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
+    SELECT e.id,
+           NOT EXISTS (SELECT FROM cloud_credits_cloudtransaction t
+                        WHERE t.journal_entry_id = e.id AND t.state IN ('completed', 'reversed')) AS wrong
+      FROM treasury_journalentry e
+     WHERE e.source_kind = 'cloud_transaction'
+        OR EXISTS (SELECT FROM treasury_journalline l JOIN treasury_account a ON a.id = l.account_id
+                    WHERE l.entry_id = e.id AND a.code IN ('2220', '1130'))) checked
+"""
 _POSITIONS = """
 SELECT count(*), count(*) FILTER (WHERE wrong), min(member_id) FILTER (WHERE wrong) FROM (
     SELECT b.member_id, b.staked <> coalesce(p.staked, 0) AS wrong
@@ -94,7 +106,7 @@ _RECEIVABLES = f"""
 SELECT count(*), CASE WHEN 10 * coalesce(sum(amount - settled), 0) = {_ACCOUNT} THEN 0 ELSE 1 END,
        10 * coalesce(sum(amount - settled), 0) || ' owed by members, ' || {_ACCOUNT} || ' in 1310'
   FROM cloud_credits_receivable
-"""
+"""  # noqa: S608 - no value in it
 _EVENTS = """
 WITH told AS (
     SELECT (payload->>'transaction_id')::bigint AS id FROM events_event
@@ -155,8 +167,10 @@ PROOFS: Final = (
     _proof("1130 = 10 × techne's balance", _TECHNE, ("D", "1130", "D", "1130")),
     _proof("1310 = 10 × what members owe", _RECEIVABLES, ("D", "1310", "D", "1310")),
     _proof("every transaction that must post has its entry", _ENTRIES),
+    _proof("every entry on 2220 or 1130 has its transaction", _SOURCES),
     _proof("every entry moves 2220 as its transactions do", _ENTRY_AMOUNTS),
     _proof("active positions = staked", _POSITIONS),
     _proof("every transaction is covered by one event", _EVENTS),
     _proof("hash chain intact", _CHAIN),
+    *METERING_PROOFS,
 )

@@ -1,5 +1,16 @@
 """The addresses of this room."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from cloud_credits.views import home, rate_cards, transactions, transfers, usage
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("cloud/", home.CloudHome.as_view(), name="cloud-home"),
+    path("cloud/transactions/", transactions.TransactionList.as_view(), name="cloud-transactions"),
+    path("cloud/transactions/<int:number>/", transactions.TransactionDetail.as_view(), name="cloud-transaction"),
+    path("cloud/transfer/", transfers.TransferPage.as_view(), name="cloud-transfer"),
+    path("cloud/transfer/confirm/", transfers.TransferConfirm.as_view(), name="cloud-transfer-confirm"),
+    path("cloud/usage/", usage.UsagePage.as_view(), name="cloud-usage"),
+    path("rate-cards/", rate_cards.RateCardList.as_view(), name="rate-cards"),
+    path("rate-cards/<int:version>/", rate_cards.RateCardDetail.as_view(), name="rate-card"),
+]

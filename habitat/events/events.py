@@ -13,7 +13,7 @@ class AlertRaised:
 
     name: ClassVar[str] = "alert.raised"
 
-    alertId: str  # noqa: N815 - payload keys are camelCase, as in the API
+    alertId: str
     code: str
     cause: str
     severity: str

@@ -17,7 +17,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 
-from habitat.faces.templatetags.faces import cloud, number_of, status, usd, when
+from habitat.faces.templatetags.faces import cloud, number_of, signed, status, usd, when
 from habitat.money import CENT_PLACES, cents, plain
 
 Row = TypeVar("Row")
@@ -31,7 +31,11 @@ XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.
 
 class Kind(StrEnum):
     TEXT = "text"
+    # A number that names something: never grouped, never an amount.
+    NUMBER = "number"
     CLOUD = "cloud"
+    # A signed CLOUD amount: what came in and what went out.
+    CHANGE = "change"
     USD = "usd"
     QUANTITY = "quantity"
     RATE = "rate"
@@ -41,7 +45,7 @@ class Kind(StrEnum):
     STATUS = "status"
 
 
-AMOUNTS: Final = frozenset({Kind.CLOUD, Kind.USD, Kind.QUANTITY, Kind.RATE, Kind.INTEGER})
+AMOUNTS: Final = frozenset({Kind.CLOUD, Kind.CHANGE, Kind.USD, Kind.QUANTITY, Kind.RATE, Kind.INTEGER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,8 @@ def _shown(kind: Kind, value: Any) -> SafeString | str:
         return ""
     if kind is Kind.USD:
         return usd(value)
+    if kind is Kind.CHANGE:
+        return signed(value)
     if kind in AMOUNTS:
         return cloud(value)
     if kind in (Kind.MOMENT, Kind.DAY):

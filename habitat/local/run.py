@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,8 @@ PORTS_TRIED = 50
 WEB_PATIENCE_SECONDS = 60.0
 STOP_PATIENCE_SECONDS = 15.0
 STEADY_SECONDS = 60.0
+# Counted only while the house opens: once it has served, it is brought back for as long as it takes.
+FAILURES_BEFORE_GIVING_UP = 3
 LONGEST_PAUSE_SECONDS = 30.0
 MARK = "HABITAT_RUN"
 PR_SET_PDEATHSIG = 1
@@ -114,8 +116,10 @@ class House:
         """Ask everything to end, wait a little, then make it."""
         going = [child.process for child in self.children if child.process is not None]
         groups = [process.pid for process in going] + ([self.step.pid] if self.step is not None else [])
-        for group in groups:
-            _end_group(group, signal.SIGTERM)
+        for leader in groups:
+            # Only the leader is asked: it knows in which order its own children go.
+            with suppress(ProcessLookupError):
+                os.kill(leader, signal.SIGTERM)
         deadline = time.monotonic() + STOP_PATIENCE_SECONDS
         while any(process.poll() is None for process in going) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -189,6 +193,8 @@ def _await_web(house: House, web: Child, port: int) -> None:
         # gunicorn listens before it has loaded the application: only an answer says that it serves.
         if web.process is not None and web.process.poll() is None and _answers(port):
             return
+        if web.failures >= FAILURES_BEFORE_GIVING_UP:
+            break
         house.tend()
         time.sleep(0.2)
     raise LocalError("The web server does not answer; what it said is above.")
@@ -266,7 +272,7 @@ def say(line: str) -> None:
 
 def _answers(port: int) -> bool:
     with suppress(OSError), socket.create_connection((HOST, port), timeout=10) as door:
-        door.sendall(f"HEAD / HTTP/1.0\r\nHost: {HOST}:{port}\r\n\r\n".encode())
+        door.sendall(f"GET /api/health HTTP/1.0\r\nHost: {HOST}:{port}\r\n\r\n".encode())
         return door.recv(5) == b"HTTP/"
     return False
 
@@ -286,8 +292,9 @@ def _how(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _lines(stream: IO[str] | None) -> list[str] | map[str]:
-    return map(str.rstrip, stream) if stream is not None else []
+def _lines(stream: IO[str] | None) -> Iterator[str]:
+    for line in stream or ():
+        yield line.rstrip()
 
 
 def _on_signal(_number: int, _frame: FrameType | None) -> None:

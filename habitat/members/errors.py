@@ -98,3 +98,9 @@ class IdentityTaken(HabitatError):
 class PermissionUnknown(HabitatError):
     code = "permission_unknown"
     template = "The roles name permissions that no table has: {permissions}."
+
+
+class NoMembership(HabitatError):
+    code = "no_membership"
+    status = 403
+    template = "This sign-in has no membership, so it holds no credits. Ask operations to connect it."

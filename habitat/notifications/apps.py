@@ -11,6 +11,9 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         from habitat.events.workflows import queue
+        from habitat.faces import navigation
+        from habitat.notifications.views.navigation import NAVIGATION
         from habitat.notifications.workflows import emails
 
         queue.register(queue.EMAILS, emails.drain)
+        navigation.register(NAVIGATION)

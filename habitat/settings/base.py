@@ -57,6 +57,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Outside of all that a request costs the house, sign-in included; it asks who it was when the answer is made.
+    "habitat.site.views.self_metering.SelfMeteringMiddleware",
     "habitat.faces.csp.FaceCSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -69,7 +71,6 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "habitat.members.views.middleware.StaffMFAMiddleware",
-    "habitat.site.views.self_metering.SelfMeteringMiddleware",
 ]
 
 ROOT_URLCONF = "habitat.urls"
@@ -112,6 +113,12 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "habitat.members.views.adapters.MembersAccountAdapter"
 ACCOUNT_PREVENT_ENUMERATION = True
+# A new address replaces the old one only after it was confirmed; whoever changes a sign-in proves who they are again.
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Habitat"
 USERSESSIONS_TRACK_ACTIVITY = True
@@ -171,6 +178,11 @@ Q_CLUSTER = {
     "save_limit": 100,
     "label": "Task queue",
 }
+# The house meters its own requests and reports them to itself like any service (docs/design/metering.md).
+SELF_METERING_FLUSH_SECONDS = env.int("SELF_METERING_FLUSH_SECONDS", default=10)
+SELF_METERING_URL = env.str("SELF_METERING_URL", default=SITE_URL)
+SELF_METERING_KEY = env.str("SELF_METERING_KEY", default="")
+SELF_METERING_KEY_FILE = env.str("SELF_METERING_KEY_FILE", default=str(BASE_DIR / ".local" / "self-metering.key"))
 EVENT_BUS_URL = env.str("EVENT_BUS_URL", default="")
 # `timer`: committed events wake the workers, at most twice a second a process. `none`: only `tick` does.
 EVENT_WAKE = env.str("EVENT_WAKE", default="timer")
@@ -179,9 +191,12 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "habitat.faces.error_pages.stale_form"
 SESSION_COOKIE_HTTPONLY = True
 
 IMPORT_EXPORT_USE_TRANSACTIONS = True
+# A cell that begins like a formula would run in the reader's spreadsheet.
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
 LOGGING = {
     "version": 1,

@@ -18,3 +18,4 @@ else:
 
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)
+DEMO_ALLOWED = True

@@ -18,3 +18,6 @@ EVENT_WAKE = env.str("EVENT_WAKE", default="none")
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)
+DEMO_ALLOWED = True
+# No thread of its own in tests: they flush when they want to.
+SELF_METERING_FLUSH_SECONDS = env.int("SELF_METERING_FLUSH_SECONDS", default=0)

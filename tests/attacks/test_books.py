@@ -11,30 +11,10 @@ import pytest
 from psycopg import errors as pg
 
 from tests.treasury.postings import posted, sale
+from tests.treasury.raw import ACCOUNT, ENTRY, GIVEN, values
 from treasury.models import JournalEntry, JournalLine, Period
 
 REFUSED = (pg.CheckViolation, pg.RestrictViolation, pg.InsufficientPrivilege)
-
-ENTRY = """
-INSERT INTO treasury_journalentry
-       (ledger, occurred_at, effective_on, period_id, source_kind, source_ref, description, idempotency_key,
-        content_digest, posted_by)
-SELECT %(ledger)s, now(), %(on)s, p.id, %(kind)s, '1', 'raw', %(key)s, ''::bytea, 'raw:0'
-  FROM treasury_period p WHERE p.name = %(period)s
-RETURNING id
-"""
-GIVEN = {"ledger": "book", "on": "2026-04-15", "period": "2026-Q2", "kind": "test", "key": "raw-1"}
-LINE = "INSERT INTO treasury_journalline (entry_id, account_id, side, amount, memo) "
-ACCOUNT = "(SELECT id FROM treasury_account WHERE code = '{}')"
-
-
-def values(*rows: tuple[Any, str, str, str]) -> str:
-    """`INSERT … VALUES` of lines: entry, account code, side, amount."""
-    return (
-        LINE
-        + "VALUES "
-        + ", ".join(f"({entry}, {ACCOUNT.format(code)}, '{side}', {amount}, '')" for entry, code, side, amount in rows)
-    )
 
 
 @dataclass
@@ -116,6 +96,32 @@ def test_overlapping_period__is_refused(attacker: Attacker):
     with pytest.raises(pg.ExclusionViolation):
         attacker.run(
             "INSERT INTO treasury_period (name, start, \"end\", state) VALUES ('x', '2026-06-30', '2026-07-02', 'open')"
+        )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "attack", ["UPDATE treasury_periodchange SET reason = 'x'", "DELETE FROM treasury_periodchange"]
+)
+def test_period_record__cannot_be_rewritten(attacker: Attacker, attack: str):
+    with pytest.raises(REFUSED):
+        attacker.run(attack)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("code", "kind", "ledger", "parent"),
+    [
+        ("2220-1", "liability", "book", "2220"),
+        ("3100-1", "equity", "tax", "3100"),
+        ("3100-1", "asset", "book", "3100"),
+    ],
+)
+def test_sub_account__fits_its_parent(attacker: Attacker, code: str, kind: str, ledger: str, parent: str):
+    with pytest.raises(pg.CheckViolation, match="does not fit under its parent"):
+        attacker.run(
+            "INSERT INTO treasury_account (code, name, kind, normal_side, ledger, is_postable, is_active, parent_id) "
+            f"VALUES ('{code}', 'Odd', '{kind}', 'C', '{ledger}', true, true, {ACCOUNT.format(parent)})"
         )
 
 
@@ -228,6 +234,7 @@ BAD_ENTRIES = {
     "a day outside its period": {"on": "2026-03-31"},
     "the period's own end": {"on": "2026-07-01"},
     "no source kind": {"kind": ""},
+    "a blank source kind": {"kind": "  "},
     "unknown ledger": {"ledger": "shadow"},
 }
 
@@ -393,6 +400,16 @@ def test_reversal__of_one_entry_exists_once(both):
         with pytest.raises(pg.UniqueViolation):
             connection.execute(reversing, GIVEN | {"key": "undo twice"})
         connection.rollback()
+
+
+@pytest.mark.django_db
+def test_reversal__that_is_no_mirror_is_refused(attacker: Attacker):
+    reversing = ENTRY.replace("posted_by)", "posted_by, reverses_id)").replace("'raw:0'", f"'raw:0', {attacker.entry}")
+    (crooked,) = attacker.run(reversing, GIVEN | {"key": "crooked"}).fetchone()
+    attacker.run(values((crooked, "4420", "D", "9"), (crooked, "2220", "C", "9")))
+
+    with pytest.raises(pg.CheckViolation, match="does not mirror"):
+        attacker.connection.commit()
 
 
 @pytest.mark.django_db

@@ -105,8 +105,10 @@ ATTACKS = (
     "UPDATE events_delivery SET state = 'lost'",
     "UPDATE events_delivery SET state = 'delivering'",
     "UPDATE events_delivery SET lease_until = now()",
-    "INSERT INTO events_event (name, payload, actor, subscribers, transaction)"
-    " VALUES ('x', '{}', 'x', '{}', '3'::xid8)",
+    (
+        "INSERT INTO events_event (name, payload, actor, subscribers, transaction)"
+        " VALUES ('x', '{}', 'x', '{}', '3'::xid8)"
+    ),
     "INSERT INTO events_delivery (event_id, subscriber, state) SELECT id, 'treasury', 'delivered' FROM events_event",
     "INSERT INTO events_delivery (event_id, subscriber, attempts) SELECT id, 'treasury', 4 FROM events_event",
     "INSERT INTO events_delivery (event_id, subscriber) SELECT id, 'analytics' FROM events_event",

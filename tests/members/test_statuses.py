@@ -1,5 +1,6 @@
 """The life of a membership: every edge, by the verbs and past them."""
 
+import pghistory
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -166,3 +167,18 @@ def test_history__one_verbs_reason_does_not_reach_the_next() -> None:
     last = MemberHistory.objects.filter(pgh_obj=second).first()
     assert last is not None
     assert (last.display_name, last.pgh_context["reason"]) == ("Benno", "asked for it")
+
+
+def test_history__a_verb_in_a_request_leaves_no_reason_behind() -> None:
+    first, second = people.active("Ada"), people.active("Ben")
+    with pghistory.context(url="/somewhere/"):
+        members.suspend(member=first, reason="only Ada's", acting=SYSTEM)
+        Member.objects.filter(pk=second.pk).update(is_investor=True)
+    contexts = [MemberHistory.objects.filter(pgh_obj=member)[0].pgh_context for member in (first, second)]
+    assert contexts[0] == {
+        "url": "/somewhere/",
+        "actor": "system:0",
+        "actor_name": "Habitat",
+        "reason": "only Ada's",
+    }
+    assert contexts[1] == {"url": "/somewhere/"}

@@ -1,0 +1,1 @@
+"""Tests of notices, e-mails and preferences."""

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from habitat.errors import IdempotencyConflict, NotAllowed, ReasonRequired
+from habitat.errors import IdempotencyConflict
+from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 from treasury import locks
 from treasury.errors import (
     AccountInactive,
@@ -25,6 +28,7 @@ from treasury.policies.chart import Ledger, Side
 from treasury.policies.journal import (
     CLOSE,
     KINDS_WHILE_CLOSING,
+    LONGEST_DESCRIPTION,
     REVERSAL,
     Draft,
     Line,
@@ -121,27 +125,40 @@ def post_many(*, drafts: Sequence[Draft], acting: Actor, period: Period | None =
 def reverse(*, entry: JournalEntry, reason: str, idempotency_key: str, acting: Actor) -> JournalEntry:
     """Post the mirror of `entry` today, in an open period; the link lives on the reversal.
 
-    A reversed closing entry stays part of the close and is dated where the original is, so that a reopened period
-    reads as if it had not been closed. Raises NotAllowed, ReasonRequired, AlreadyReversed, NoPeriod.
+    Raises NotAllowed, ReasonRequired, AlreadyReversed, NoPeriod, IdempotencyConflict.
     """
-    if not acting.may("treasury.reverse_entry"):
-        raise NotAllowed(permission="treasury.reverse_entry")
-    if not reason.strip():
-        raise ReasonRequired(field="reason")
-    is_close = entry.source_kind == CLOSE
-    return post(
-        lines=[
-            Line(line.account.code, Side(line.side), line.amount, line.memo).mirrored()
-            for line in entry.lines.select_related("account").order_by("id")
-        ],
+    require(acting, "treasury.reverse_entry")
+    return _post([_mirror(entry, REVERSAL, require_reason(reason), idempotency_key)], acting, None)[0]
+
+
+@transaction.atomic
+def reverse_as_part_of_close(*, entry: JournalEntry, reason: str, acting: Actor) -> JournalEntry:
+    """Take back a closing entry on its own day, as part of the close: the period then reads as if never closed.
+
+    For the verbs that reopen a period, which have judged who may. Raises AlreadyReversed, PeriodClosed.
+    """
+    draft = _mirror(entry, CLOSE, require_reason(reason), f"{CLOSE}:undo:{entry.pk}")
+    return _post([replace(draft, effective_on=entry.effective_on)], acting, None)[0]
+
+
+@transaction.atomic
+def check(*, draft: Draft) -> None:
+    """Raises what posting `draft` now would raise; writes nothing. Its period stays locked until the end."""
+    check_draft(draft)
+    _check_accounts([draft])
+    _places([draft], None)
+
+
+def _mirror(entry: JournalEntry, kind: str, reason: str, idempotency_key: str) -> Draft:
+    lines = entry.lines.select_related("account").order_by("id")
+    return Draft(
+        lines=[Line(line.account.code, Side(line.side), line.amount, line.memo).mirrored() for line in lines],
         occurred_at=timezone.now(),
-        effective_on=entry.effective_on if is_close else None,
-        source=Source(CLOSE if is_close else REVERSAL, str(entry.pk)),
-        description=f"Reversal of entry {entry.pk}: {reason.strip()}",
+        source=Source(kind, str(entry.pk)),
+        description=f"Reversal of entry {entry.pk}: {reason}"[:LONGEST_DESCRIPTION],
         idempotency_key=idempotency_key,
-        acting=acting,
         ledger=Ledger(entry.ledger),
-        reverses=entry,
+        reverses_id=entry.pk,
     )
 
 

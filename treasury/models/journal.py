@@ -1,35 +1,15 @@
 """The journal: entries and their lines, posted together and never changed."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Func, Q
 
+from habitat.faces.fields import CurrentTransaction, TransactionIdField
 from treasury.models.accounts import Account
 from treasury.models.periods import Period
 from treasury.policies.chart import Ledger, Side
-
-
-class TransactionIdField(models.Field):  # type: ignore[type-arg]  # Django's own fields take no brackets at run time
-    """PostgreSQL's `xid8`: the 64-bit number of the transaction that wrote the row."""
-
-    def db_type(self, connection: Any) -> str:
-        return "xid8"
-
-    def from_db_value(self, value: Any, expression: Any, connection: Any) -> int | None:
-        return None if value is None else int(value)
-
-    def get_prep_value(self, value: Any) -> str | None:
-        return None if value is None else str(value)
-
-
-class CurrentTransaction(Func):
-    """`pg_current_xact_id()`."""
-
-    function = "pg_current_xact_id"
-    template = "%(function)s()"
-    output_field = TransactionIdField()
 
 
 class ClockTime(Func):
@@ -80,7 +60,10 @@ class JournalEntry(models.Model):
             models.CheckConstraint(
                 name="entry_ledger_known", condition=Q(ledger__in=[ledger.value for ledger in Ledger])
             ),
-            models.CheckConstraint(name="entry_names_its_source", condition=~Q(source_kind="") & ~Q(source_ref="")),
+            models.CheckConstraint(
+                name="entry_names_its_source",
+                condition=Q(source_kind__regex=r"\S", source_ref__regex=r"\S", posted_by__regex=r"\S"),
+            ),
             models.CheckConstraint(name="entry_has_key", condition=~Q(idempotency_key="")),
             models.CheckConstraint(
                 name="entry_reverses_another", condition=Q(reverses__isnull=True) | Q(reverses__lt=F("id"))

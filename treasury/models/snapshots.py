@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from django.db import models
 
+from habitat.faces.fields import TransactionIdField
 from treasury.models.accounts import Account
-from treasury.models.journal import TransactionIdField
 
 
 class SealedDay(models.Model):

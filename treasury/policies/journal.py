@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from habitat.errors import AmountNotPositive
 from habitat.money import LARGEST_USD, USD_BOOK_PLACES, parse_decimal, plain
-from treasury.errors import EntryUnbalanced, SourceMissing, TooFewLines
+from treasury.errors import EntryUnbalanced, SourceMissing, TextTooLong, TooFewLines
 from treasury.policies.chart import Ledger, Side
 
 CLOSE: Final = "close"
@@ -96,9 +96,16 @@ def total(lines: Iterable[Line], side: Side) -> Decimal:
 
 
 def check_draft(draft: Draft) -> None:
-    """Raises TooFewLines, EntryUnbalanced, AmountNotPositive, SourceMissing and what `parse_decimal` raises."""
+    """Raises TooFewLines, EntryUnbalanced, AmountNotPositive, SourceMissing, TextTooLong and what `parse_decimal` raises."""
     if not draft.source.kind.strip() or not draft.source.ref.strip():
         raise SourceMissing(field="source")
+    for what, text, longest in (
+        ("key", draft.idempotency_key, LONGEST_KEY),
+        ("description", draft.description, LONGEST_DESCRIPTION),
+        ("source", draft.source.ref, LONGEST_KEY),
+    ):
+        if len(text) > longest:
+            raise TextTooLong(what=what, longest=longest, count=len(text), field=what)
     if len(draft.lines) < 2:
         raise TooFewLines(count=len(draft.lines), field="lines")
     for line in draft.lines:

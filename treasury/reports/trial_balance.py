@@ -56,9 +56,7 @@ def trial_balance(
     before = {row.code: row for row in account_sums(BEGINNING, start, basis=basis, ledger=ledger)}
     within = {row.code: row for row in account_sums(start, end, basis=basis, ledger=ledger)}
     rows = [_row(before.get(code), within.get(code)) for code in sorted(before.keys() | within.keys())]
-    return TrialBalance(
-        start, end, tuple(row for row in rows if row.opening or row.debit or row.credit or row.closing)
-    )
+    return TrialBalance(start, end, tuple(row for row in rows if row.opening or row.debit or row.credit or row.closing))
 
 
 def _row(before: AccountSum | None, within: AccountSum | None) -> TrialBalanceRow:

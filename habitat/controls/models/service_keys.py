@@ -32,7 +32,7 @@ class ServiceKey(models.Model):
                 condition=Q(expires_at__gt=F("created_at")),
                 violation_error_message="A key expires after it was made.",
             ),
-            models.CheckConstraint(name="servicekey_hash_form", condition=Q(secret_hash__regex=r"^[0-9a-f]{64}$")),
+            models.CheckConstraint(name="servicekey_hash_form", condition=Q(("secret_hash__regex", r"^[0-9a-f]{64}$"))),
             models.CheckConstraint(name="servicekey_has_scope", condition=Q(scopes__len__gt=0)),
             models.CheckConstraint(
                 name="servicekey_revoked_whole",

@@ -10,6 +10,8 @@ class GuardKind(StrEnum):
     CONSTRAINT = "constraint"
     # For these `name` is the privilege that the application role must not hold on the table.
     NO_PRIVILEGE = "no_privilege"
+    # `UPDATE (a, b)`: the only columns on which the application role holds that privilege.
+    COLUMNS = "columns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Guard:
 
 GUARDS: Final = (
     Guard("controls_approval", "controls_approval_state", "trigger", "a decision taken twice, or rewritten afterwards"),
+    Guard("controls_approval", "controls_approval_settled", "trigger", "who decided, when and why rewritten"),
     Guard("controls_approval", "controls_approval_kept", "trigger", "a request deleted"),
     Guard("controls_approval", "approval_two_people", "constraint", "one person asking and deciding"),
     Guard("controls_approval", "DELETE", "no_privilege", "the application deleting a request"),
@@ -33,6 +36,13 @@ GUARDS: Final = (
     Guard("controls_alert", "DELETE", "no_privilege", "the application deleting an alert"),
     Guard("controls_servicekey", "controls_servicekey_fixed", "trigger", "a key's secret, scopes or end rewritten"),
     Guard("controls_servicekey", "controls_servicekey_kept", "trigger", "a key deleted"),
+    Guard("controls_servicekey", "UPDATE", "no_privilege", "the application rewriting a key"),
+    Guard(
+        "controls_servicekey",
+        "UPDATE (last_used_at, revoked_at, revoked_by, revoke_reason)",
+        "columns",
+        "the application giving a key more scopes or a longer life",
+    ),
     Guard("controls_servicekey", "DELETE", "no_privilege", "the application deleting a key"),
     Guard("controls_setting", "controls_setting_kept", "trigger", "a setting deleted, and its value with it"),
     Guard("controls_setting", "DELETE", "no_privilege", "the application deleting a setting"),

@@ -7,7 +7,7 @@ from habitat.members.policies.actors import Actor
 
 
 @transaction.atomic
-def count(*, event: DeliveredEvent, acting: Actor) -> None:  # noqa: ARG001 - the event knows who acted
+def count(*, event: DeliveredEvent, acting: Actor) -> None:
     """Adds one to the count of `event.name` on the UTC day it happened."""
     with connection.cursor() as cursor:
         cursor.execute(

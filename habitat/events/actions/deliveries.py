@@ -46,7 +46,7 @@ class Claim:
 _CLAIM = """
 UPDATE events_delivery AS delivery
    SET state = 'delivering', fence = delivery.fence + 1, attempts = delivery.attempts + %(counted)s,
-       lease_until = clock_timestamp() + %(lease)s, due_at = clock_timestamp() + %(lease)s
+       lease_until = clock_timestamp() + make_interval(secs => %(lease)s), due_at = clock_timestamp() + make_interval(secs => %(lease)s)
   FROM (SELECT id FROM events_delivery
          WHERE subscriber = %(subscriber)s AND state = ANY(%(states)s) AND state IN ('pending', 'delivering')
            AND due_at <= statement_timestamp()
@@ -59,41 +59,48 @@ RETURNING delivery.id, delivery.event_id,
 
 
 @transaction.atomic
-def claim(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:  # noqa: ARG001 - who drains is not recorded
+def claim(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:
     """Takes up to `limit` due deliveries of `subscriber` and counts an attempt on each.
 
-    What a dead worker left behind is taken one at a time, and only when nothing fresh is due: an event that kills
-    its worker uses up its own attempts, not those of its neighbours.
+    What a dead worker left behind is taken one at a time and stands last: an event that kills its worker uses up
+    its own attempts, not those of its neighbours, and waits for no quiet moment.
     """
     fresh = _claim(subscriber, limit, WORKER_LEASE, counted=1, states=[DeliveryState.PENDING.value])
-    return fresh or _claim(subscriber, 1, WORKER_LEASE, counted=1, states=[DeliveryState.DELIVERING.value])
+    left_behind = _claim(subscriber, 1, WORKER_LEASE, counted=1, states=[DeliveryState.DELIVERING.value])
+    return fresh + left_behind
 
 
 @transaction.atomic
-def claim_for_bus(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:  # noqa: ARG001
+def claim_for_bus(*, subscriber: str, limit: int, acting: Actor) -> list[Claim]:
     """Takes up to `limit` deliveries to be published. Publishing is no attempt: the consumer counts those."""
     states = [DeliveryState.PENDING.value, DeliveryState.DELIVERING.value]
     return _claim(subscriber, limit, BUS_LEASE, counted=0, states=states)
 
 
 @transaction.atomic
-def take(*, delivery_id: int, acting: Actor) -> Claim | None:  # noqa: ARG001
+def take(*, delivery_id: int, acting: Actor) -> Claim | None:
     """Takes the one delivery a message names, counts the attempt; None when there is nothing left to do."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE events_delivery SET state = 'delivering', fence = fence + 1, attempts = attempts + 1,"
-            " lease_until = clock_timestamp() + %(lease)s, due_at = clock_timestamp() + %(lease)s"
+            " lease_until = clock_timestamp() + make_interval(secs => %(lease)s), due_at = clock_timestamp() + make_interval(secs => %(lease)s)"
             " WHERE id = %(id)s AND state IN ('pending', 'delivering')"
             " RETURNING id, event_id, (SELECT name FROM events_event WHERE events_event.id = event_id),"
             " subscriber, fence",
-            {"id": delivery_id, "lease": WORKER_LEASE},
+            {"id": delivery_id, "lease": WORKER_LEASE.seconds},
         )
         row = cursor.fetchone()
     return Claim(*row) if row else None
 
 
 def _claim(subscriber: str, limit: int, lease: timedelta, *, counted: int, states: list[str]) -> list[Claim]:
-    parameters = {"subscriber": subscriber, "limit": limit, "lease": lease, "counted": counted, "states": states}
+    parameters: dict[str, str | int | list[str]] = {
+        "subscriber": subscriber,
+        "limit": limit,
+        "lease": lease.seconds,
+        "counted": counted,
+        "states": states,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, parameters)
         return sorted((Claim(*row) for row in cursor.fetchall()), key=lambda claim: claim.delivery_id)
@@ -128,9 +135,10 @@ def _hand_over(*, claim: Claim) -> bool:
     event = delivery.event.delivered()
     for handler in todo:
         handler(event)
+    failed_before = bool(delivery.error)
     delivery.deliver()
     _keep(delivery, error="")
-    if delivery.attempts > 1:
+    if failed_before:
         _resolve_if_none_dead(delivery.subscriber)
     return True
 
@@ -144,7 +152,7 @@ def _fail(*, claim: Claim, error: Exception, acting: Actor) -> None:
         _bury(delivery, error_text(error), acting)
         return
     delivery.put_back()
-    _keep(delivery, error=error_text(error), wait=backoff(delivery.attempts, jitter=random.random()))  # noqa: S311
+    _keep(delivery, error=error_text(error), wait=backoff(delivery.attempts, jitter=random.random()))
 
 
 def _bury(delivery: Delivery, error: str, acting: Actor) -> None:
@@ -176,13 +184,13 @@ def _most_attempts() -> int:
 
 
 @transaction.atomic
-def hand_back(*, claims: list[Claim], acting: Actor) -> None:  # noqa: ARG001 - who drains is not recorded
+def hand_back(*, claims: list[Claim], acting: Actor) -> None:
     """Puts back what a worker took and had no time to try: due at once, the attempt is not counted."""
     _put_back(claims, counted=1, wait=timedelta())
 
 
 @transaction.atomic
-def return_unsent(*, claims: list[Claim], wait: timedelta, acting: Actor) -> None:  # noqa: ARG001
+def return_unsent(*, claims: list[Claim], wait: timedelta, acting: Actor) -> None:
     """Puts back what the broker did not take: due again after `wait`. Publishing was no attempt."""
     _put_back(claims, counted=0, wait=wait)
 

@@ -72,7 +72,7 @@ class RabbitMQ:
         return confirmed
 
     def consume(self, handle: Callable[[int], None], *, going_on: Callable[[], bool]) -> None:
-        def on_message(body: object, message: kombu.Message) -> None:  # noqa: ARG001 - the id is all that counts
+        def on_message(body: object, message: kombu.Message) -> None:
             # When `handle` raises, the message stays unacknowledged and the broker gives it to somebody again.
             handle(int(message.properties["message_id"]))
             message.ack()
@@ -107,7 +107,7 @@ class RabbitMQ:
                 connection.release()
 
 
-def _declare(channel: Any) -> None:  # noqa: ANN401 - kombu is untyped
+def _declare(channel: Any) -> None:
     for queue in QUEUES:
         queue(channel).declare()
 

@@ -9,9 +9,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django_fsm import FSMField, transition
 
-from habitat.events.models.fields import CurrentTransaction, TransactionIdField
 from habitat.events.policies.registry import DeliveredEvent, Subscriber
 from habitat.events.policies.states import DeliveryState
+from habitat.faces.fields import CurrentTransaction, TransactionIdField
 
 if TYPE_CHECKING:
     from habitat.members.models import User

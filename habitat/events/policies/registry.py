@@ -111,7 +111,7 @@ def _refuse_what_json_cannot_carry(cls: type) -> None:
             raise TypeError(f"{cls.__name__}.{field}: an event carries str, int, bool, None, list and dict only")
 
 
-def _is_plain(hint: Any) -> bool:  # noqa: ANN401 - a type hint can be anything
+def _is_plain(hint: Any) -> bool:
     if hint in _PLAIN or hint in (list, dict, Any):
         return True
     origin = typing.get_origin(hint)

@@ -1,8 +1,10 @@
 """The verbs of a membership: register, admit, suspend, end, name, trust."""
 
+from allauth.account.models import EmailAddress
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django_fsm import can_proceed
 
 from habitat.members import locks
 from habitat.members.actions.history import because, require_reason
@@ -161,7 +163,7 @@ def _move(member: Member, verb: str, target: MemberStatus, reason: str, acting: 
     row = _ordinary(member)
     source = MemberStatus(row.status)
     # `admit` and `reinstate` share a target; the machine's own sources tell them apart.
-    if not may_move(source, target) or not _offers(row, verb):
+    if not may_move(source, target) or not can_proceed(getattr(row, verb)):
         raise StatusRefused(name=row.display_name, status=source.value, target=target.value)
     with because(acting=acting, reason=reason):
         getattr(row, verb)()
@@ -169,10 +171,6 @@ def _move(member: Member, verb: str, target: MemberStatus, reason: str, acting: 
         if source is MemberStatus.ACTIVE:
             _end_trust(row)
     return row
-
-
-def _offers(member: Member, verb: str) -> bool:
-    return verb in {transition.name for transition in member.get_available_status_transitions()}
 
 
 def _end_trust(member: Member) -> None:
@@ -236,5 +234,7 @@ def _sign_in(email: str, password: str | None) -> User:
             user.save()
     except IntegrityError:
         raise EmailTaken(email=address, field="email") from None
+    # Operations vouch for the address. Unconfirmed, it would be dropped when the member asks for another one.
+    EmailAddress.objects.create(user=user, email=address, primary=True, verified=True)
     give(user, Role.MEMBER)
     return user

@@ -23,6 +23,10 @@ class MemberQuerySet(models.QuerySet["Member"]):
             return self.none()
         return self.filter(user=user)
 
+    def held_by(self, user: "User | AnonymousUser") -> "MemberQuerySet":
+        """The reader's own membership, also where they may view everybody's: what is somebody's stays theirs."""
+        return self.filter(user=user) if user.is_authenticated and user.pk else self.none()
+
     def system(self, account: SystemAccount) -> "Member":
         return self.get(system_code=account.value)
 

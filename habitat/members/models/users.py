@@ -44,6 +44,11 @@ class User(AbstractBaseUser, PermissionsMixin):
                 Lower("email"), name="user_email_unique", violation_error_message="This address already has a sign-in."
             ),
             models.CheckConstraint(
+                name="user_email_present",
+                condition=~Q(email=""),
+                violation_error_message="A sign-in has an e-mail address.",
+            ),
+            models.CheckConstraint(
                 name="user_never_superuser",
                 condition=Q(is_superuser=False),
                 violation_error_message="Rights come from roles: there are no superusers.",

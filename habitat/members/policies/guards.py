@@ -17,6 +17,7 @@ GUARDS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("members_user", "DELETE", "no_privilege", "the application deleting a sign-in"),
     ("members_member", "member_status_known", "constraint", "a status outside the list"),
     ("members_member", "member_identity_whole", "constraint", "half a cloud identity"),
+    ("members_user", "user_email_present", "constraint", "a sign-in whose address was blanked"),
     ("members_user", "user_never_superuser", "constraint", "rights outside the roles"),
     ("members_memberhistory", "members_memberhistory_append_only", "trigger", "rewritten history of members"),
     ("members_userhistory", "members_userhistory_append_only", "trigger", "rewritten history of sign-ins"),

@@ -26,5 +26,5 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
     Role.MEMBER: (),
     Role.STEWARD: ("members.view_member",),
     Role.OPERATIONS: _OPERATIONS,
-    Role.ADMIN: (*_OPERATIONS, "members.manage_roles"),
+    Role.ADMIN: (*_OPERATIONS, "members.manage_roles", "auth.view_group"),
 }

@@ -3,11 +3,21 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Model, QuerySet
 
 from habitat.members.models import Member, MemberHistory, RoleHistory, UserHistory
+
+WORDS: Final = {
+    "insert": "created",
+    "update": "changed",
+    "given": "role given",
+    "taken": "role taken",
+    "changed": "role changed",
+}
+# Nobody is a superuser (a constraint says so), so its column has nothing to tell.
+UNTOLD: Final = frozenset({"id", "is_superuser"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +50,13 @@ def _versions(events: QuerySet[Any]) -> list[HistoryRow]:
     before: Model | None = None
     rows = []
     for event in events.order_by("pgh_id"):
-        rows.append(_row(event, event.pgh_label, _changes(before, event)))
+        rows.append(_row(event, WORDS.get(event.pgh_label, event.pgh_label), _changes(before, event)))
         before = event
     return rows
 
 
 def _roles(events: Iterable[Any]) -> list[HistoryRow]:
-    words = {"given": "role given", "taken": "role taken", "changed": "role changed"}
-    return [_row(event, words[event.pgh_label], [("role", "", event.group.name)]) for event in events]
+    return [_row(event, WORDS[event.pgh_label], [("role", "", event.group.name)]) for event in events]
 
 
 def _row(event: Any, what: str, changes: Sequence[tuple[str, str, str]]) -> HistoryRow:
@@ -74,6 +83,6 @@ def _changes(before: Model | None, after: Any) -> list[tuple[str, str, str]]:
     for field in fields:
         new = getattr(after, field.attname)
         old = getattr(before, field.attname) if before is not None else None
-        if new != old and field.name != "id":
+        if new != old and field.name not in UNTOLD:
             found.append((str(field.verbose_name), "" if old is None else str(old), "" if new is None else str(new)))
     return found

@@ -38,34 +38,35 @@ class EmailClaim:
 
 
 @transaction.atomic
-def claim(*, acting: Actor) -> EmailClaim | None:  # noqa: ARG001 - who drains is not recorded
+def claim(*, acting: Actor) -> EmailClaim | None:
     """Takes the e-mail that waits longest and counts an attempt; None when nothing is due."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE notifications_email AS email SET state = 'sending', fence = email.fence + 1,"
-            " attempts = email.attempts + 1, lease_until = clock_timestamp() + %(lease)s,"
-            " due_at = clock_timestamp() + %(lease)s"
+            " attempts = email.attempts + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s),"
+            " due_at = clock_timestamp() + make_interval(secs => %(lease)s)"
             " FROM (SELECT id FROM notifications_email WHERE state IN ('queued', 'sending')"
             "   AND due_at <= statement_timestamp() ORDER BY due_at, id LIMIT 1"
             "   FOR NO KEY UPDATE SKIP LOCKED) AS chosen"
             " WHERE email.id = chosen.id RETURNING email.id, email.fence",
-            {"lease": LEASE},
+            {"lease": LEASE.seconds},
         )
         row = cursor.fetchone()
     return EmailClaim(*row) if row else None
 
 
 @transaction.atomic
-def mark_sent(*, claim: EmailClaim, address: str, acting: Actor) -> bool:  # noqa: ARG001
+def mark_sent(*, claim: EmailClaim, address: str, acting: Actor) -> bool:
     """The mail server took it; False (and nothing) when somebody else took over."""
     email = locks.held_email(claim.email_id, claim.fence)
     if email is None:
         return False
+    failed_before = bool(email.error)
     email.sent()
     email.sent_to = address
     email.sent_at = Now()
     _keep(email, error="")
-    if email.attempts > 1 and not Email.objects.filter(state=EmailState.DEAD.value).exists():
+    if failed_before and not Email.objects.filter(state=EmailState.DEAD.value).exists():
         resolve_cause(code=ALERT, cause=CAUSE)
     return True
 
@@ -78,7 +79,7 @@ def fail(*, claim: EmailClaim, error: Exception, acting: Actor) -> None:
         return
     if email.attempts < int(value("events.max_attempts")):
         email.put_back()
-        _keep(email, error=error_text(error), wait=backoff(email.attempts, jitter=random.random()))  # noqa: S311
+        _keep(email, error=error_text(error), wait=backoff(email.attempts, jitter=random.random()))
         return
     email.die()
     _keep(email, error=error_text(error))

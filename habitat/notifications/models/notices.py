@@ -139,7 +139,7 @@ class Preference(models.Model):
 
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="preferences", db_index=False)
     type = models.CharField(max_length=60)
-    channel = models.CharField(max_length=16, choices=[(channel.value, channel.title) for channel in Channel])
+    channel = models.CharField(max_length=16, choices=[(channel.value, channel.label) for channel in Channel])
     wanted = models.BooleanField()
 
     objects = PreferenceQuerySet.as_manager()

@@ -9,7 +9,7 @@ class Channel(StrEnum):
     EMAIL = "email"
 
     @property
-    def title(self) -> str:
+    def label(self) -> str:
         return {"in_app": "On the site", "email": "By e-mail"}[self.value]
 
 

@@ -4,6 +4,7 @@ from habitat.controls.policies.guards import Guard
 
 GUARDS = (
     Guard("notifications_notification", "UPDATE", "no_privilege", "the application rewriting a notice"),
+    Guard("notifications_notification", "UPDATE (read_at)", "columns", "a notice that says something else"),
     Guard("notifications_notification", "DELETE", "no_privilege", "the application deleting a notice"),
     Guard("notifications_email", "DELETE", "no_privilege", "the application deleting an e-mail"),
     Guard("notifications_email", "notifications_email_state", "trigger", "an e-mail that is sent without sending"),

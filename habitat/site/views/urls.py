@@ -1,5 +1,7 @@
 """The addresses of this room."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from habitat.site.views.landing import landing
+
+urlpatterns: list[URLPattern | URLResolver] = [path("", landing, name="landing")]

@@ -42,7 +42,7 @@ class JobClaim:
 
 
 @transaction.atomic
-def insert_due(*, now: datetime, acting: Actor) -> int:  # noqa: ARG001 - the clock acts for nobody
+def insert_due(*, now: datetime, acting: Actor) -> int:
     """Inserts every slot that fell due since the last one of its job; how many were new. Two clocks do no harm."""
     last = _newest([job.name for job in definitions()])
     rows = [(job.name, due) for job in definitions() for due in due_times(job, last=last.get(job.name), now=now)]
@@ -55,7 +55,7 @@ def insert_due(*, now: datetime, acting: Actor) -> int:  # noqa: ARG001 - the cl
             " ON CONFLICT (name, due_at) DO NOTHING",
             [list(names), list(times)],
         )
-        inserted = cursor.rowcount
+        inserted = int(cursor.rowcount)
     if inserted:
         wake_after_commit("jobs")
     return inserted
@@ -73,24 +73,24 @@ def _newest(names: list[str]) -> dict[str, datetime]:
 
 
 @transaction.atomic
-def claim(*, acting: Actor) -> JobClaim | None:  # noqa: ARG001
+def claim(*, acting: Actor) -> JobClaim | None:
     """Takes the job that waits longest and counts an attempt; None when nothing is due."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE workflows_job AS job SET state = 'running', fence = job.fence + 1, attempts = job.attempts + 1,"
-            " lease_until = clock_timestamp() + %(lease)s, take_at = clock_timestamp() + %(lease)s"
+            " lease_until = clock_timestamp() + make_interval(secs => %(lease)s), take_at = clock_timestamp() + make_interval(secs => %(lease)s)"
             " FROM (SELECT id FROM workflows_job WHERE state IN ('due', 'running')"
             "   AND take_at <= statement_timestamp()"
             "   ORDER BY take_at, due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS chosen"
             " WHERE job.id = chosen.id RETURNING job.id, job.name, job.due_at, job.fence",
-            {"lease": LEASE},
+            {"lease": LEASE.seconds},
         )
         row = cursor.fetchone()
     return JobClaim(*row) if row else None
 
 
 @transaction.atomic
-def finish(*, claim: JobClaim, acting: Actor) -> bool:  # noqa: ARG001
+def finish(*, claim: JobClaim, acting: Actor) -> bool:
     """Marks the job done; False (and nothing) when somebody else took over."""
     job = locks.held_job(claim.job_id, claim.fence)
     if job is None:
@@ -110,7 +110,7 @@ def fail(*, claim: JobClaim, error: Exception, acting: Actor) -> None:
         return
     if job.attempts < int(value("events.max_attempts")):
         job.retry()
-        _keep(job, error=error_text(error), wait=backoff(job.attempts, jitter=random.random()))  # noqa: S311
+        _keep(job, error=error_text(error), wait=backoff(job.attempts, jitter=random.random()))
         return
     job.fail()
     _keep(job, error=error_text(error), finished=True)
@@ -151,7 +151,7 @@ def _keep(job: Job, *, error: str, wait: timedelta = timedelta(), finished: bool
 
 
 @transaction.atomic
-def trim(*, before: datetime, acting: Actor) -> int:  # noqa: ARG001
+def trim(*, before: datetime, acting: Actor) -> int:
     """Deletes jobs done before `before`, but never the newest of a name: the clock counts on from it."""
     with connection.cursor() as cursor:
         cursor.execute(

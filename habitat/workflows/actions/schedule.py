@@ -15,7 +15,7 @@ _LOCK: Final = 4_711_001
 
 
 @transaction.atomic
-def ensure_tick(*, acting: Actor) -> None:  # noqa: ARG001 - a cluster that starts acts for nobody
+def ensure_tick(*, acting: Actor) -> None:
     """One schedule that runs `tick` each minute for ever: created, mended, and freed of doubles."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
@@ -30,7 +30,8 @@ def ensure_tick(*, acting: Actor) -> None:  # noqa: ARG001 - a cluster that star
 
 
 @transaction.atomic
-def trim_task_rows(*, before: datetime, acting: Actor) -> int:  # noqa: ARG001
+def trim_task_rows(*, before: datetime, acting: Actor) -> int:
     """Deletes finished tasks and forgotten wakes older than `before`; how many."""
-    finished = Task.objects.filter(stopped__lt=before).delete()[0]
-    return finished + OrmQ.objects.filter(lock__lt=before).delete()[0]
+    finished, _ = Task.objects.filter(stopped__lt=before).delete()
+    forgotten, _ = OrmQ.objects.filter(lock__lt=before).delete()
+    return int(finished + forgotten)

@@ -13,7 +13,7 @@ CODE: Final = "outbox_stuck"
 PATIENCE: Final = timedelta(minutes=30)
 
 
-def watch_outbox(due_at: datetime) -> None:  # noqa: ARG001 - it looks at now, whenever it was due
+def watch_outbox(due_at: datetime) -> None:
     """One alert a subscriber whose oldest delivery has waited for half an hour."""
     now = timezone.now()
     for row in queues():

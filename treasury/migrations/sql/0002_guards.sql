@@ -87,13 +87,24 @@ CREATE TRIGGER journalentry_guard
     REFERENCING NEW TABLE AS new_entries
     FOR EACH STATEMENT EXECUTE FUNCTION treasury_guard_entries();
 
--- stops: an entry without lines. Deferred, because the lines may come in a later statement of the transaction.
+-- stops: an entry without lines, and a reversal that does not mirror its original. Deferred, because the lines may
+-- come in a later statement of the transaction.
 CREATE FUNCTION treasury_entry_has_lines() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM treasury_journalline l WHERE l.entry_id = NEW.id) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
             MESSAGE = format('journal entry %s has no lines', NEW.id);
+    END IF;
+    IF NEW.reverses_id IS NOT NULL AND EXISTS (
+        SELECT FROM treasury_journalline l
+         WHERE l.entry_id IN (NEW.id, NEW.reverses_id)
+         GROUP BY l.account_id
+        HAVING sum(CASE WHEN l.side = 'D' THEN l.amount ELSE -l.amount END) <> 0)
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            MESSAGE = format('journal entry %s does not mirror entry %s', NEW.id, NEW.reverses_id);
     END IF;
     RETURN NULL;
 END $$;

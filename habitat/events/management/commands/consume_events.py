@@ -14,12 +14,12 @@ from habitat.events.workflows import relay
 class Command(BaseCommand):
     help = "Takes event deliveries from the RabbitMQ that EVENT_BUS_URL names, until SIGTERM or Ctrl-C."
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EVENT_BUS_URL:
             raise CommandError("EVENT_BUS_URL is not set: deliveries go through the task queue (manage.py qcluster).")
         stop = threading.Event()
 
-        def finish(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        def finish(number: int, frame: FrameType | None) -> None:
             stop.set()
 
         signal.signal(signal.SIGTERM, finish)

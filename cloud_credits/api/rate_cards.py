@@ -1,0 +1,61 @@
+"""`/api/rate-card…`: the card of a day, every published card, and a quote. For anyone signed in and any key."""
+
+from datetime import UTC, datetime
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.generics import ListAPIView, RetrieveAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from cloud_credits.api.reading import day_of, end_of
+from cloud_credits.api.serializers import QuoteRequest, QuoteSerializer, RateCardSerializer
+from cloud_credits.models import RateCard
+from cloud_credits.reports.quotes import parse_item, quote
+from cloud_credits.reports.rate_cards import card_in_force
+from habitat.faces.pagination import CursorPages
+
+
+class RateCardPages(CursorPages):
+    ordering = "-version"
+
+
+class CardOfDayView(APIView):
+    @extend_schema(
+        operation_id="rate_card",
+        parameters=[OpenApiParameter("date", str, description="A UTC day; today where missing.")],
+        responses=RateCardSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """The card in force on a day."""
+        return Response(RateCardSerializer(card_in_force(end_of(day_of(request, "date")))).data)
+
+
+class RateCardListView(ListAPIView):  # type: ignore[type-arg]
+    serializer_class = RateCardSerializer
+    pagination_class = RateCardPages
+    queryset = RateCard.objects.none()
+
+    def get_queryset(self) -> QuerySet[RateCard]:
+        return RateCard.objects.published()
+
+
+class RateCardView(RetrieveAPIView):  # type: ignore[type-arg]
+    serializer_class = RateCardSerializer
+    lookup_field = "version"
+    queryset = RateCard.objects.none()
+
+    def get_queryset(self) -> QuerySet[RateCard]:
+        return RateCard.objects.published()
+
+
+class QuoteView(APIView):
+    @extend_schema(operation_id="rate_card_quote", request=QuoteRequest, responses=QuoteSerializer)
+    def post(self, request: Request) -> Response:
+        """What usage would cost; nothing is recorded, so no key is needed."""
+        asked = QuoteRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        day = asked.validated_data["date"]
+        items = [parse_item(item["primitive"], item["quantity"]) for item in asked.validated_data["items"]]
+        return Response(QuoteSerializer(quote(items, at=end_of(day) if day else datetime.now(tz=UTC))).data)

@@ -1,0 +1,225 @@
+"""The JSON shapes of the credit ledger. Keys are camelCase; money, quantities and ids are strings."""
+
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+from cloud_credits.models import CloudTransaction
+from cloud_credits.policies.primitives import measure_of
+from cloud_credits.reports.usage import UsageRow
+from habitat.faces.serializers import ExactField, IdField, MomentField
+from habitat.money import cloud_to_usd
+
+
+class BalanceSerializer(serializers.Serializer[Any]):
+    memberId = IdField(source="member_id")
+    liquid = ExactField()
+    staked = ExactField()
+    total = ExactField()
+    liquidUsd = ExactField(source="liquid_usd")
+    stakedUsd = ExactField(source="staked_usd")
+    totalUsd = ExactField(source="total_usd")
+    sequence = serializers.IntegerField()
+    lastBookedAt = MomentField(source="at", allow_null=True)
+    asOf = MomentField(source="as_of")
+
+
+class TransactionSerializer(serializers.Serializer[CloudTransaction]):
+    """A side's balance after is shown to its own member and to who may view all transactions."""
+
+    id = IdField(source="pk")
+    type = serializers.CharField()
+    state = serializers.CharField()
+    amount = ExactField()
+    usd = ExactField(source="amount_usd")
+    purpose = serializers.CharField()
+    description = serializers.CharField()
+    reference = serializers.CharField()
+    fromMemberId = IdField(source="from_member_id", allow_null=True)
+    toMemberId = IdField(source="to_member_id", allow_null=True)
+    fromLiquidAfter = serializers.SerializerMethodField()
+    fromStakedAfter = serializers.SerializerMethodField()
+    fromSequence = serializers.SerializerMethodField()
+    toLiquidAfter = serializers.SerializerMethodField()
+    toStakedAfter = serializers.SerializerMethodField()
+    toSequence = serializers.SerializerMethodField()
+    bookedAt = MomentField(source="booked_at", allow_null=True)
+    createdAt = MomentField(source="created_at")
+    journalEntryId = IdField(source="journal_entry_id", allow_null=True)
+    reverses = IdField(source="reverses_id", allow_null=True)
+
+    def get_fromLiquidAfter(self, row: CloudTransaction) -> str | None:
+        return self._seen(row.from_member_id, row.from_liquid_after)
+
+    def get_fromStakedAfter(self, row: CloudTransaction) -> str | None:
+        return self._seen(row.from_member_id, row.from_staked_after)
+
+    def get_fromSequence(self, row: CloudTransaction) -> int | None:
+        return row.from_sequence if self._may_see(row.from_member_id) else None
+
+    def get_toLiquidAfter(self, row: CloudTransaction) -> str | None:
+        return self._seen(row.to_member_id, row.to_liquid_after)
+
+    def get_toStakedAfter(self, row: CloudTransaction) -> str | None:
+        return self._seen(row.to_member_id, row.to_staked_after)
+
+    def get_toSequence(self, row: CloudTransaction) -> int | None:
+        return row.to_sequence if self._may_see(row.to_member_id) else None
+
+    def _seen(self, side: int | None, amount: Decimal | None) -> str | None:
+        return ExactField().to_representation(amount) if amount is not None and self._may_see(side) else None
+
+    def _may_see(self, side: int | None) -> bool:
+        return bool(self.context.get("sees_all")) or (side is not None and side == self.context.get("member_id"))
+
+
+class TransferRequest(serializers.Serializer[Any]):
+    recipient = serializers.CharField(max_length=100, help_text="A cloud name or a member number")
+    amount = ExactField(help_text="CLOUD, at most eight decimals, as a string")
+    memo = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+
+
+class TransferResponse(TransactionSerializer):
+    replayed = serializers.BooleanField()
+
+
+class StakeRequest(serializers.Serializer[Any]):
+    amount = ExactField(help_text="CLOUD, at most eight decimals, as a string")
+    days = serializers.IntegerField(help_text="30 to 365")
+
+
+class StakeSerializer(serializers.Serializer[Any]):
+    id = IdField(source="pk")
+    memberId = IdField(source="member_id")
+    amount = ExactField()
+    days = serializers.IntegerField()
+    sharePercent = ExactField(source="share_percent")
+    stakedAt = MomentField(source="staked_at")
+    unlockAt = MomentField(source="unlock_at")
+    state = serializers.CharField()
+    releasedAt = MomentField(source="released_at", allow_null=True)
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    meterId = IdField(source="pk")
+    memberId = IdField(source="member_id")
+    eventId = serializers.CharField(source="event_id")
+    serviceName = serializers.CharField(source="service_name")
+    primitive = serializers.CharField()
+    quantity = ExactField()
+    unit = serializers.CharField()
+    rate = ExactField()
+    rateCardVersion = serializers.IntegerField(source="rate_card.version")
+    cloudCost = ExactField(source="cost")
+    usdValue = ExactField(source="usd_value")
+    arithmetic = serializers.SerializerMethodField()
+    startedAt = MomentField(source="started_at", allow_null=True)
+    meteredAt = MomentField(source="metered_at")
+    transactionId = IdField(source="transaction_id")
+
+    def get_arithmetic(self, row: Any) -> str:
+        return UsageRow(row).arithmetic
+
+
+class UsageLineSerializer(serializers.Serializer[Any]):
+    memberId = IdField(source="member_id", allow_null=True)
+    primitive = serializers.CharField(source="primitive.value")
+    unit = serializers.CharField()
+    events = serializers.IntegerField()
+    quantity = ExactField()
+    rate = ExactField()
+    rateCardVersion = serializers.IntegerField(source="rate_card_version")
+    cloudCost = ExactField(source="cost")
+    usdValue = ExactField(source="usd")
+
+
+class UsageSummarySerializer(serializers.Serializer[Any]):
+    start = MomentField()
+    end = MomentField()
+    lines = UsageLineSerializer(many=True)
+    totalCost = ExactField(source="cost")
+    totalUsd = ExactField(source="usd")
+
+
+class RateSerializer(serializers.Serializer[Any]):
+    primitive = serializers.CharField()
+    unit = serializers.CharField()
+    rate = ExactField()
+    usd = ExactField()
+    cost = ExactField(allow_null=True)
+
+
+class RateCardSerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField()
+    state = serializers.CharField()
+    effectiveDate = serializers.DateField(source="effective_date")
+    noticeDate = serializers.DateField(source="notice_date")
+    isEmergency = serializers.BooleanField(source="is_emergency")
+    targetMargin = ExactField(source="target_margin", allow_null=True)
+    reserveBuffer = ExactField(source="reserve_buffer", allow_null=True)
+    justification = serializers.CharField()
+    rates = serializers.SerializerMethodField()
+
+    def get_rates(self, card: Any) -> list[dict[str, Any]]:
+        return [
+            RateSerializer(
+                {
+                    "primitive": primitive.value,
+                    "unit": measure_of(primitive).unit,
+                    "rate": rate,
+                    "usd": cloud_to_usd(rate),
+                    "cost": cost,
+                }
+            ).data
+            for primitive, rate, cost in card.lines
+        ]
+
+
+class QuoteItem(serializers.Serializer[Any]):
+    primitive = serializers.CharField()
+    quantity = ExactField()
+
+
+class QuoteRequest(serializers.Serializer[Any]):
+    items = QuoteItem(many=True, allow_empty=False, max_length=100)
+    date = serializers.DateField(required=False, allow_null=True, default=None)
+
+
+class QuoteLineSerializer(serializers.Serializer[Any]):
+    primitive = serializers.CharField(source="measure.primitive.value")
+    unit = serializers.CharField(source="measure.unit")
+    quantity = ExactField()
+    rate = ExactField()
+    cloudCost = ExactField(source="cost")
+    usdValue = ExactField(source="usd")
+
+
+class QuoteSerializer(serializers.Serializer[Any]):
+    rateCardVersion = serializers.IntegerField(source="version")
+    lines = QuoteLineSerializer(many=True)
+    totalCost = ExactField(source="total")
+    totalUsd = ExactField(source="total_usd")
+
+
+class MeteringRequest(serializers.Serializer[Any]):
+    """Documentation of the body; `policies.metering.parse` judges it."""
+
+    eventId = serializers.CharField(max_length=200)
+    memberId = IdField()
+    primitive = serializers.ChoiceField(choices=["compute", "transfer", "ltm", "stm"])
+    quantity = ExactField()
+    unit = serializers.CharField()
+    serviceName = serializers.CharField(max_length=100)
+    timestamp = serializers.DateTimeField(required=False)
+    startTime = serializers.DateTimeField(required=False)
+    endTime = serializers.DateTimeField(required=False)
+
+
+class MeteringResponse(serializers.Serializer[Any]):
+    meterId = IdField(source="meter_id")
+    cloudCost = ExactField(source="cloud_cost")
+    usdValue = ExactField(source="usd_value")
+    rateCardVersion = serializers.IntegerField(source="rate_card_version")
+    memberBalanceAfter = ExactField(source="member_balance_after")
+    replayed = serializers.BooleanField()

@@ -1,0 +1,41 @@
+"""What each role may do on this floor."""
+
+from typing import Final
+
+from habitat.members.policies.roles import Role
+
+_READ: Final = ("cloud_credits.view_ratecard",)
+_LEDGER: Final = ("cloud_credits.view_cloudbalance", "cloud_credits.view_cloudtransaction")
+_OPERATIONS: Final = (
+    *_READ,
+    *_LEDGER,
+    "cloud_credits.view_ratecardhistory",
+    "cloud_credits.view_resourceusage",
+    "cloud_credits.view_meteringrefusal",
+    "cloud_credits.view_usageimport",
+    "cloud_credits.view_selfmetercharge",
+    "cloud_credits.admit_late_usage",
+    "cloud_credits.view_stakingposition",
+    "cloud_credits.view_receivable",
+    "cloud_credits.view_ensregistration",
+    "cloud_credits.view_chainblock",
+    "cloud_credits.view_idempotencykey",
+    "cloud_credits.initialize_identity",
+    # Whoever asks for a mint cannot approve it: the approval itself sees to that (domain §3).
+    "cloud_credits.mint_credits",
+    "cloud_credits.approve_mint",
+    "cloud_credits.correct_credits",
+    "cloud_credits.burn_credits",
+    "cloud_credits.grant_credits",
+    "cloud_credits.transfer_for_members",
+    "cloud_credits.redeem_credits",
+    "cloud_credits.stake_for_members",
+)
+
+# A member needs no permission for what is their own: the verbs ask whether they act on their own balance.
+PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
+    Role.MEMBER: _READ,
+    Role.STEWARD: (*_READ, *_LEDGER, "cloud_credits.view_ratecardhistory"),
+    Role.OPERATIONS: _OPERATIONS,
+    Role.ADMIN: _OPERATIONS,
+}

@@ -1,0 +1,82 @@
+"""The lists of the credit ledger: one definition each for page, CSV and XLSX."""
+
+from typing import Final
+
+from django.urls import reverse
+
+from cloud_credits.policies.primitives import measure_of
+from cloud_credits.reports.activity import Activity
+from cloud_credits.reports.usage import UsageRow, UsageTotal
+from habitat.faces.tables import Column, Kind, Table
+from habitat.money import cloud_to_usd
+
+
+def _detail(row: Activity) -> str:
+    return reverse("cloud-transaction", args=[row.transaction.pk])
+
+
+def _card(row: UsageRow) -> str:
+    return reverse("rate-card", args=[row.usage.rate_card.version])
+
+
+def _redemption(row: UsageRow) -> str:
+    return reverse("cloud-transaction", args=[row.usage.transaction_id])
+
+
+_BOOKED: Column[Activity] = Column("booked", "Booked", lambda row: row.transaction.booked_at, Kind.MOMENT)
+_TYPE: Column[Activity] = Column("type", "Type", lambda row: row.transaction.type, link=_detail)
+_WITH: Column[Activity] = Column("with", "With", lambda row: row.counterparty)
+_FOR: Column[Activity] = Column("for", "For", lambda row: row.transaction.description)
+_CHANGE: Column[Activity] = Column("change", "CLOUD", lambda row: row.change, Kind.CHANGE)
+_USD: Column[Activity] = Column("usd", "USD", lambda row: cloud_to_usd(row.change), Kind.USD)
+_AFTER: Column[Activity] = Column("after", "Liquid after", lambda row: row.liquid_after, Kind.CLOUD)
+_STATE: Column[Activity] = Column("state", "State", lambda row: row.transaction.state, Kind.STATUS)
+
+TRANSACTIONS: Final[Table[Activity]] = Table(
+    name="transactions",
+    caption="Booked movements of your credits, the newest first. Amounts in CLOUD; USD at ten dollars a credit.",
+    columns=(
+        Column("number", "Number", lambda row: row.transaction.pk, Kind.NUMBER, link=_detail),
+        _BOOKED,
+        _TYPE,
+        _WITH,
+        _FOR,
+        _CHANGE,
+        _USD,
+        _AFTER,
+        _STATE,
+    ),
+)
+RECENT: Final[Table[Activity]] = Table(
+    name="recent",
+    caption="The latest movements of your credits.",
+    columns=(_BOOKED, _TYPE, _WITH, _FOR, _CHANGE, _AFTER),
+)
+USAGE: Final[Table[UsageRow]] = Table(
+    name="usage",
+    caption="What was metered, the newest first: quantity × rate, half-up to eight decimals.",
+    columns=(
+        Column("ended", "Ended", lambda row: row.usage.metered_at, Kind.MOMENT),
+        Column("service", "Service", lambda row: row.usage.service_name),
+        Column("primitive", "Primitive", lambda row: measure_of(row.usage.primitive).title),
+        Column("arithmetic", "Arithmetic", lambda row: row.arithmetic),
+        Column("card", "Card", lambda row: f"v{row.usage.rate_card.version}", link=_card),
+        Column("cost", "CLOUD", lambda row: row.usage.cost, Kind.CLOUD),
+        Column("usd", "USD", lambda row: cloud_to_usd(row.usage.cost), Kind.USD),
+        Column("transaction", "Transaction", lambda row: row.usage.transaction_id, Kind.NUMBER, link=_redemption),
+    ),
+)
+USAGE_TOTALS: Final[Table[UsageTotal]] = Table(
+    name="usage-totals",
+    caption="Totals of the month by primitive and rate. Each line was rounded on its own, so a sum may differ.",
+    columns=(
+        Column("primitive", "Primitive", lambda row: measure_of(row.primitive).title),
+        Column("events", "Events", lambda row: row.events, Kind.INTEGER),
+        Column("quantity", "Quantity", lambda row: row.quantity, Kind.QUANTITY),
+        Column("unit", "Unit", lambda row: row.unit),
+        Column("rate", "Rate", lambda row: row.rate, Kind.RATE),
+        Column("card", "Card", lambda row: f"v{row.rate_card_version}"),
+        Column("cost", "CLOUD", lambda row: row.cost, Kind.CLOUD),
+        Column("usd", "USD", lambda row: row.usd, Kind.USD),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What the roof composes by: no rule and no money."""

@@ -1,0 +1,37 @@
+"""Prepared statements on Django's own connection, for the few that every movement of credits runs.
+
+Django binds parameters on the client, so the server plans each statement anew. These go out with their parameters
+apart and are prepared at once; they stay inside Django's transaction. They pass by Django's execute wrappers: the
+one there is writes who and why for tables with a history, and a table this hot has none.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+
+def rows_of(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+    """Runs one statement and returns its rows. Placeholders are `%s` or `%(name)s`, cast where a type is unclear."""
+    if connection.queries_logged:
+        # Capture reads the text Django itself has bound.
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return list(cursor.fetchall())
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        return _prepared(connection.connection, sql, parameters)
+
+
+def _prepared(raw: psycopg.Connection[Any], sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+    # Only for this statement: Django's own texts, literals and all, are never worth a plan that is kept.
+    before, raw.prepare_threshold = raw.prepare_threshold, 0
+    try:
+        with psycopg.Cursor(raw) as cursor:
+            return cursor.execute(sql, parameters).fetchall()
+    finally:
+        raw.prepare_threshold = before

@@ -1,0 +1,254 @@
+"""A file of events comes in through the services' door; killed anywhere, it goes on where it was."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from cloud_credits.actions.import_usage import import_usage, report_path
+from cloud_credits.errors import ImportBusy, ImportFileChanged, ImportFormUnknown, RowUnreadable
+from cloud_credits.models import MeteringRefusal, ResourceUsage, UsageImport
+from cloud_credits.policies.import_usage import LONGEST_ROW, FileForm, form_of
+from habitat.controls.reports.service_keys import actor_of
+from tests.cloud_credits.ledger import broken_proofs, holds
+from tests.cloud_credits.metered import body, dec, make_key
+from tests.factories import make_member
+
+pytestmark = pytest.mark.django_db
+
+COLUMNS = ["eventId", "memberId", "primitive", "quantity", "unit", "serviceName", "timestamp"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def csv_file(path, events):
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(events)
+    return path
+
+
+def ndjson_file(path, events):
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    return path
+
+
+def run(path, key):
+    *_, last = import_usage(path=path, key=key, acting=actor_of(key))
+    return last
+
+
+def reasons(path):
+    with report_path(path).open(newline="") as stream:
+        return [(row["line"], row["eventId"], row["code"], row["field"]) for row in csv.DictReader(stream)]
+
+
+@pytest.mark.parametrize(
+    ("write", "name"), [(csv_file, "usage.csv"), (ndjson_file, "usage.ndjson"), (ndjson_file, "u.JSONL")]
+)
+def test_import__records_every_event(tmp_path, write, name):
+    member, key = make_member(credits="100"), make_key()
+    path = write(tmp_path / name, [body(member) for _ in range(5)])
+    last = run(path, key)
+    assert (last.rows, last.accepted, last.duplicates, last.refused) == (5, 5, 0, 0)
+    assert last.offset == path.stat().st_size
+    assert holds(member)[0] == dec("87.5")
+    assert reasons(path) == []
+    assert broken_proofs() == []
+
+
+def test_import__refused_rows_are_reported_with_line_and_reason(tmp_path):
+    member, key = make_member(credits="6"), make_key()
+    events = [
+        body(member, eventId="a"),
+        body(member, eventId="b", quantity="-1"),
+        body(member, eventId="c", unit="GB"),
+        body(member, eventId="d"),
+        body(member, eventId="e"),
+        body(member, eventId="=cmd()", quantity="x"),
+    ]
+    path = csv_file(tmp_path / "usage.csv", events)
+    last = run(path, key)
+    assert (last.accepted, last.refused) == (2, 4)
+    assert reasons(path) == [
+        ("3", "b", "quantity_not_positive", "quantity"),
+        ("4", "c", "wrong_unit", "unit"),
+        ("6", "e", "insufficient_balance", ""),
+        ("7", "'=cmd()", "amount_not_a_number", "quantity"),
+    ]
+    assert MeteringRefusal.objects.count() == 4
+    assert broken_proofs() == []
+
+
+def test_import__rows_that_cannot_be_read_stop_nothing(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    good = json.dumps(body(member)).encode()
+    path = tmp_path / "usage.ndjson"
+    path.write_bytes(
+        b"\n".join(
+            [b"{", b"[1]", b"\xff\xfe", b'{"quantity": NaN}', b"", b"x" * (LONGEST_ROW * 3), b"[" * 60_000, good]
+        )
+    )
+    last = run(path, key)
+    assert (last.rows, last.accepted, last.refused) == (7, 1, 6)
+    assert [(line, code) for line, _, code, _ in reasons(path)] == [
+        ("1", "row_unreadable"),
+        ("2", "row_unreadable"),
+        ("3", "row_unreadable"),
+        ("4", "row_unreadable"),
+        ("6", "row_too_long"),
+        ("7", "row_unreadable"),
+    ]
+
+
+def test_import__a_csv_row_with_other_columns_is_refused(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member)])
+    path.write_text(path.read_text() + "a,b\r\n" + '"open\r\n')
+    assert (run(path, key).accepted, [code for _, _, code, _ in reasons(path)]) == (1, ["row_unreadable"] * 2)
+
+
+def test_import__the_same_file_again_does_nothing(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member) for _ in range(3)])
+    run(path, key)
+    assert list(import_usage(path=path, key=key, acting=actor_of(key))) == []
+    assert ResourceUsage.objects.count() == 3
+
+
+def test_import__the_same_events_in_another_file_are_duplicates(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    events = [body(member) for _ in range(3)]
+    run(csv_file(tmp_path / "one.csv", events), key)
+    last = run(ndjson_file(tmp_path / "two.ndjson", events), key)
+    assert (last.accepted, last.duplicates, last.refused) == (0, 3, 0)
+    assert holds(member)[0] == dec("92.5")
+
+
+def test_import__a_file_that_grew_goes_on_with_what_is_new(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    events = [body(member) for _ in range(4)]
+    path = csv_file(tmp_path / "usage.csv", events[:2])
+    run(path, key)
+    csv_file(path, events)
+    last = run(path, key)
+    assert (last.rows, last.accepted, last.duplicates) == (4, 4, 0)
+
+
+def test_import__another_file_under_the_same_name_is_refused(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    path = ndjson_file(tmp_path / "usage.ndjson", [body(member)])
+    run(path, key)
+    ndjson_file(path, [body(member), body(member)])
+    with pytest.raises(ImportFileChanged):
+        run(path, key)
+    assert ResourceUsage.objects.count() == 1
+
+
+def test_import__stopped_between_rows_it_goes_on_with_the_next(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    events = [body(member, quantity="-1" if number % 2 else "1") for number in range(6)]
+    path = csv_file(tmp_path / "usage.csv", events)
+    first = import_usage(path=path, key=key, acting=actor_of(key))
+    for _ in range(3):
+        next(first)
+    first.close()
+    # What a killed run wrote past its last mark is cut off again.
+    with report_path(path).open("ab") as report:
+        report.write(b"7,half-a-row")
+    last = run(path, key)
+    assert (last.rows, last.accepted, last.refused, last.duplicates) == (6, 3, 3, 0)
+    assert [line for line, *_ in reasons(path)] == ["3", "5", "7"]
+
+
+def test_import__two_at_once_do_not_mix(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member) for _ in range(4)])
+    one = import_usage(path=path, key=key, acting=actor_of(key))
+    two = import_usage(path=path, key=key, acting=actor_of(key))
+    next(one)
+    next(two)
+    with pytest.raises(ImportBusy):
+        next(one)
+    assert UsageImport.objects.get().rows == ResourceUsage.objects.count()
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("a.csv", FileForm.CSV), ("a.NDJSON", FileForm.NDJSON), ("a.jsonl", FileForm.NDJSON)]
+)
+def test_form__follows_the_name(name, form):
+    assert form_of(name) is form
+
+
+def test_form__any_other_name_is_refused(tmp_path):
+    path = tmp_path / "usage.xlsx"
+    path.write_text("")
+    with pytest.raises(ImportFormUnknown):
+        run(path, make_key())
+
+
+def test_import__an_empty_csv_is_refused(tmp_path):
+    path = tmp_path / "usage.csv"
+    path.write_text("")
+    with pytest.raises(RowUnreadable):
+        run(path, make_key())
+
+
+def test_command__shows_progress_and_the_totals(tmp_path, capsys):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member), body(member, quantity="0")])
+    call_command("import_usage", str(path), "--key", key.prefix)
+    shown = capsys.readouterr()
+    assert "1 accepted, 0 already known, 1 refused." in shown.out
+    assert "usage.csv.refused.csv" in shown.out
+    assert "usage.csv" in shown.err
+
+
+def test_command__needs_a_living_key(tmp_path):
+    path = csv_file(tmp_path / "usage.csv", [])
+    with pytest.raises(CommandError, match="No living key"):
+        call_command("import_usage", str(path), "--key", "nobody")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import__killed_three_times_ends_with_exact_counts(tmp_path, app_dsn, owner_dsn):
+    """SIGKILL at no chosen moment: every event is in once, the counts and the report are those of one whole run."""
+    member, key = make_member(credits="10000"), make_key()
+    events = [body(member, eventId=f"k-{number}", quantity="0" if number % 10 == 0 else "1") for number in range(600)]
+    path = csv_file(tmp_path / "usage.csv", events)
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "habitat.settings.test",
+        "DATABASE_URL": app_dsn,
+        "DATABASE_OWNER_URL": owner_dsn,
+    }
+    command = [sys.executable, "manage.py", "import_usage", str(path), "--key", key.prefix]
+    marks = []
+    for _ in range(3):
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        began = ResourceUsage.objects.count()
+        deadline = time.monotonic() + 60
+        while ResourceUsage.objects.count() < began + 20 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        marks.append(UsageImport.objects.get().rows)
+    assert marks == sorted(set(marks))
+    assert 0 < marks[-1] < 600
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)  # noqa: S603
+    job = UsageImport.objects.get()
+    assert (job.rows, job.accepted, job.duplicates, job.refused) == (600, 540, 0, 60)
+    assert ResourceUsage.objects.count() == 540
+    assert holds(member)[0] == 10000 - 540
+    assert [line for line, *_ in reasons(path)] == [str(number + 2) for number in range(0, 600, 10)]
+    assert broken_proofs() == []
+    connection.close()

@@ -1,0 +1,339 @@
+"""Rate cards: v1 as data, the price of a moment, and what the database keeps of them (domain §4)."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import psycopg
+import pytest
+from django.db import DatabaseError, IntegrityError, transaction
+
+from cloud_credits.errors import NoCardInForce
+from cloud_credits.models import RateCard, RateCardHistory
+from cloud_credits.policies.primitives import Primitive
+from cloud_credits.policies.rate_cards import (
+    EDGES,
+    Card,
+    CardState,
+    Standing,
+    below_floor,
+    in_force,
+    may_move,
+    standing,
+)
+from cloud_credits.reports import rate_cards as reports
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _fresh_memory():
+    reports.forget()
+    yield
+    reports.forget()
+
+
+def card(version: int, effective: date, compute: str = "1") -> Card:
+    rates = {name: Decimal("1") for name in ("transfer_rate", "ltm_rate", "stm_rate")}
+    return Card(id=version, version=version, effective_date=effective, compute_rate=Decimal(compute), **rates)
+
+
+def draft(**fields) -> RateCard:
+    """A draft that may be proposed as it stands."""
+    chosen = {
+        "version": 2,
+        "compute_rate": Decimal("1.2"),
+        "transfer_rate": Decimal("0.1"),
+        "ltm_rate": Decimal("0.05"),
+        "stm_rate": Decimal("0.5"),
+        "effective_date": date(2026, 7, 1),
+        "notice_date": date(2026, 6, 1),
+        "compute_cost": Decimal("0.05"),
+        "transfer_cost": Decimal("0.01"),
+        "ltm_cost": Decimal("0.02"),
+        "stm_cost": Decimal("0.05"),
+        "target_margin": Decimal("90"),
+        "reserve_buffer": Decimal("10"),
+        "justification": "Compute costs more.",
+        "created_by": "system:0",
+    } | fields
+    return RateCard.objects.create(**chosen)
+
+
+def adopted(**fields) -> RateCard:
+    row = draft(**fields)
+    for step in (row.propose, row.open_voting):
+        step()
+        row.save()
+    row.approve()
+    row.approved_at = datetime(2026, 6, 20, tzinfo=UTC)
+    row.save()
+    reports.forget()
+    return row
+
+
+def refused_by_database(change) -> str:
+    with pytest.raises(DatabaseError) as caught, transaction.atomic():
+        change()
+    return str(caught.value)
+
+
+# --- v1
+
+
+def test_v1__is_there_as_decided():
+    v1 = RateCard.objects.get(version=1)
+    assert v1.state == "approved"
+    assert (v1.notice_date, v1.effective_date) == (date(2026, 3, 1), date(2026, 4, 1))
+    assert (v1.compute_rate, v1.transfer_rate) == (Decimal("1.0"), Decimal("0.1"))
+    assert (v1.ltm_rate, v1.stm_rate) == (Decimal("0.05"), Decimal("0.5"))
+    assert (v1.compute_cost, v1.transfer_cost) == (Decimal("0.0416"), Decimal("0.01"))
+    assert (v1.ltm_cost, v1.stm_cost) == (Decimal("0.023"), Decimal("0.05"))
+
+
+def test_v1__names_no_provider():
+    v1 = RateCard.objects.get(version=1)
+    text = f"{v1.justification} {v1.notes} {v1.capacity_assumptions}".lower()
+    assert not [name for name in ("aws", "ec2", "s3", "cloudflare", "redis") if name in text]
+
+
+# --- the price of a moment
+
+
+@pytest.mark.parametrize(
+    ("at", "version"),
+    [
+        (datetime(2026, 4, 1, 0, 0, 0, tzinfo=UTC), 1),
+        (datetime(2026, 6, 30, 23, 59, 59, 999999, tzinfo=UTC), 1),
+        (datetime(2026, 7, 1, 0, 0, 0, tzinfo=UTC), 2),
+        # the same moments, told in other zones: the UTC day decides
+        (datetime(2026, 7, 1, 1, 59, tzinfo=timezone(timedelta(hours=2))), 1),
+        (datetime(2026, 6, 30, 20, 0, tzinfo=timezone(timedelta(hours=-4))), 2),
+        (datetime(2030, 1, 1, tzinfo=UTC), 2),
+    ],
+)
+def test_card_in_force__changes_at_midnight_utc(at, version):
+    adopted()
+    assert reports.card_in_force(at).version == version
+    assert reports.card_at(at).version == version
+
+
+@pytest.mark.parametrize(
+    "at", [datetime(2026, 3, 31, 23, 59, 59, 999999, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)]
+)
+def test_card_in_force__none_before_the_first(at):
+    with pytest.raises(NoCardInForce) as refusal:
+        reports.card_at(at)
+    assert refusal.value.field == "timestamp"
+    assert refusal.value.code == "no_card_in_force"
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_card_in_force__only_adopted_cards_price(steps):
+    row = draft()
+    for step in (row.propose, row.open_voting)[:steps]:
+        step()
+        row.save()
+    reports.forget()
+    assert reports.card_at(datetime(2026, 8, 1, tzinfo=UTC)).version == 1
+
+
+def test_card_in_force__a_state_told_late_changes_no_price():
+    row = adopted()
+    before = reports.card_at(datetime(2026, 8, 1, tzinfo=UTC))
+    row.take_effect()
+    row.save()
+    v1 = RateCard.objects.get(version=1)
+    v1.take_effect()
+    v1.save()
+    v1.give_way()
+    v1.save()
+    reports.forget()
+    assert reports.card_at(datetime(2026, 8, 1, tzinfo=UTC)) == before
+    assert reports.card_at(datetime(2026, 5, 1, tzinfo=UTC)).version == 1
+
+
+def test_card_in_force__remembered_rows_are_sorted_by_date_at_each_call(django_assert_num_queries):
+    adopted()
+    reports.adopted_cards()
+    with django_assert_num_queries(0):
+        assert reports.card_at(datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC)).version == 1
+        assert reports.card_at(datetime(2026, 7, 1, tzinfo=UTC)).version == 2
+
+
+def test_in_force__takes_the_latest_begun_whatever_the_order():
+    cards = [card(3, date(2027, 1, 1)), card(1, date(2026, 4, 1)), card(2, date(2026, 7, 1))]
+    assert in_force(cards, datetime(2026, 12, 31, 23, 59, tzinfo=UTC)) == cards[2]
+    assert in_force(cards, datetime(2026, 3, 31, tzinfo=UTC)) is None
+
+
+def test_standing__scheduled_in_force_past():
+    first, second = card(1, date(2026, 4, 1)), card(2, date(2026, 7, 1))
+    june, july = datetime(2026, 6, 30, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
+    assert [standing(each, [first, second], june) for each in (first, second)] == [
+        Standing.IN_FORCE,
+        Standing.SCHEDULED,
+    ]
+    assert [standing(each, [first, second], july) for each in (first, second)] == [Standing.PAST, Standing.IN_FORCE]
+
+
+def test_below_floor__names_the_primitives():
+    rates = {Primitive.COMPUTE: Decimal("0.5"), Primitive.LTM: Decimal("0.04999999")}
+    assert below_floor(rates) == [Primitive.LTM]
+
+
+# --- what the database keeps
+
+
+@pytest.mark.parametrize("source", list(CardState))
+@pytest.mark.parametrize("target", list(CardState))
+def test_states__database_and_policy_know_the_same_edges(source, target):
+    if source == target:
+        return
+    row = draft()
+    for state in PATHS[source]:
+        changes = {"state": state.value}
+        if state is CardState.APPROVED:
+            changes["approved_at"] = datetime(2026, 6, 20, tzinfo=UTC)
+        RateCard.objects.filter(pk=row.pk).update(**changes)
+    changes = {"state": target.value}
+    if target is CardState.APPROVED and source is CardState.VOTING:
+        changes["approved_at"] = datetime(2026, 6, 20, tzinfo=UTC)
+    move = lambda: RateCard.objects.filter(pk=row.pk).update(**changes)  # noqa: E731
+    if may_move(source, target):
+        assert move() == 1
+    else:
+        assert "cannot go from" in refused_by_database(move)
+
+
+PATHS = {
+    CardState.DRAFT: (),
+    CardState.PROPOSED: (CardState.PROPOSED,),
+    CardState.VOTING: (CardState.PROPOSED, CardState.VOTING),
+    CardState.APPROVED: (CardState.PROPOSED, CardState.VOTING, CardState.APPROVED),
+    CardState.ACTIVE: (CardState.PROPOSED, CardState.VOTING, CardState.APPROVED, CardState.ACTIVE),
+    CardState.SUPERSEDED: (
+        CardState.PROPOSED,
+        CardState.VOTING,
+        CardState.APPROVED,
+        CardState.ACTIVE,
+        CardState.SUPERSEDED,
+    ),
+    CardState.REJECTED: (CardState.PROPOSED, CardState.VOTING, CardState.REJECTED),
+    CardState.WITHDRAWN: (CardState.PROPOSED, CardState.WITHDRAWN),
+    CardState.LAPSED: (CardState.PROPOSED, CardState.LAPSED),
+}
+
+
+def test_states__every_state_has_edges():
+    assert set(EDGES) == set(CardState)
+
+
+@pytest.mark.parametrize("state", [state.value for state in CardState if state is not CardState.DRAFT])
+def test_states__no_card_is_born_late(state):
+    assert "cannot be born" in refused_by_database(
+        lambda: draft(state=state, approved_at=datetime(2026, 6, 1, tzinfo=UTC))
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"compute_rate": Decimal("2")},
+        {"effective_date": date(2026, 8, 1)},
+        {"notice_date": date(2026, 5, 1)},
+        {"compute_cost": Decimal("1")},
+        {"justification": "Because."},
+        {"version": 9},
+        {"is_emergency": True},
+        {"approved_at": datetime(2026, 1, 1, tzinfo=UTC)},
+    ],
+)
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_frozen__nothing_changes_once_proposed(change, steps):
+    row = adopted() if steps == 3 else draft()
+    for step in (row.propose, row.open_voting)[: steps if steps < 3 else 0]:
+        step()
+        row.save()
+    assert "stays as it was proposed" in refused_by_database(
+        lambda: RateCard.objects.filter(pk=row.pk).update(**change)
+    )
+
+
+def test_frozen__a_draft_may_be_edited():
+    row = draft()
+    assert RateCard.objects.filter(pk=row.pk).update(compute_rate=Decimal("1.1"), notes="cheaper") == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "rate", "constraint"),
+    [
+        ("compute_rate", "0.49999999", "rate_card_compute_floor"),
+        ("transfer_rate", "0.09999999", "rate_card_transfer_floor"),
+        ("ltm_rate", "0.04999999", "rate_card_ltm_floor"),
+        ("stm_rate", "0.00999999", "rate_card_stm_floor"),
+        ("compute_rate", "0", "rate_card_compute_floor"),
+    ],
+)
+def test_floor__a_rate_below_is_refused(field, rate, constraint):
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        draft(**{field: Decimal(rate)})
+
+
+@pytest.mark.parametrize(
+    ("notice", "emergency", "right"),
+    [
+        (date(2026, 6, 1), False, True),
+        (date(2026, 6, 2), False, False),
+        (date(2026, 6, 24), True, True),
+        (date(2026, 6, 25), True, False),
+    ],
+)
+def test_notice__is_thirty_days_or_seven(notice, emergency, right):
+    make = lambda: draft(notice_date=notice, is_emergency=emergency)  # noqa: E731
+    if right:
+        assert make().pk
+    else:
+        assert "rate_card_notice_long_enough" in refused_by_database(make)
+
+
+@pytest.mark.parametrize(
+    "field", ["version", "effective_date", "notice_date", "compute_cost", "target_margin", "reserve_buffer"]
+)
+def test_propose__needs_the_whole_card(field):
+    row = draft(**{field: None})
+    assert "rate_card_whole_once_proposed" in refused_by_database(
+        lambda: RateCard.objects.filter(pk=row.pk).update(state="proposed")
+    )
+
+
+def test_adopted__one_card_a_day():
+    first, second = adopted(), draft(version=3)
+    for state in ("proposed", "voting"):
+        RateCard.objects.filter(pk=second.pk).update(state=state)
+    assert "rate_card_one_a_day" in refused_by_database(
+        lambda: RateCard.objects.filter(pk=second.pk).update(state="approved", approved_at=first.approved_at)
+    )
+
+
+def test_history__keeps_every_version_and_is_kept():
+    row = draft()
+    RateCard.objects.filter(pk=row.pk).update(compute_rate=Decimal("1.1"))
+    kept = RateCardHistory.objects.filter(pgh_obj=row).order_by("pgh_id").values_list("pgh_label", "compute_rate")
+    assert list(kept) == [("insert", Decimal("1.2")), ("update", Decimal("1.1"))]
+    assert "denied" in refused_by_database(lambda: RateCardHistory.objects.update(compute_rate=1))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM cloud_credits_ratecard",
+        "TRUNCATE cloud_credits_ratecard CASCADE",
+        "DELETE FROM cloud_credits_ratecardhistory",
+    ],
+)
+def test_kept__neither_role_deletes(sql, owner_connection, app_connection):
+    for connection in (owner_connection, app_connection):
+        with pytest.raises(psycopg.Error):
+            connection.execute(sql)
+    assert RateCard.objects.count() == 1

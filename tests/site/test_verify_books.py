@@ -1,0 +1,244 @@
+"""`verify_books`: it holds on a cooperative made by the verbs, and names each break that is forced on it."""
+
+# ruff: noqa: E501 - each break is one line of SQL
+
+import pytest
+
+from habitat.controls.models import Alert
+from habitat.members.policies.actors import SYSTEM
+from habitat.site.reports.verification import proofs
+from habitat.site.workflows import verification
+from tests.site.cooperative import behind_the_guards, broken, make_cooperative, verify_books
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+_FIRST_ENTRY = "(SELECT min(id) FROM treasury_journalentry)"
+# One break a proof, by a superuser with triggers and foreign keys switched off: (proof, SQL).
+BREAKS = [
+    ("entries balance", f"UPDATE treasury_journalline SET amount = amount + 1 WHERE entry_id = {_FIRST_ENTRY} AND side = 'D'"),
+    ("ledgers balance", f"UPDATE treasury_journalline SET account_id = (SELECT id FROM treasury_account WHERE ledger = 'tax' LIMIT 1) WHERE entry_id = {_FIRST_ENTRY} AND side = 'D'"),
+    (
+        "entries name their source",
+        "ALTER TABLE treasury_journalentry DROP CONSTRAINT entry_names_its_source;"
+        f"UPDATE treasury_journalentry SET source_ref = ' ' WHERE id = {_FIRST_ENTRY}",
+    ),
+    ("lines stand where they may", f"UPDATE treasury_journalline SET account_id = (SELECT id FROM treasury_account WHERE code = '1000') WHERE entry_id = {_FIRST_ENTRY} AND side = 'D'"),
+    ("entries lie in their period", f"UPDATE treasury_journalentry SET effective_on = '2001-01-01' WHERE id = {_FIRST_ENTRY}"),
+    ("reversals mirror their entries", f"UPDATE treasury_journalentry SET reverses_id = {_FIRST_ENTRY} WHERE id = (SELECT max(id) FROM treasury_journalentry)"),
+    ("snapshots equal lines", "UPDATE treasury_accountday SET debit = debit + 1"),
+    ("events have their deliveries", "UPDATE events_event SET subscribers = '{treasury}' WHERE id = (SELECT min(id) FROM events_event)"),
+    ("deliveries have their event", "INSERT INTO events_delivery (event_id, subscriber) VALUES (999999, 'treasury')"),
+    ("every transaction's balances-after = their replay", "UPDATE cloud_credits_cloudtransaction SET to_liquid_after = to_liquid_after + 1 WHERE type = 'transfer'"),
+    ("sequences 1…n, booked_at never backwards", "UPDATE cloud_credits_cloudtransaction SET booked_at = booked_at - interval '1 year' WHERE type = 'stake'"),
+    ("every balance = its replay", "UPDATE cloud_credits_cloudbalance SET liquid = liquid + 1 WHERE staked > 0"),
+    (
+        "no negative balance",
+        "ALTER TABLE cloud_credits_cloudbalance DROP CONSTRAINT balance_liquid_not_negative;"
+        "UPDATE cloud_credits_cloudbalance SET liquid = -1 WHERE staked > 0",
+    ),
+    ("2220 = 10 × outstanding, digit for digit", "UPDATE cloud_credits_cloudbalance SET liquid = liquid + 0.00000001 WHERE staked > 0"),
+    ("1130 = 10 × techne's balance", "UPDATE cloud_credits_cloudbalance SET liquid = liquid + 0.00000001 WHERE member_id = (SELECT id FROM members_member WHERE system_code = 'techne')"),
+    ("1310 = 10 × what members owe", "UPDATE treasury_journalline SET account_id = (SELECT id FROM treasury_account WHERE code = '1310') WHERE account_id = (SELECT id FROM treasury_account WHERE code = '5930')"),
+    ("every transaction that must post has its entry", "UPDATE cloud_credits_cloudtransaction SET journal_entry_id = NULL WHERE type = 'redemption'"),
+    ("every entry on 2220 or 1130 has its transaction", "UPDATE cloud_credits_cloudtransaction SET journal_entry_id = NULL WHERE type = 'redemption'"),
+    ("every entry moves 2220 as its transactions do", f"UPDATE treasury_journalline SET amount = amount + 10 WHERE entry_id = {_FIRST_ENTRY}"),
+    ("active positions = staked", "UPDATE cloud_credits_stakingposition SET amount = amount + 1"),
+    ("every transaction is covered by one event", "DELETE FROM events_event WHERE name = 'cloud.transferred'"),
+    ("hash chain intact", "UPDATE cloud_credits_cloudtransaction SET description = 'something else' WHERE type = 'stake'"),
+    ("usage is priced by the card in force", "UPDATE cloud_credits_resourceusage SET rate = 2, cost = quantity * 2"),
+    ("usage is redeemed", "UPDATE cloud_credits_resourceusage SET member_id = member_id + 1"),
+    (
+        "metering events are unique",
+        "ALTER TABLE cloud_credits_resourceusage DROP CONSTRAINT usage_event_once;"
+        "UPDATE cloud_credits_resourceusage SET event_id = 'the same'",
+    ),
+    (
+        "self-metering adds up",
+        "INSERT INTO cloud_credits_selfmeterremainder (member_id, primitive, amount, settled)"
+        " SELECT id, 'compute', 0, 5 FROM members_member LIMIT 1",
+    ),
+    (
+        "self-metering charges are usage",
+        "INSERT INTO cloud_credits_selfmetercharge (member_id, primitive, window_start, window_end, quantity, state,"
+        " due_at, attempts, refusal_code, refusal, meter_id, cost, charged_at)"
+        " SELECT id, 'compute', now(), now(), 1, 'charged', now(), 1, '', '', 999999, 1, now() FROM members_member LIMIT 1",
+    ),
+]  # fmt: skip
+# (proof, SQL, what the line must name)
+GUARDS_BROKEN = [
+    (
+        "every trigger is present and enabled",
+        "ALTER TABLE treasury_journalline DISABLE TRIGGER journalline_guard",
+        "trigger journalline_guard on treasury_journalline is disabled",
+    ),
+    (
+        "every trigger is present and enabled",
+        "ALTER TABLE cloud_credits_cloudbalance ENABLE REPLICA TRIGGER balance_moves",
+        "trigger balance_moves on cloud_credits_cloudbalance is disabled",
+    ),
+    (
+        "every trigger is present and enabled",
+        "DROP TRIGGER transaction_born ON cloud_credits_cloudtransaction",
+        "trigger transaction_born on cloud_credits_cloudtransaction is missing",
+    ),
+    (
+        "every trigger is present and enabled",
+        "ALTER TABLE cloud_credits_resourceusage DISABLE TRIGGER ALL",
+        "foreign key cloud_credits_resour_member_id",
+    ),
+    (
+        "every trigger is present and enabled",
+        "DO $$ BEGIN EXECUTE (SELECT format('DROP TRIGGER %I ON members_member', tgname) FROM pg_trigger"
+        " WHERE tgrelid = 'members_member'::regclass AND tgname LIKE 'pgtrigger_update%' LIMIT 1); END $$",
+        "on members_member is missing (it stops: a change without its history)",
+    ),
+    (
+        "every constraint is present and validated",
+        "ALTER TABLE cloud_credits_cloudbalance DROP CONSTRAINT balance_staked_not_negative",
+        "constraint balance_staked_not_negative on cloud_credits_cloudbalance is missing",
+    ),
+    (
+        "every constraint is present and validated",
+        "ALTER TABLE cloud_credits_cloudbalance DROP CONSTRAINT balance_staked_not_negative,"
+        " ADD CONSTRAINT balance_staked_not_negative CHECK (staked >= 0) NOT VALID",
+        "constraint balance_staked_not_negative on cloud_credits_cloudbalance is not validated",
+    ),
+    (
+        "every constraint is present and validated",
+        "DROP INDEX entry_reversed_once",
+        "constraint entry_reversed_once on treasury_journalentry is missing",
+    ),
+    (
+        "the application role lacks what it must lack",
+        "GRANT DELETE ON treasury_journalentry TO habitat_app",
+        "habitat_app holds DELETE on treasury_journalentry",
+    ),
+    (
+        "the application role lacks what it must lack",
+        "GRANT UPDATE ON events_event TO PUBLIC",
+        "habitat_app holds UPDATE on events_event",
+    ),
+    (
+        "the application role lacks what it must lack",
+        "GRANT UPDATE (amount) ON cloud_credits_cloudtransaction TO habitat_app",
+        "habitat_app holds UPDATE on cloud_credits_cloudtransaction column amount",
+    ),
+    (
+        "the application role is an ordinary one",
+        "GRANT TRUNCATE ON members_member TO habitat_app",
+        "habitat_app holds TRUNCATE on members_member",
+    ),
+    (
+        "the application role is an ordinary one",
+        "ALTER TABLE controls_alert OWNER TO habitat_app",
+        "habitat_app may act as the owner of controls_alert",
+    ),
+    (
+        "the application role is an ordinary one",
+        "GRANT CREATE ON SCHEMA public TO habitat_app",
+        "habitat_app may create tables and functions",
+    ),
+    (
+        "no trigger is unlisted",
+        "CREATE TRIGGER sleeper BEFORE INSERT ON treasury_journalline FOR EACH ROW"
+        " EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "trigger sleeper on treasury_journalline is on no list",
+    ),
+]
+
+
+def test_verify_books__holds_on_what_the_verbs_made():
+    make_cooperative()
+
+    code, output = verify_books()
+
+    assert (code, broken(output)) == (0, [])
+    lines = [line for line in output.splitlines() if line.startswith("ok")]
+    assert len(lines) == len(proofs())
+    assert output.endswith(f"All {len(lines)} hold.\n")
+    counts = {" ".join(line.split()[3:]).partition(":")[0]: int(line.split()[1].replace(",", "")) for line in lines}
+    assert counts["usage is redeemed"] == 2
+    assert counts["active positions = staked"] == 5
+    assert counts["every transaction that must post has its entry"] == 8
+    assert not Alert.objects.exists()
+
+
+def test_every_proof_is_broken_by_a_test():
+    tried = {name for name, _sql in BREAKS} | {name for name, _sql, _said in GUARDS_BROKEN}
+
+    assert {proof.name for _floor, proof in proofs()} == tried
+
+
+@pytest.mark.parametrize(("proof", "sql"), BREAKS, ids=[name for name, _ in BREAKS])
+def test_break__is_named_and_raises_an_alert(proof, sql, superuser_dsn):
+    make_cooperative()
+    with behind_the_guards(superuser_dsn) as connection:
+        connection.execute(sql)
+
+    code, output = verify_books("--all")
+
+    assert code == 1
+    assert [line for line in broken(output) if f"{proof}:" in line], output
+    assert Alert.objects.filter(code="books_broken", state="open", cause__endswith=proof).exists()
+
+
+@pytest.mark.parametrize(("proof", "sql", "said"), GUARDS_BROKEN, ids=[said for _, _, said in GUARDS_BROKEN])
+def test_guard__missing_or_off_is_named(proof, sql, said, superuser_dsn):
+    with behind_the_guards(superuser_dsn) as connection:
+        connection.execute(sql)
+
+    code, output = verify_books("--all")
+
+    assert code == 1
+    assert [line for line in broken(output) if f"{proof}:" in line and said in line], output
+
+
+def test_verify_books__stops_at_the_first_break_unless_told_to_go_on(superuser_dsn):
+    make_cooperative()
+    with behind_the_guards(superuser_dsn) as connection:
+        connection.execute("UPDATE cloud_credits_cloudbalance SET liquid = liquid + 1 WHERE staked > 0")
+        connection.execute("ALTER TABLE events_event DISABLE TRIGGER events_event_append_only")
+
+    first, told = verify_books(), verify_books("--all")
+
+    assert (first[0], told[0]) == (1, 1)
+    assert [line.partition(":")[0] for line in broken(first[1])] == ["cloud_credits every balance = its replay"]
+    assert "hash chain" not in first[1]
+    assert [line.partition(":")[0] for line in broken(told[1])] == [
+        "cloud_credits every balance = its replay",
+        "cloud_credits 2220 = 10 × outstanding, digit for digit",
+        "guards every trigger is present and enabled",
+    ]
+
+
+def test_constraint_on_no_list__is_told_but_breaks_nothing(superuser_dsn):
+    with behind_the_guards(superuser_dsn) as connection:
+        connection.execute("ALTER TABLE treasury_account ADD CONSTRAINT short_names CHECK (length(name) < 500)")
+
+    code, output = verify_books()
+
+    assert code == 0
+    assert "constraints on no list: short_names on treasury_account" in output
+
+
+def test_alert__closes_when_the_proof_holds_again(superuser_dsn):
+    with behind_the_guards(superuser_dsn) as connection:
+        connection.execute("ALTER TABLE events_event DISABLE TRIGGER events_event_append_only")
+        list(verification.verify(go_on=True, acting=SYSTEM))
+        list(verification.verify(go_on=True, acting=SYSTEM))
+        assert list(Alert.objects.values_list("state", "times")) == [("open", 2)]
+
+        connection.execute("ALTER TABLE events_event ENABLE TRIGGER events_event_append_only")
+    list(verification.verify(go_on=True, acting=SYSTEM))
+
+    assert list(Alert.objects.values_list("state", flat=True)) == ["resolved"]
+
+
+def test_proof_that_cannot_run__counts_as_broken(superuser_dsn):
+    with behind_the_guards(superuser_dsn) as connection:
+        connection.execute("ALTER TABLE cloud_credits_chainblock RENAME TO elsewhere")
+
+    code, output = verify_books("--all")
+
+    assert code == 1
+    assert [line for line in broken(output) if "hash chain intact: it could not be run: relation" in line]
