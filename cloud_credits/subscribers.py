@@ -4,8 +4,8 @@ from typing import Any
 
 from cloud_credits.policies import notices
 from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
-from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
+from habitat.members.reports.names import name_of
 from habitat.notifications.actions.notify import notify
 from habitat.notifications.policies.types import NotificationType
 
@@ -13,7 +13,7 @@ from habitat.notifications.policies.types import NotificationType
 def tell_transferred(event: DeliveredEvent) -> None:
     """Both sides (brief 123 §4 workflow 3, step 4)."""
     fact = event.payload
-    sender, recipient = _name(fact["from_member_id"]), _name(fact["to_member_id"])
+    sender, recipient = name_of(fact["from_member_id"]), name_of(fact["to_member_id"])
     memo = f" “{fact['memo']}”" if fact["memo"] else ""
     _tell(
         event,
@@ -116,10 +116,6 @@ def register() -> None:
     """Called once, when the floor is ready."""
     for name, handler in HANDLERS.items():
         subscribe(Subscriber.NOTIFICATIONS, name, handler)
-
-
-def _name(member_id: int) -> str:
-    return Member.objects.values_list("display_name", flat=True).get(pk=member_id)
 
 
 def _tell(event: DeliveredEvent, member_id: int, kind: NotificationType, subject: str, text: str) -> None:

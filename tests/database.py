@@ -126,7 +126,7 @@ def migrations_mark() -> str:
         folder = Path(config.path) / "migrations"
         found = [path for path in folder.rglob("*") if path.suffix in {".py", ".sql"} and path.is_file()]
         files.update(found)
-        if Path(config.path).is_relative_to(CHECKOUT):
+        if is_ours(Path(config.path)):
             files.update(source for path in found if path.suffix == ".py" for source in _imports(path))
             files.update((Path(config.path) / "policies").glob("*.py"))
         for model in sorted(config.get_models(), key=lambda model: model._meta.label):
@@ -138,6 +138,11 @@ def migrations_mark() -> str:
     with psycopg.connect(test_cluster().url("superuser", "postgres")) as connection:
         digest.update(str(connection.info.server_version).encode())
     return digest.hexdigest()[:12]
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is the house's own: the virtual environment lies in the checkout too."""
+    return path.is_relative_to(CHECKOUT) and not path.is_relative_to(CHECKOUT / ".venv")
 
 
 def _permissions(model: type) -> list[str]:
@@ -163,7 +168,7 @@ def _receiver_sources(entry: tuple) -> Iterator[Path]:
     # (lookup key, receiver or a weak reference to it, …), by Django's version.
     receiver = entry[1]() if isinstance(entry[1], weakref.ReferenceType) else entry[1]
     source = inspect.getsourcefile(receiver) if receiver is not None else None
-    if source and Path(source).is_relative_to(CHECKOUT):
+    if source and is_ours(Path(source)):
         yield Path(source)
         yield from _imports(Path(source))
 

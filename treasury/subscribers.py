@@ -7,8 +7,7 @@ from habitat.controls.actions.alerts import raise_alert
 from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud_to_usd, plain
-from treasury.models import JournalLine
-from treasury.policies.chart import Side
+from treasury.reports.journal import credited
 
 CREDITS_OUTSTANDING: Final = "2220"
 # What one credit of each fact does to what the cooperative owes.
@@ -20,8 +19,7 @@ def check_entry(event: DeliveredEvent) -> None:
     quantity = Decimal(event.payload["quantity"])
     expected = CHANGES[event.name] * cloud_to_usd(quantity)
     entry_id = event.payload["journal_entry_id"]
-    lines = JournalLine.objects.filter(entry_id=entry_id, account__code=CREDITS_OUTSTANDING)
-    posted = sum((line.amount if line.side == Side.CREDIT else -line.amount for line in lines), Decimal(0))
+    posted = credited(entry_id=entry_id, code=CREDITS_OUTSTANDING)
     if posted != expected:
         raise_alert(
             code="books_broken",

@@ -25,7 +25,7 @@ from habitat.money import Money, plain, require_cloud
 from treasury.actions import journal
 from treasury.locks import open_period
 from treasury.models import Period
-from treasury.policies.journal import Source
+from treasury.policies.journal import LONGEST_DESCRIPTION, Source
 
 NOTHING: Final = Decimal(0)
 
@@ -47,7 +47,8 @@ def correct(
     quantity = require_cloud(amount)
     require(acting, "cloud_credits.correct_credits")
     why = require_reason(reason)
-    source, target = from_member and from_member.pk, to_member and to_member.pk
+    source = from_member.pk if from_member else None
+    target = to_member.pk if to_member else None
     if source is None and target is None:
         raise UnknownMember(given="")
     if source == target:
@@ -134,22 +135,25 @@ def _owe(
     undoing: Undoing, original: CloudTransaction, why: str, applied: Sequence[Applied], acting: Actor, period: Period
 ) -> list[int]:
     """Records what the debtor owes; returns the entry that carries it unless a correction already does."""
-    posted = []
-    entry_id = applied[-1].journal_entry_id if not undoing.owed_lines else None
-    if undoing.owed_lines:
-        entry = journal.post(
-            lines=undoing.owed_lines,
-            occurred_at=datetime.now(tz=UTC),
-            source=Source("receivable", str(original.pk)),
-            description=why,
-            idempotency_key=f"receivable:{original.pk}",
-            acting=acting,
-            period=period,
-        )
-        entry_id = entry.pk
-        posted = [entry.pk]
-    Receivable.objects.create(member_id=undoing.debtor, amount=undoing.owed, origin=original, journal_entry_id=entry_id)
-    return posted
+    debt = Receivable(origin=original, amount=undoing.owed)
+    # The columns are NOT NULL: a debt without debtor or entry cannot be written.
+    debt.member_id = undoing.debtor  # type: ignore[assignment]
+    if not undoing.owed_lines:
+        debt.journal_entry_id = applied[-1].journal_entry_id  # type: ignore[assignment]
+        debt.save(force_insert=True)
+        return []
+    entry = journal.post(
+        lines=undoing.owed_lines,
+        occurred_at=datetime.now(tz=UTC),
+        source=Source("receivable", str(original.pk)),
+        description=why[:LONGEST_DESCRIPTION],
+        idempotency_key=f"receivable:{original.pk}",
+        acting=acting,
+        period=period,
+    )
+    debt.journal_entry = entry
+    debt.save(force_insert=True)
+    return [entry.pk]
 
 
 def _corrected(

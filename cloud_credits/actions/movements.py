@@ -28,7 +28,7 @@ from habitat.statements import rows_of
 from treasury.actions import journal
 from treasury.locks import open_period
 from treasury.models import Period
-from treasury.policies.journal import Draft, Source
+from treasury.policies.journal import LONGEST_DESCRIPTION, Draft, Source
 
 TICK: Final = timedelta(microseconds=1)
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,12 +62,12 @@ class Applied:
             journal_entry_id=self.journal_entry_id,
             reverses_id=movement.reverses,
             reversal_part=movement.reversal_part,
-            from_liquid_after=source and source.liquid,
-            from_staked_after=source and source.staked,
-            from_sequence=source and source.sequence,
-            to_liquid_after=target and target.liquid,
-            to_staked_after=target and target.staked,
-            to_sequence=target and target.sequence,
+            from_liquid_after=source.liquid if source else None,
+            from_staked_after=source.staked if source else None,
+            from_sequence=source.sequence if source else None,
+            to_liquid_after=target.liquid if target else None,
+            to_staked_after=target.staked if target else None,
+            to_sequence=target.sequence if target else None,
             booked_at=self.booked_at,
             created_at=self.created_at,
             acting=acting.label,
@@ -165,15 +165,21 @@ def _post(
             lines=lines,
             occurred_at=moment,
             source=Source("cloud_transaction", str(ids[indices[0]])),
-            description=movements[indices[0]].description or movements[indices[0]].type.value,
+            description=_entry_description(movements[indices[0]]),
             idempotency_key=f"cloud_transaction:{ids[indices[0]]}",
         )
         for indices, lines in posted
     ]
-    if not drafts:
-        return {}
-    entries = journal.post_many(drafts=drafts, acting=acting, period=period)
+    if len(drafts) == 1:
+        entries = [journal.post_draft(draft=drafts[0], acting=acting, period=period)]
+    else:
+        entries = journal.post_many(drafts=drafts, acting=acting, period=period) if drafts else []
     return {index: entry.pk for (indices, _lines), entry in zip(posted, entries, strict=True) for index in indices}
+
+
+def _entry_description(movement: Movement) -> str:
+    """Why, as the journal carries it: the whole text stays on the ledger row."""
+    return (movement.description or movement.type.value)[:LONGEST_DESCRIPTION]
 
 
 # One statement writes rows and balances, so that the guards, which run after it, see both. `booked_at` is read
@@ -245,7 +251,7 @@ def _write(
 ) -> dict[int, tuple[datetime, datetime]]:
     """Runs the statement; returns `booked_at` and `created_at` by transaction id."""
     latest = [row.booked_at for row in locked.values() if row.booked_at is not None]
-    parameters = _row_columns(settled, ids, entries) | _balance_columns(settled, ids, locked)
+    parameters: dict[str, Any] = _row_columns(settled, ids, entries) | _balance_columns(settled, ids, locked)
     parameters |= {"floor": max(latest) + TICK if latest else EPOCH, "acting": acting.label}
     return {row_id: (booked_at, created_at) for row_id, booked_at, created_at in rows_of(sql, parameters)}
 

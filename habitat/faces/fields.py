@@ -11,13 +11,13 @@ class TransactionIdField(models.Field):  # type: ignore[type-arg]
 
     description = "PostgreSQL transaction id"
 
-    def db_type(self, connection: BaseDatabaseWrapper) -> str:  # noqa: ARG002
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "xid8"
 
-    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> int | None:  # noqa: ANN401, ARG002
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> int | None:
         return None if value is None else int(value)
 
-    def get_prep_value(self, value: Any) -> str | None:  # noqa: ANN401
+    def get_prep_value(self, value: Any) -> str | None:
         return None if value is None else str(value)
 
 

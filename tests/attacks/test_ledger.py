@@ -68,6 +68,10 @@ class Attacker:
     def run(self, sql: str, **more: Any) -> psycopg.Cursor:
         return self.connection.execute(sql, self.facts | more)
 
+    def run_each(self, statements: str) -> None:
+        for statement in statements.split("; "):
+            self.run(statement)
+
     def forge(self, **changes: str) -> psycopg.Cursor:
         """The pair of statement parts with some of them spoilt; booked a little after this statement began."""
         parts = HONEST | changes
@@ -291,8 +295,7 @@ REWRITES = {
 @pytest.mark.parametrize("attack", REWRITES)
 def test_rewriting__is_refused(attacker: Attacker, attack: str):
     with pytest.raises(REFUSED):
-        for statement in REWRITES[attack].split("; "):
-            attacker.run(statement)
+        attacker.run_each(REWRITES[attack])
 
 
 BORN = (

@@ -74,7 +74,7 @@ def _product() -> float:
     members = list(Member.objects.filter(system_code__isnull=True).order_by("id"))
 
     def work(thread: int) -> None:
-        dice = random.Random(thread)  # noqa: S311 - a reproducible choice, not a secret
+        dice = random.Random(thread)
         for number in range(TRANSFERS_PER_THREAD):
             sender, recipient = dice.sample(members, 2)
             transfer(
@@ -146,7 +146,7 @@ def _plan(connection: psycopg.Connection) -> list[list[tuple[Any, ...]]]:
     plan: list[list[tuple[Any, ...]]] = [[] for _ in range(THREADS)]
     for number in range(THREADS * TRANSFERS_PER_THREAD):
         thread = number % THREADS
-        first, second = sorted(random.Random(number).sample(held, 2))  # noqa: S311 - reproducible, not a secret
+        first, second = sorted(random.Random(number).sample(held, 2))
         versions[first[0]] += 1
         versions[second[0]] += 1
         at, row_id = moment + timedelta(microseconds=number), 10_000_000 + number
@@ -181,7 +181,7 @@ def _in_threads(work: Callable[[int], None]) -> float:
     def guarded(number: int) -> None:
         try:
             work(number)
-        except BaseException as error:  # noqa: BLE001 - carried to the caller below
+        except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=guarded, args=(number,)) for number in range(THREADS)]

@@ -29,7 +29,7 @@ def build_template(populate: Callable[[], None]) -> None:
         "HABITAT_DATABASE_ROLE": "owner",
         "HABITAT_BENCH_DATABASE": TEMPLATE,
     }
-    subprocess.run(  # noqa: S603 - our own interpreter and our own command
+    subprocess.run(
         [sys.executable, "-m", "django", "migrate", "--skip-checks", "--verbosity", "0"],
         cwd=CHECKOUT,
         env=environment,

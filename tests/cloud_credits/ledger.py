@@ -142,7 +142,7 @@ class Clock:
     def __enter__(self) -> "Clock":
         self._traveller = time_machine.travel(datetime.now(tz=UTC), tick=True)
         self._coordinates = self._traveller.start()
-        self._to_database()
+        self.tell_database()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -154,9 +154,10 @@ class Clock:
         step = timedelta(**amount)
         self.shift += step
         self._coordinates.shift(step)
-        self._to_database()
+        self.tell_database()
 
-    def _to_database(self) -> None:
+    def tell_database(self) -> None:
+        """For this thread's connection; the context does so for the one it is used in."""
         with connection.cursor() as cursor:
             cursor.execute("SET search_path = shifted, pg_catalog, public")
             cursor.execute(

@@ -232,7 +232,7 @@ def test_import__killed_three_times_ends_with_exact_counts(tmp_path, app_dsn, ow
     command = [sys.executable, "manage.py", "import_usage", str(path), "--key", key.prefix]
     marks = []
     for _ in range(3):
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         began = ResourceUsage.objects.count()
@@ -244,7 +244,7 @@ def test_import__killed_three_times_ends_with_exact_counts(tmp_path, app_dsn, ow
         marks.append(UsageImport.objects.get().rows)
     assert marks == sorted(set(marks))
     assert 0 < marks[-1] < 600
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)  # noqa: S603
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
     job = UsageImport.objects.get()
     assert (job.rows, job.accepted, job.duplicates, job.refused) == (600, 540, 0, 60)
     assert ResourceUsage.objects.count() == 540

@@ -84,10 +84,9 @@ def test_record__writes_usage_redemption_entry_and_event():
     assert usage.journal_entry_id == redemption.journal_entry_id
     assert account("4420") == Decimal("-25")
     assert account("2220") == Decimal("-975")
-    grown = {name: count - before[name] for name, count in rows().items()}
+    grown = {name: count - before[name] for name, count in rows().items() if count != before[name]}
     assert grown == {
         "CloudTransaction": 1,
-        "IdempotencyKey": 0,
         "JournalEntry": 1,
         "JournalLine": 2,
         "Event": 1,

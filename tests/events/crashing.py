@@ -2,7 +2,8 @@
 
 Run as `python -m tests.events.crashing <point>`; it prints one line when it gets there and waits to be killed.
 Points: `claimed` (between claim and handler), `handling` (inside the handler, after its effect), `delivered` (after
-the commit of a delivery), `consuming` (inside the handler, the event having come from RabbitMQ), `none` (drains to the end).
+the commit of a delivery), `consuming` (inside the handler, the event having come from RabbitMQ), `none` (drains to
+the end).
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""A worker killed with SIGKILL at any point: every event still reaches every subscriber, and its effect happens once."""
+"""A worker killed with SIGKILL at any point: every event reaches every subscriber, and its effect happens once."""
 
 import os
 import signal

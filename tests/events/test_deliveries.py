@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
@@ -305,3 +306,17 @@ def test_two_workers__drain_five_hundred_deliveries_each_once() -> None:
     assert heard == Counter(ids)
     assert set(Delivery.objects.values_list("state", "attempts", "fence")) == {("delivered", 1, 1)}
     assert EventCount.objects.get(name="bell.rang").count == 500
+
+
+@pytest.mark.django_db(transaction=True)
+def test_claim__steps_over_what_another_worker_is_taking(app_connection: psycopg.Connection) -> None:
+    with heard_by("treasury", print), transaction.atomic():
+        first, second = emit(BellRang(amount="1"), BellRang(amount="2"), acting=SYSTEM)
+    with app_connection.transaction(), connection.cursor() as cursor:
+        app_connection.execute(
+            "SELECT 1 FROM events_delivery WHERE event_id = %s AND subscriber = 'treasury' FOR UPDATE", [first]
+        )
+        cursor.execute("SET lock_timeout = '2s'")
+        taken = deliveries.claim(subscriber="treasury", limit=5, acting=SYSTEM)
+        cursor.execute("RESET lock_timeout")
+    assert [claim.event_id for claim in taken] == [second]

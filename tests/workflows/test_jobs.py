@@ -1,12 +1,15 @@
 """The job clock: every due time once, missed ones made up for, a failing job retried, then a person's."""
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
+import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule, Task
 
@@ -57,7 +60,7 @@ DAILY = JobDefinition(name="bell.daily", every=Every.DAY, run=f"{__name__}.ring_
 @pytest.fixture
 def bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobDefinition]:
     """Only the bell is on the clock."""
-    others = [job for job in definitions()]
+    others = list(definitions())
     for job in others:
         unregister(job.name)
     register(DAILY)
@@ -263,8 +266,6 @@ def test_trim__throws_away_old_done_jobs_but_not_the_newest_of_a_name(bell: JobD
 
 @pytest.mark.django_db(transaction=True)
 def test_watch__raises_one_alert_while_deliveries_stand_still_and_closes_it(owner_dsn: str) -> None:
-    import psycopg
-
     with transaction.atomic():
         emit(BellRang(amount="1"), acting=SYSTEM)
     watch_outbox(timezone.now())
@@ -279,3 +280,39 @@ def test_watch__raises_one_alert_while_deliveries_stand_still_and_closes_it(owne
     queue.drain("deliveries")
     watch_outbox(timezone.now())
     assert Alert.objects.get().state == "resolved"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clocks__insert_a_slot_once(bell: JobDefinition, app_connection: psycopg.Connection) -> None:
+    inserted: list[int] = []
+    now = at("2026-03-10T09:00:00")
+
+    def other_clock() -> None:
+        try:
+            inserted.append(jobs.insert_due(now=now, acting=SYSTEM))
+        finally:
+            connections.close_all()
+
+    late = threading.Thread(target=other_clock)
+    with app_connection.transaction():
+        slot_of = (bell.name, at("2026-03-10T00:00:00"))
+        app_connection.execute("INSERT INTO workflows_job (name, due_at) VALUES (%s, %s)", slot_of)
+        late.start()
+        wait_until_one_waits()
+    late.join(timeout=10)
+    assert inserted == [0]
+    assert Job.objects.count() == 1
+
+
+def wait_until_one_waits() -> None:
+    """Until the other clock stands before the uncommitted row."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone() == (1,):
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody waits")

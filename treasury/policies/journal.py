@@ -96,7 +96,7 @@ def total(lines: Iterable[Line], side: Side) -> Decimal:
 
 
 def check_draft(draft: Draft) -> None:
-    """Raises TooFewLines, EntryUnbalanced, AmountNotPositive, SourceMissing, TextTooLong and what `parse_decimal` raises."""
+    """Raises TooFewLines, EntryUnbalanced, AmountNotPositive, SourceMissing, TextTooLong, or as `parse_decimal`."""
     if not draft.source.kind.strip() or not draft.source.ref.strip():
         raise SourceMissing(field="source")
     for what, text, longest in (

@@ -75,3 +75,17 @@ def journal(start: date, end: date, *, basis: Basis = Basis.EFFECTIVE, ledger: L
             {"start": start, "end": end, "from": since, "to": until, "ledger": ledger.value},
         )
         return Journal(start, end, tuple(JournalRow(*row) for row in cursor))
+
+
+_CREDITED: Final = """
+SELECT coalesce(sum(CASE l.side WHEN 'C' THEN l.amount ELSE -l.amount END), 0)
+  FROM treasury_journalline l JOIN treasury_account a ON a.id = l.account_id
+ WHERE l.entry_id = %s AND a.code = %s
+"""
+
+
+def credited(*, entry_id: int | None, code: str) -> Decimal:
+    """USD by which one entry credits one account (negative: debits); zero without an entry."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CREDITED, [entry_id, code])
+        return Decimal(cursor.fetchone()[0])

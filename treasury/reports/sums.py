@@ -107,9 +107,13 @@ _RANGES: Final = {
     Basis.EFFECTIVE: "e.effective_on >= %(start)s AND e.effective_on < %(end)s",
     Basis.POSTED: "e.posted_at >= %(from)s AND e.posted_at < %(to)s",
 }
+# Materialized: with no statistics of the small chart, the planner would sum all lines again for each account.
 _TOTALS: Final = """
+, total AS MATERIALIZED (
+    SELECT account_id, sum(debit) AS debit, sum(credit) AS credit FROM part GROUP BY account_id
+)
 SELECT a.code, a.name, a.kind, a.normal_side, total.debit, total.credit
-  FROM (SELECT account_id, sum(debit) AS debit, sum(credit) AS credit FROM part GROUP BY account_id) total
+  FROM total
   JOIN treasury_account a ON a.id = total.account_id
  WHERE a.ledger = %(ledger)s
  ORDER BY a.code

@@ -46,7 +46,8 @@ class Claim:
 _CLAIM = """
 UPDATE events_delivery AS delivery
    SET state = 'delivering', fence = delivery.fence + 1, attempts = delivery.attempts + %(counted)s,
-       lease_until = clock_timestamp() + make_interval(secs => %(lease)s), due_at = clock_timestamp() + make_interval(secs => %(lease)s)
+       lease_until = clock_timestamp() + make_interval(secs => %(lease)s),
+       due_at = clock_timestamp() + make_interval(secs => %(lease)s)
   FROM (SELECT id FROM events_delivery
          WHERE subscriber = %(subscriber)s AND state = ANY(%(states)s) AND state IN ('pending', 'delivering')
            AND due_at <= statement_timestamp()
@@ -83,7 +84,8 @@ def take(*, delivery_id: int, acting: Actor) -> Claim | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE events_delivery SET state = 'delivering', fence = fence + 1, attempts = attempts + 1,"
-            " lease_until = clock_timestamp() + make_interval(secs => %(lease)s), due_at = clock_timestamp() + make_interval(secs => %(lease)s)"
+            " lease_until = clock_timestamp() + make_interval(secs => %(lease)s),"
+            " due_at = clock_timestamp() + make_interval(secs => %(lease)s)"
             " WHERE id = %(id)s AND state IN ('pending', 'delivering')"
             " RETURNING id, event_id, (SELECT name FROM events_event WHERE events_event.id = event_id),"
             " subscriber, fence",
@@ -152,7 +154,7 @@ def _fail(*, claim: Claim, error: Exception, acting: Actor) -> None:
         _bury(delivery, error_text(error), acting)
         return
     delivery.put_back()
-    _keep(delivery, error=error_text(error), wait=backoff(delivery.attempts, jitter=random.random()))
+    _keep(delivery, error=error_text(error), wait=backoff(delivery.attempts, jitter=random.random()))  # noqa: S311 - spreads retries, hides nothing
 
 
 def _bury(delivery: Delivery, error: str, acting: Actor) -> None:

@@ -79,7 +79,7 @@ def fail(*, claim: EmailClaim, error: Exception, acting: Actor) -> None:
         return
     if email.attempts < int(value("events.max_attempts")):
         email.put_back()
-        _keep(email, error=error_text(error), wait=backoff(email.attempts, jitter=random.random()))
+        _keep(email, error=error_text(error), wait=backoff(email.attempts, jitter=random.random()))  # noqa: S311 - spreads retries, hides nothing
         return
     email.die()
     _keep(email, error=error_text(error))

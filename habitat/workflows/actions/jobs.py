@@ -78,7 +78,8 @@ def claim(*, acting: Actor) -> JobClaim | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE workflows_job AS job SET state = 'running', fence = job.fence + 1, attempts = job.attempts + 1,"
-            " lease_until = clock_timestamp() + make_interval(secs => %(lease)s), take_at = clock_timestamp() + make_interval(secs => %(lease)s)"
+            " lease_until = clock_timestamp() + make_interval(secs => %(lease)s),"
+            " take_at = clock_timestamp() + make_interval(secs => %(lease)s)"
             " FROM (SELECT id FROM workflows_job WHERE state IN ('due', 'running')"
             "   AND take_at <= statement_timestamp()"
             "   ORDER BY take_at, due_at, id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS chosen"
@@ -110,7 +111,7 @@ def fail(*, claim: JobClaim, error: Exception, acting: Actor) -> None:
         return
     if job.attempts < int(value("events.max_attempts")):
         job.retry()
-        _keep(job, error=error_text(error), wait=backoff(job.attempts, jitter=random.random()))
+        _keep(job, error=error_text(error), wait=backoff(job.attempts, jitter=random.random()))  # noqa: S311 - spreads retries, hides nothing
         return
     job.fail()
     _keep(job, error=error_text(error), finished=True)
