@@ -22,4 +22,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             labels=[row.primitive for row in shown.usage],
             series=[Series("Cost", [row.cost for row in shown.usage])],
         )
-    return context | {"home": shown, "usage_chart": chart.bars() if chart else "", "usage_days": USAGE_DAYS}
+    return context | {
+        "title": "Home",
+        "home": shown,
+        "usage_chart": chart.bars() if chart else "",
+        "usage_days": USAGE_DAYS,
+    }
