@@ -4,6 +4,7 @@ from datetime import date
 
 from django.db.models import QuerySet
 
+from habitat.statements import rows_of
 from treasury.errors import NoPeriod, PeriodClosed
 from treasury.models import Period
 from treasury.policies.periods import PeriodState
@@ -14,8 +15,8 @@ _OPEN_PERIOD = """
 SELECT p.id, p.name, p.start, p."end", p.state
   FROM treasury_period p
  WHERE p.state = 'open'
-   AND p."end" > %(on)s
-   AND EXISTS (SELECT FROM treasury_period own WHERE own.start <= %(on)s AND %(on)s < own."end")
+   AND p."end" > %(on)s::date
+   AND EXISTS (SELECT FROM treasury_period own WHERE own.start <= %(on)s::date AND %(on)s::date < own."end")
  ORDER BY p.start
  LIMIT 1
    FOR SHARE OF p
@@ -23,7 +24,7 @@ SELECT p.id, p.name, p.start, p."end", p.state
 _PERIOD_OF = """
 SELECT p.id, p.name, p.start, p."end", p.state
   FROM treasury_period p
- WHERE p.start <= %(on)s AND %(on)s < p."end"
+ WHERE p.start <= %(on)s::date AND %(on)s::date < p."end"
    FOR SHARE OF p
 """
 
@@ -34,14 +35,15 @@ def open_period(*, on: date) -> Period:
     That is the period of `on` if it is open, else the earliest open one after it (domain §6). First lock of every
     action that posts. Raises NoPeriod when `on` lies in no period or nothing from then on is open.
     """
-    for period in Period.objects.raw(_OPEN_PERIOD, {"on": on}):
-        return period
+    for row in rows_of(_OPEN_PERIOD, {"on": on}):
+        return Period(*row)
     raise NoPeriod(on=on.isoformat(), field="effective_on")
 
 
 def period_of(*, on: date, states: frozenset[PeriodState]) -> Period:
     """The period that holds `on`, locked FOR SHARE. Raises NoPeriod, or PeriodClosed when not in `states`."""
-    for period in Period.objects.raw(_PERIOD_OF, {"on": on}):
+    for row in rows_of(_PERIOD_OF, {"on": on}):
+        period = Period(*row)
         if period.state not in states:
             raise PeriodClosed(on=on.isoformat(), period=period.name, state=period.state, field="effective_on")
         return period

@@ -37,9 +37,10 @@ from habitat.statements import rows_of
 LATE_USAGE: Final = "late_usage"
 LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
 
-# One round trip tells who the member is and whether the event is already here.
+# One round trip tells who the member is and whether the event is already here, and draws its transaction's number.
 _KNOWN = """
-SELECT m.status, m.display_name, u.id, u.digest, u.cost, c.version, t.from_liquid_after
+SELECT m.status, m.display_name, u.id, u.digest, u.cost, c.version, t.from_liquid_after,
+       CASE WHEN u.id IS NULL THEN nextval('cloud_credits_cloudtransaction_id_seq') END
   FROM (SELECT %s::bigint AS member_id) AS asked
   LEFT JOIN members_member m ON m.id = asked.member_id
   LEFT JOIN cloud_credits_resourceusage u ON u.service_key_id = %s::bigint AND u.event_id = %s::text
@@ -69,6 +70,7 @@ class _Known:
     holder: str | None
     digest: bytes | None
     outcome: MeteringOutcome | None
+    drawn: int
 
 
 def receive(*, body: Mapping[str, Any], key_id: int, acting: Actor) -> MeteringOutcome:
@@ -148,7 +150,7 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
         description=f"{event.primitive.value} usage: {plain(event.quantity)} {event.unit}",
         reference=event.event_id,
     )
-    [applied] = movements.apply([movement], acting=acting)
+    [applied] = movements.apply([movement], ids=[known.drawn], acting=acting)
     late_approval = approval_id if is_late(event, now=now) else None
     meter_id = _write(event, card, price, applied, key_id=key_id, approval_id=late_approval, received_at=now)
     outcome = MeteringOutcome(
@@ -164,11 +166,11 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
 
 
 def _known(event: MeteringEvent, key_id: int) -> _Known:
-    [(status, holder, meter_id, digest, price, version, balance_after)] = rows_of(
+    [(status, holder, meter_id, digest, price, version, balance_after, drawn)] = rows_of(
         _KNOWN, [event.member_id, key_id, event.event_id]
     )
     if meter_id is None:
-        return _Known(status=status, holder=holder, digest=None, outcome=None)
+        return _Known(status=status, holder=holder, digest=None, outcome=None, drawn=drawn)
     outcome = MeteringOutcome(
         meter_id=meter_id,
         cloud_cost=price,
@@ -177,7 +179,7 @@ def _known(event: MeteringEvent, key_id: int) -> _Known:
         member_balance_after=balance_after,
         replayed=True,
     )
-    return _Known(status=status, holder=holder, digest=bytes(digest), outcome=outcome)
+    return _Known(status=status, holder=holder, digest=bytes(digest), outcome=outcome, drawn=0)
 
 
 def _replay(event: MeteringEvent, known: _Known) -> MeteringOutcome:

@@ -31,6 +31,15 @@ LEDGER_GUARDS: Final = (
     ),
     Guard("cloud_credits_cloudtransaction", "transaction_one_sided_posts", "constraint", "credits the books miss"),
     Guard("cloud_credits_cloudtransaction", "transaction_lock_same_after", "constraint", "a lock read in two ways"),
+    Guard(
+        "cloud_credits_cloudtransaction", "transaction_one_sided_posts", "constraint", "credits made without an entry"
+    ),
+    Guard(
+        "cloud_credits_cloudtransaction",
+        "transaction_lock_same_after",
+        "constraint",
+        "a stake that leaves two balances",
+    ),
     Guard("cloud_credits_cloudtransaction", "transaction_reversed_once", "constraint", "one row reversed twice"),
     Guard("cloud_credits_cloudtransaction", "transaction_from_booked", "constraint", "two rows at one moment"),
     Guard("cloud_credits_cloudtransaction", "transaction_to_booked", "constraint", "two rows at one moment"),
@@ -71,6 +80,9 @@ LEDGER_GUARDS: Final = (
     Guard("cloud_credits_stakingposition", "position_share_on_curve", "constraint", "a share off the curve"),
     Guard("cloud_credits_stakingposition", "position_days_in_range", "constraint", "a lock outside 30 to 365 days"),
     Guard("cloud_credits_stakingposition", "position_unlock_after_its_days", "constraint", "a lock of other days"),
+    Guard(
+        "cloud_credits_stakingposition", "position_unlock_after_its_days", "constraint", "a lock shorter than agreed"
+    ),
     Guard("cloud_credits_stakingposition", "position_release_whole", "constraint", "a release without a transaction"),
     Guard("cloud_credits_stakingposition", "position_unstaked_at_maturity", "constraint", "a stake released early"),
     Guard(

@@ -13,6 +13,7 @@ from habitat.errors import IdempotencyConflict
 from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.permissions import require
+from habitat.statements import rows_of
 from treasury import locks
 from treasury.errors import (
     AccountInactive,
@@ -57,7 +58,7 @@ WITH line AS (
            (ledger, occurred_at, effective_on, period_id, source_kind, source_ref, description,
             idempotency_key, content_digest, reverses_id, posted_by)
     SELECT given.ledger, given.occurred_at, given.effective_on, given.period_id, given.source_kind,
-           given.source_ref, given.description, given.key, given.digest, given.reverses_id, %(posted_by)s
+           given.source_ref, given.description, given.key, given.digest, given.reverses_id, %(posted_by)s::text
       FROM unnest(%(ledger)s::text[], %(occurred_at)s::timestamptz[], %(effective_on)s::date[],
                   %(period_id)s::bigint[], %(source_kind)s::text[], %(source_ref)s::text[],
                   %(description)s::text[], %(key)s::text[], %(digest)s::bytea[], %(reverses_id)s::bigint[])
@@ -181,9 +182,7 @@ def _post(drafts: Sequence[Draft], acting: Actor, period: Period | None) -> list
         if earlier.keys() == digests.keys():
             return [earlier[draft.idempotency_key] for draft in drafts]
         raise
-    with connection.cursor() as cursor:
-        cursor.execute(_POST, _columns(drafts, places, digests, acting))
-        written = {row[1]: row for row in cursor.fetchall()}
+    written = {row[1]: row for row in rows_of(_POST, _columns(drafts, places, digests, acting))}
     posted = {
         draft.idempotency_key: _entry(draft, place, written[draft.idempotency_key], acting)
         for draft, place in zip(drafts, places, strict=True)

@@ -6,6 +6,10 @@ from enum import StrEnum
 from habitat.controls.models import ServiceKey
 from habitat.controls.policies.secrets import NO_KEY, fits, split
 from habitat.members.policies.actors import Actor, ActorKind
+from habitat.statements import rows_of
+
+_COLUMNS = [field.attname for field in ServiceKey._meta.concrete_fields]
+_BY_PREFIX = f"SELECT {', '.join(_COLUMNS)} FROM {ServiceKey._meta.db_table} WHERE prefix = %s::text"  # noqa: S608
 
 
 class Verdict(StrEnum):
@@ -21,12 +25,18 @@ def judge(token: str, *, at: datetime) -> tuple[Verdict, ServiceKey | None]:
     if parts is None:
         return Verdict.UNKNOWN, None
     prefix, secret = parts
-    key = ServiceKey.objects.filter(prefix=prefix).first()
+    key = _by_prefix(prefix)
     if not fits(secret, key.secret_hash if key else NO_KEY) or key is None:
         return Verdict.UNKNOWN, None
     if key.revoked_at is not None:
         return Verdict.REVOKED, key
     return (Verdict.LIVE if key.is_live(at) else Verdict.EXPIRED), key
+
+
+def _by_prefix(prefix: str) -> ServiceKey | None:
+    """Read at every call, so that a revoked key is refused at once; prepared, for every call of a service asks."""
+    found = rows_of(_BY_PREFIX, [prefix])
+    return ServiceKey.from_db("default", _COLUMNS, found[0]) if found else None
 
 
 def actor_of(key: ServiceKey) -> Actor:

@@ -4,14 +4,14 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from habitat.faces.admin import actor_for
 from habitat.faces.charts import Chart, Series
+from habitat.members.reports.actors import actor_of
 from habitat.site.reports.home import USAGE_DAYS, home
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """`context` with what the reader may see."""
-    shown = home(may=actor_for(request).may)
+    shown = home(may=actor_of(request.user).may)
     chart = None
     if shown.usage is not None:
         chart = Chart(
@@ -22,4 +22,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             labels=[row.primitive for row in shown.usage],
             series=[Series("Cost", [row.cost for row in shown.usage])],
         )
-    return context | {"home": shown, "usage_chart": chart.bars() if chart else "", "usage_days": USAGE_DAYS}
+    return context | {
+        "title": "Home",
+        "home": shown,
+        "usage_chart": chart.bars() if chart else "",
+        "usage_days": USAGE_DAYS,
+    }

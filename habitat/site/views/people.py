@@ -9,8 +9,8 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
 
-from habitat.faces.admin import actor_for
 from habitat.members.models import Member
+from habitat.members.reports.actors import actor_of
 from habitat.site.reports.people import RECENT, USAGE_DAYS, person
 
 PERMISSION: Final = "members.view_member"
@@ -19,7 +19,7 @@ PERMISSION: Final = "members.view_member"
 @require_safe
 def person_page(request: HttpRequest, member_id: int) -> HttpResponseBase:
     """Reads only; the verbs stand on the member's own page."""
-    may = actor_for(request).may
+    may = actor_of(request.user).may
     if not may(PERMISSION):
         raise PermissionDenied
     visible = Member.objects.visible_to(request.user).select_related("user")
