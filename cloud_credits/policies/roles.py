@@ -19,6 +19,7 @@ _OPERATIONS: Final = (
     "cloud_credits.view_receivable",
     "cloud_credits.view_ensregistration",
     "cloud_credits.view_chainblock",
+    "cloud_credits.seal_chain",
     "cloud_credits.view_idempotencykey",
     "cloud_credits.initialize_identity",
     # Whoever asks for a mint cannot approve it: the approval itself sees to that (domain §3).

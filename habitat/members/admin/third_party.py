@@ -1,13 +1,18 @@
 """Other packages' admin pages: they write past our actions, so they are taken away or made to read only."""
 
 import importlib
+from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
+from django.contrib.admin import AdminSite
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from habitat.faces.admin import read_only
@@ -29,5 +34,27 @@ for model in (Schedule, Success, Failure, OrmQ):
         admin.site.unregister(model)
         admin.site.register(model, read_only(theirs))
 
-# Django's own sign-in form knows no second factor.
-admin.site.login = secure_admin_login(admin.site.login)
+
+def _at_the_front_door(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """Django's own sign-in form knows no second factor and no limit: it is never shown and reads nothing.
+
+    Not allauth's `secure_admin_login` alone: to whoever is signed in already it still opens Django's form, by which
+    staff would change to another sign-in with a password only.
+    """
+    site: AdminSite = admin.site
+    if site.has_permission(request):
+        return redirect("admin:index")
+    return secure_admin_login(_not_for_you)(request)
+
+
+def _not_for_you(request: HttpRequest) -> HttpResponse:
+    raise PermissionDenied
+
+
+def _own_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """A password changes on the member's own pages, where everybody's does."""
+    return redirect("account_change_password")
+
+
+admin.site.login = _at_the_front_door
+admin.site.password_change = _own_password
