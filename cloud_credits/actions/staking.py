@@ -11,7 +11,7 @@ from cloud_credits.actions.idempotency import Outcome
 from cloud_credits.actions.movements import Applied, liquid_after
 from cloud_credits.errors import NotAnInvestor, StakeAboveCap, StillLocked
 from cloud_credits.events import CloudStaked, CloudUnstaked
-from cloud_credits.models import CloudBalance, CloudTransaction, StakingPosition
+from cloud_credits.models import CloudTransaction, StakingPosition
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
 from cloud_credits.policies.staking import share_percent, stakeable, unlocks_at
 from habitat.controls.reports.settings import value as setting

@@ -11,7 +11,6 @@ import pytest
 from django.db import DatabaseError, transaction
 from psycopg import errors as pg
 
-from cloud_credits.actions import chain
 from cloud_credits.actions.corrections import reverse
 from cloud_credits.actions.identities import revoke
 from cloud_credits.actions.mints import request_manual_mint
@@ -23,7 +22,7 @@ from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
-from tests.cloud_credits.ledger import broken_proofs
+from tests.cloud_credits.ledger import broken_proofs, seal
 from tests.factories import actor, key, make_member
 
 REFUSED = (pg.CheckViolation, pg.RestrictViolation, pg.InsufficientPrivilege)
@@ -99,7 +98,7 @@ def attacker(request: pytest.FixtureRequest, django_db_setup, facts) -> Iterator
 
 def _world() -> dict[str, Any]:
     ada, ben = make_member("Ada", credits="50", is_investor=True), make_member("Ben")
-    chain.seal()
+    seal()
     sent = transfer(sender=ada, recipient=ben, amount=cloud("1"), idempotency_key=key(), acting=SYSTEM).transaction
     spent = redeem(member=ada, amount=cloud("2"), idempotency_key=key(), acting=SYSTEM).transaction
     stake(member=ada, amount=cloud("10"), days=30, idempotency_key=key(), acting=SYSTEM)

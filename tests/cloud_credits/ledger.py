@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.db import connection
 
+from cloud_credits.actions import chain
 from cloud_credits.models import (
     CloudBalance,
     CloudTransaction,
@@ -22,6 +23,7 @@ from habitat.controls.models import Approval
 from habitat.errors import HabitatError
 from habitat.events.models import Event
 from habitat.money import plain
+from tests.horizon import settled
 from treasury.models import JournalEntry, JournalLine, Period
 from treasury.policies.periods import quarter_end, quarter_name
 
@@ -163,3 +165,9 @@ class Clock:
             cursor.execute(
                 "SELECT set_config('habitat.clock_shift', %s, false)", [f"{self.shift.total_seconds()} seconds"]
             )
+
+
+def seal():
+    """Seals what this test has booked, once nothing older is open in the cluster."""
+    settled()
+    return chain.seal()

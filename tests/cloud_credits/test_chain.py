@@ -6,14 +6,13 @@ import psycopg
 import pytest
 from django.db import connection
 
-from cloud_credits.actions import chain
 from cloud_credits.actions.corrections import reverse
 from cloud_credits.actions.transfers import transfer
 from cloud_credits.models import ChainBlock, CloudTransaction
 from cloud_credits.reports.proofs import PROOFS
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
-from tests.cloud_credits.ledger import broken_proofs
+from tests.cloud_credits.ledger import broken_proofs, seal
 from tests.factories import key, make_member
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,13 +35,13 @@ def tamper(superuser_dsn: str, statement: str, *given: object) -> None:
 
 
 def test_seal__binds_each_block_to_the_one_before():
-    assert chain.seal() is None
+    assert seal() is None
     sent()
-    first = chain.seal()
+    first = seal()
     assert (first.height, first.rows, first.from_xid, first.previous_hash) == (1, 2, 0, "0" * 64)
-    assert chain.seal() is None
+    assert seal() is None
     sent()
-    second = chain.seal()
+    second = seal()
     assert (second.height, second.from_xid, second.previous_hash) == (2, first.to_xid, first.hash)
     assert CHAIN.run().ok
     assert CHAIN.run().counted == 2
@@ -50,7 +49,7 @@ def test_seal__binds_each_block_to_the_one_before():
 
 def test_seal__is_the_sha256_that_an_auditor_computes():
     sent()
-    block = chain.seal()
+    block = seal()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT cloud_credits_canonical(t) FROM cloud_credits_cloudtransaction t ORDER BY booked_xid, id"
@@ -62,10 +61,10 @@ def test_seal__is_the_sha256_that_an_auditor_computes():
 
 def test_seal__a_later_reversal_leaves_sealed_rows_as_they_were():
     row = sent()
-    chain.seal()
+    seal()
     reverse(original=row, reason="x", idempotency_key=key(), acting=SYSTEM)
     assert CHAIN.run().ok
-    assert chain.seal().rows == 1
+    assert seal().rows == 1
     assert broken_proofs() == []
 
 
@@ -84,9 +83,9 @@ TAMPERINGS = {
 @pytest.mark.parametrize("change", TAMPERINGS)
 def test_chain__names_the_block_in_which_was_changed(change, superuser_dsn):
     sent()
-    chain.seal()
+    seal()
     row = sent()
-    chain.seal()
+    seal()
     tamper(superuser_dsn, f"UPDATE cloud_credits_cloudtransaction SET {TAMPERINGS[change]} WHERE id = %s", row.pk)
     result = CHAIN.run()
     assert not result.ok
@@ -95,7 +94,7 @@ def test_chain__names_the_block_in_which_was_changed(change, superuser_dsn):
 
 def test_chain__names_the_block_from_which_a_row_was_taken(superuser_dsn):
     row = sent()
-    block = chain.seal()
+    block = seal()
     tamper(superuser_dsn, "DELETE FROM cloud_credits_cloudtransaction WHERE id = %s", row.pk)
     assert CHAIN.run().message == "1 wrong, the first: 1"
     assert block.rows == 2
@@ -104,7 +103,7 @@ def test_chain__names_the_block_from_which_a_row_was_taken(superuser_dsn):
 def test_chain__names_a_block_that_was_rewritten_or_removed(superuser_dsn):
     for _ in range(3):
         sent()
-        chain.seal()
+        seal()
     assert ChainBlock.objects.count() == 3
     tamper(superuser_dsn, "DELETE FROM cloud_credits_chainblock WHERE height = 2")
     assert not CHAIN.run().ok

@@ -157,6 +157,14 @@ def test_guards__are_all_in_the_catalogue() -> None:
             elif guard.kind == "constraint":
                 cursor.execute("SELECT 1 FROM pg_constraint WHERE conname = %s", [guard.name])
                 assert cursor.fetchone(), guard
+            elif guard.kind == "columns":
+                privilege, _, columns = guard.name.rstrip(")").partition(" (")
+                cursor.execute(
+                    "SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = %s::regclass"
+                    " AND attnum > 0 AND has_column_privilege('habitat_app', attrelid, attnum, %s)",
+                    [guard.table, privilege],
+                )
+                assert sorted(str(cursor.fetchone()[0]).split(", ")) == sorted(columns.split(", ")), guard
             else:
                 cursor.execute("SELECT has_table_privilege('habitat_app', %s, %s)", [guard.table, guard.name])
                 assert cursor.fetchone() == (False,), guard

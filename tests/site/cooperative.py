@@ -17,6 +17,7 @@ from habitat.members.policies.statuses import SystemAccount
 from habitat.money import cloud
 from tests.cloud_credits.metered import make_key, meter
 from tests.factories import actor, fund, key, make_member, system_member
+from tests.horizon import settled
 from treasury.actions.sealing import seal_account_days
 
 
@@ -31,6 +32,7 @@ def make_cooperative() -> None:
     metering = make_key()
     meter(alice, metering)
     meter(bob, metering, primitive="transfer", unit="gigabytes", quantity="7")
+    settled()
     seal_account_days(before=timezone.now().date() + timedelta(days=1), acting=SYSTEM)
     chain.seal()
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 from openpyxl import load_workbook
@@ -77,6 +78,7 @@ def test_reports__open_to_those_who_may(report, role, status):
 
 def test_reports__are_refused_to_staff_without_the_permission():
     member = people.trusted(Role.OPERATIONS)
+    Group.objects.get(name=Role.OPERATIONS.value).permissions.filter(codename="view_reports").first().group_set.clear()
     client = Client()
     client.force_login(member.user)
 

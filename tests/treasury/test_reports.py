@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from habitat.members.policies.actors import SYSTEM
+from tests.horizon import settled
 from tests.treasury.postings import posted, sale
 from tests.treasury.raw import ENTRY, GIVEN, values
 from treasury import errors
@@ -242,12 +243,14 @@ def test_sealed_days__never_change_a_sum_and_the_sheet_balances(taken):
 @pytest.mark.django_db(transaction=True)
 def test_seal__late_entry_counts_at_once_and_is_added_by_the_next_run():
     posted(("1110", "5", None), ("2240", None, "5"), effective_on=DAYS[0])
+    settled()
     assert sealing.seal_account_days(before=DAYS[1], acting=SYSTEM) == 1
     posted(("1110", "7", None), ("2240", None, "7"), effective_on=DAYS[0])
 
     assert AccountDay.objects.get(account__code="1110").debit == 5
     assert account_balance("1110", on=DAYS[0]) == 12
 
+    settled()
     assert sealing.seal_account_days(before=DAYS[1], acting=SYSTEM) == 0
     assert AccountDay.objects.get(account__code="1110").debit == 12
     assert account_balance("1110", on=DAYS[0]) == 12
@@ -260,11 +263,13 @@ def test_seal__never_loses_what_is_still_in_flight(app_dsn):
         (entry,) = slow.execute(ENTRY, GIVEN | {"on": DAYS[0], "period": "2026-Q1"}).fetchone()
         slow.execute(values((entry, "1110", "D", "5"), (entry, "2240", "C", "5")))
         posted(("1110", "7", None), ("2240", None, "7"), effective_on=DAYS[0])
+        settled()
         sealing.seal_account_days(before=DAYS[2], acting=SYSTEM)
         assert account_balance("1110") == 7
         slow.commit()
 
     assert account_balance("1110") == 12
+    settled()
     sealing.seal_account_days(before=DAYS[2], acting=SYSTEM)
     assert account_balance("1110") == 12
     assert AccountDay.objects.get(account__code="1110").debit == 12
@@ -273,6 +278,7 @@ def test_seal__never_loses_what_is_still_in_flight(app_dsn):
 @pytest.mark.django_db(transaction=True)
 def test_forget_sealed_days__changes_no_balance():
     posted(("1110", "5", None), ("2240", None, "5"), effective_on=DAYS[0])
+    settled()
     sealing.seal_account_days(before=DAYS[3], acting=SYSTEM)
 
     assert sealing.forget_sealed_days(acting=SYSTEM) == 3
@@ -283,6 +289,7 @@ def test_forget_sealed_days__changes_no_balance():
 @pytest.mark.django_db(transaction=True)
 def test_proof__names_a_snapshot_that_lies():
     posted(("1110", "5", None), ("2240", None, "5"), effective_on=DAYS[0])
+    settled()
     sealing.seal_account_days(before=DAYS[1], acting=SYSTEM)
     AccountDay.objects.filter(account__code="1110").update(debit=6)
 
