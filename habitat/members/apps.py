@@ -27,6 +27,9 @@ class MembersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from habitat.faces import navigation
         from habitat.faces.admin import use_actors
+        from habitat.members.views.navigation import NAVIGATION
 
         use_actors(_actor_of_request)
+        navigation.register(NAVIGATION)
