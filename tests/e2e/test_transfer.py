@@ -1,4 +1,4 @@
-"""A member signs in, sends credits through preview and confirmation, and both sides see it; by mouse and by keyboard."""
+"""A member signs in and sends credits by preview and confirmation; both sides see it; by mouse and by keyboard."""
 
 import re
 from decimal import Decimal
