@@ -91,6 +91,11 @@ def member(member_id: int) -> Member:
     return Member.objects.select_for_update(of=("self",), no_key=True).get(pk=member_id)
 
 
+def members(member_ids: Collection[int]) -> list[Member]:
+    """Several members' rows, in the order of their numbers, before any balance."""
+    return list(Member.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=member_ids).order_by("pk"))
+
+
 def chain_head() -> None:
     """One sealer at a time: a transaction-level advisory lock, since the next block has no row to lock yet."""
     with connection.cursor() as cursor:

@@ -102,6 +102,8 @@ def reverse(
     period = open_period(on=datetime.now(tz=UTC).date())
     held = locks.cloud_transaction(original.pk)
     sides = [side for side in (held.from_member_id, held.to_member_id) if side is not None]
+    # Whoever becomes a debtor here is held, so that their next unstake finds the debt.
+    locks.members(sides)
     holdings = {member: row.holding for member, row in locks.balances(sides).items()}
     undoing = undo(
         held.as_movement(),

@@ -19,10 +19,12 @@ from treasury.locks import open_period
 
 
 def lock_owed(member_id: int) -> list[Receivable]:
-    """What the member owes, locked, oldest first; the period before it, for settling posts (house, lock order)."""
-    if not Receivable.objects.owed_by(member_id).exists():
-        return []
+    """What the member owes, locked, oldest first; the period before it, for settling posts (house, lock order).
+
+    The member's own row is held too: a reversal that makes them a debtor waits there, or was before us.
+    """
     open_period(on=datetime.now(tz=UTC).date())
+    locks.member(member_id)
     return locks.receivables_owed(member_id)
 
 

@@ -119,10 +119,8 @@ def unstake(*, position: StakingPosition, idempotency_key: str, acting: Actor) -
 def _check_cap(member: Member, quantity: Decimal) -> None:
     """At most the setting's percentage of what a member holds may be staked."""
     cap = Decimal(setting("staking.cap_percent"))
-    balance = CloudBalance.objects.filter(member=member).first()
-    if balance is None:
-        return
-    allowed = stakeable(liquid=balance.liquid, staked=balance.staked, cap_percent=cap)
+    held = locks.balances([member.pk])[member.pk].holding
+    allowed = stakeable(liquid=held.liquid, staked=held.staked, cap_percent=cap)
     if quantity > allowed and cap < 100:
         raise StakeAboveCap(cap=plain(cap), allowed=plain(allowed), needed=plain(quantity), field="amount")
 

@@ -13,7 +13,7 @@ from cloud_credits.policies.rate_cards import Card, Standing, in_force, standing
 # An adopted card's rates and date cannot change (a trigger refuses it), so its row may be remembered. A card is
 # adopted at least 24 hours before its date (domain §4), so a process that learns of it a minute late still prices
 # its first moment right: what is in force is derived from the remembered dates at every call.
-REMEMBERED_SECONDS: Final = 60.0
+REMEMBERED_NANOSECONDS: Final = 60 * 1_000_000_000
 
 
 class _Memory:
@@ -22,22 +22,23 @@ class _Memory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._cards: tuple[Card, ...] = ()
-        self._read_at = float("-inf")
+        self._read_at: int | None = None
 
     def cards(self) -> tuple[Card, ...]:
-        if time.monotonic() - self._read_at < REMEMBERED_SECONDS:
+        read_at = self._read_at
+        if read_at is not None and time.monotonic_ns() - read_at < REMEMBERED_NANOSECONDS:
             return self._cards
         return self.refresh()
 
     def refresh(self) -> tuple[Card, ...]:
         cards = tuple(card.as_card() for card in RateCard.objects.adopted().order_by("effective_date"))
         with self._lock:
-            self._cards, self._read_at = cards, time.monotonic()
+            self._cards, self._read_at = cards, time.monotonic_ns()
         return cards
 
     def forget(self) -> None:
         with self._lock:
-            self._read_at = float("-inf")
+            self._read_at = None
 
 
 _memory = _Memory()

@@ -1,8 +1,8 @@
-"""A person's own machine: embedded PostgreSQL, e-mail on the console, no second factor asked of staff."""
+"""A person's own machine: embedded PostgreSQL, e-mail as files, no second factor asked of staff."""
 
 from habitat.local.cluster import development_cluster
 from habitat.settings.base import *
-from habitat.settings.base import DATABASE_ROLE, env
+from habitat.settings.base import BASE_DIR, DATABASE_ROLE, LOGGING, env
 from habitat.settings.database import databases
 
 DEBUG = env.bool("DEBUG", default=True)
@@ -16,6 +16,9 @@ else:
     _cluster = development_cluster()
     DATABASES = databases(_cluster.url("app"), _cluster.url("owner"), DATABASE_ROLE)
 
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+# Each mail is a file to read; on the console they would bury the address and the logins.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = BASE_DIR / ".local" / "mail"
+LOGGING = {**LOGGING, "loggers": {"django-q": {"level": "WARNING"}}}
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)
 DEMO_ALLOWED = True

@@ -84,7 +84,7 @@ VERBS: dict[str, tuple[Callable[[World], object], list[str], int]] = {
     "reverse": (
         lambda w: reverse(original=w.gift, reason="x", idempotency_key=key(), acting=SYSTEM),
         [PERIOD, OWNER, BALANCE, WRITE],
-        9,
+        10,
     ),
     "ask for a mint": (lambda w: w.ask_mint("other"), [], 3),
 }

@@ -1,4 +1,4 @@
-"""This floor's place in the menu: the reader's own settings, last."""
+"""This floor's place in the menu."""
 
 from habitat.faces.navigation import NavItem
 
