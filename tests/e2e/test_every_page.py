@@ -110,7 +110,9 @@ def test_watching__sees_what_is_wrong(visit):
     assert width_needed(page) > NARROW
     assert page.watched.wrong == []
     page.evaluate("console.error('broken')")
-    page.evaluate("() => { const s = document.createElement('style'); s.textContent = 'p {}'; document.body.append(s) }")
+    page.evaluate(
+        "() => { const s = document.createElement('style'); s.textContent = 'p {}'; document.body.append(s) }"
+    )
     page.wait_for_timeout(200)
     assert len(page.watched.wrong) >= 2
     page.watched.wrong.clear()
