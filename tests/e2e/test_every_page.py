@@ -82,7 +82,6 @@ def test_pages_behind_forms__are_well(visit):
     page.locator("main form button[type=submit]").first.click()
     page.wait_for_url("**/2fa/totp/activate/")
     assert shut_out(page) + _narrow(page) == []
-    page.screenshot(path="/tmp/e2e_shots/totp-320.png", full_page=True)
 
 
 def test_dialog__shuts_nobody_out(visit):
