@@ -64,7 +64,7 @@ def _narrow(page) -> list[str]:
 
 
 def test_pages_behind_forms__are_well(visit):
-    """The preview of a transfer, a refused form, and the enrolment of a second factor: no address leads there by GET."""
+    """The preview of a transfer, a refused form, the enrolment of a second factor: no address leads there by GET."""
     house = furnish()
     page = visit(house.people["owner"])
     page.goto("/cloud/transfer/")
