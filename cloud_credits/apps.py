@@ -6,6 +6,7 @@ from django.apps import AppConfig
 class CloudCreditsConfig(AppConfig):
     name = "cloud_credits"
     label = "cloud_credits"
+    verbose_name = "Credits"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
