@@ -34,6 +34,7 @@ from habitat.members.policies.statuses import MAY_REDEEM
 from habitat.money import cloud_to_usd, plain
 from habitat.statements import rows_of
 
+LONGEST_SENTENCE: Final = 2_000
 LATE_USAGE: Final = "late_usage"
 LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
 
@@ -253,7 +254,7 @@ def _log_refusal(refusal: HabitatError, *, body: Mapping[str, Any], key_id: int)
         event_id=_shown(body.get("eventId", ""), 200),
         code=refusal.code,
         field=refusal.field or "",
-        sentence=refusal.sentence,
+        sentence=_shown(refusal.sentence, LONGEST_SENTENCE),
         details={name: _shown(value, 200) for name, value in refusal.details.items()},
         event={_shown(name, 60): _shown(value, 200) for name, value in list(body.items())[:20]},
     )

@@ -1,6 +1,6 @@
 """What the API's readers ask for in the address: whose data, at which moment, of which period."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 from django.http import Http404
 from rest_framework.request import Request
@@ -32,11 +32,12 @@ def moment_of(request: Request, name: str) -> datetime | None:
     try:
         # A plus sign in an address arrives as a blank.
         at = datetime.fromisoformat(given.strip().replace(" ", "+") if "T" in given else given)
+        if at.tzinfo is None:
+            raise TimeInvalid(given=given[:60], field=name)
+        # In UTC from here on: PostgreSQL knows fewer time zones than Python, and the first and last day have none.
+        return at.astimezone(UTC)
     except (ValueError, OverflowError):
         raise TimeInvalid(given=given[:60], field=name) from None
-    if at.tzinfo is None:
-        raise TimeInvalid(given=given[:60], field=name)
-    return at
 
 
 def day_of(request: Request, name: str) -> date:
@@ -64,4 +65,4 @@ def period_of(request: Request, name: str = "period") -> Month:
 
 def end_of(day: date) -> datetime:
     """The last moment of a UTC day that a card can be asked for."""
-    return datetime.combine(day + timedelta(days=1), time(), tzinfo=UTC) - timedelta(microseconds=1)
+    return datetime.combine(day, time.max, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -174,7 +174,7 @@ def _condition(member_id: int, chosen: ActivityFilter) -> Q:
     if chosen.first_day:
         condition &= Q(booked_at__gte=day_start(chosen.first_day))
     if chosen.last_day:
-        condition &= Q(booked_at__lt=day_start(chosen.last_day + timedelta(days=1)))
+        condition &= Q(booked_at__lte=datetime.combine(chosen.last_day, time.max, tzinfo=UTC))
     if chosen.text:
         condition &= (
             Q(description__icontains=chosen.text)

@@ -10,10 +10,18 @@ from django.shortcuts import render
 from habitat.faces.problems import PROBLEM_MEDIA_TYPE
 
 SENTENCES = {
+    400: ("bad_request", "This address or form holds characters that no text has. Nothing was changed."),
     403: ("not_allowed", "You may not do this."),
     404: ("not_found", "There is nothing here, or it is not yours to see."),
     500: ("server_error", "Something broke on our side. Nothing was half done: ask again with the same key."),
 }
+
+
+def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    """A request no view can read; answered before it is known who asks."""
+    if _is_api(request):
+        return _problem(400)
+    return HttpResponse(SENTENCES[400][1], status=400, content_type="text/plain; charset=utf-8")
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -49,9 +49,9 @@ def moment(text: str | None) -> datetime | None:
     """A cursor's moment from the URL; None where nothing or nonsense stands."""
     try:
         at = datetime.fromisoformat(text) if text else None
-    except ValueError:
+        return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return at if at is not None and at.tzinfo is not None else None
 
 
 def query(params: Mapping[str, str | None], **changes: str | None) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -25,7 +26,9 @@ Row = TypeVar("Row")
 # A spreadsheet keeps a number as a double: fifteen digits are safe, more would be changed silently.
 SPREADSHEET_DIGITS: Final = 15
 # A cell that starts so is run as a formula by spreadsheets that open a CSV.
-FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What XML cannot carry: one such character in a memo would make a whole workbook impossible, for ever.
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 XLSX_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -201,7 +204,7 @@ def _xlsx_cell(sheet: Any, value: Any) -> WriteOnlyCell:
         return WriteOnlyCell(sheet, value=_utc_text(value))
     if value is None or isinstance(value, int | date):
         return WriteOnlyCell(sheet, value=value)
-    cell = WriteOnlyCell(sheet, value=str(value))
+    cell = WriteOnlyCell(sheet, value=_UNPRINTABLE.sub("\ufffd", str(value)))
     cell.data_type = "s"
     return cell
 

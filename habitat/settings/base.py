@@ -60,6 +60,7 @@ MIDDLEWARE = [
     # Outside of all that a request costs the house, sign-in included; it asks who it was when the answer is made.
     "habitat.site.views.self_metering.SelfMeteringMiddleware",
     "habitat.faces.csp.FaceCSPMiddleware",
+    "habitat.faces.addresses.ZeroCharacterMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -197,6 +198,8 @@ SESSION_COOKIE_HTTPONLY = True
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 # A cell that begins like a formula would run in the reader's spreadsheet.
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+# A character that XML cannot carry would make the whole workbook impossible, for ever.
+IMPORT_EXPORT_ESCAPE_ILLEGAL_CHARS_ON_EXPORT = True
 
 LOGGING = {
     "version": 1,
