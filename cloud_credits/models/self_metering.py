@@ -70,8 +70,8 @@ class SelfMeterFlush(models.Model):
 
 class SelfMeterChargeQuerySet(models.QuerySet["SelfMeterCharge"]):
     def visible_to(self, user: "User | AnonymousUser") -> "SelfMeterChargeQuerySet":
-        """As usage: a member's own, or all for who may view usage."""
-        if user.has_perm("cloud_credits.view_resourceusage"):
+        """A member's own; all of them for who may view charges."""
+        if user.has_perm("cloud_credits.view_selfmetercharge"):
             return self
         if not user.is_authenticated:
             return self.none()
