@@ -87,7 +87,7 @@ def cents(amount: Decimal) -> Decimal:
     return rounded(amount, CENT_PLACES)
 
 
-def parse_decimal(value: Decimal | int | str, *, places: int, largest: Decimal, field: str | None = None) -> Decimal:
+def parse_decimal(value: object, *, places: int, largest: Decimal, field: str | None = None) -> Decimal:
     """The exact Decimal of `value`, with at most `places` decimals and at most `largest` in size.
 
     Raises NotANumber (NaN, infinity, exponents, stray characters), TooManyDecimals (never rounds: domain §1),
@@ -123,7 +123,7 @@ def plain(number: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _exact(value: Decimal | int | str, field: str | None) -> Decimal:
+def _exact(value: object, field: str | None) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, Decimal | int | str):
         raise NotANumber(given=_shown(value), field=field)
     if isinstance(value, str) and not _PLAIN_NUMBER.fullmatch(value.strip()):

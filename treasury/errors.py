@@ -76,12 +76,6 @@ class AlreadyReversed(HabitatError):
     template = "Entry {entry} was already reversed, by entry {reversal}."
 
 
-class UnknownEntry(HabitatError):
-    code = "unknown_entry"
-    status = 404
-    template = "There is no entry {entry}."
-
-
 class PeriodOverlaps(HabitatError):
     code = "period_overlaps"
     status = 409

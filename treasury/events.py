@@ -12,7 +12,7 @@ class PeriodOpened:
     """A new period exists. Dates are ISO days, `end` is the first day after it."""
 
     name: ClassVar[str] = "period.opened"
-    periodId: str
+    period_id: str
     period: str
     start: str
     end: str
@@ -24,7 +24,7 @@ class PeriodClosing:
     """From now on only the close and approved adjustments post into it."""
 
     name: ClassVar[str] = "period.closing"
-    periodId: str
+    period_id: str
     period: str
     start: str
     end: str
@@ -37,7 +37,7 @@ class PeriodCloseCalledOff:
     """The close was given up; the period takes entries again."""
 
     name: ClassVar[str] = "period.close_called_off"
-    periodId: str
+    period_id: str
     period: str
     start: str
     end: str
@@ -50,7 +50,7 @@ class PeriodClosed:
     """Nothing is dated in it any more."""
 
     name: ClassVar[str] = "period.closed"
-    periodId: str
+    period_id: str
     period: str
     start: str
     end: str
@@ -63,7 +63,7 @@ class PeriodLocked:
     """It never opens again."""
 
     name: ClassVar[str] = "period.locked"
-    periodId: str
+    period_id: str
     period: str
     start: str
     end: str
@@ -76,7 +76,7 @@ class PeriodReopened:
     """It takes entries again; its closing entries were reversed in it."""
 
     name: ClassVar[str] = "period.reopened"
-    periodId: str
+    period_id: str
     period: str
     start: str
     end: str

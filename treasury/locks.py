@@ -50,11 +50,6 @@ def period_of(*, on: date, states: frozenset[PeriodState]) -> Period:
     raise NoPeriod(on=on.isoformat(), field="effective_on")
 
 
-def period_to_change(*, period_id: int) -> Period:
-    """The period FOR UPDATE: waits for every post into it, and makes later ones wait."""
-    return Period.objects.select_for_update(of=("self",)).get(pk=period_id)
-
-
 def all_periods() -> QuerySet[Period]:
     """Every period FOR UPDATE, in order: for the verbs that compare a period with its neighbours."""
     return Period.objects.select_for_update(of=("self",)).order_by("start")

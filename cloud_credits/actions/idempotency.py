@@ -10,8 +10,6 @@ from habitat.errors import IdempotencyConflict, IdempotencyKeyRequired
 from habitat.statements import rows_of
 
 LONGEST_KEY = 200
-# Our own keys (payment intents, allocation ids) live in namespaces that no caller's label can spell.
-HOUSE_NAMESPACE = "house"
 
 T = TypeVar("T")
 

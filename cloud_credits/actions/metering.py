@@ -27,9 +27,10 @@ from cloud_credits.policies.rate_cards import Card
 from cloud_credits.reports.rate_cards import card_at
 from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
-from habitat.errors import HabitatError, NotAllowed, ReasonRequired
+from habitat.errors import HabitatError
 from habitat.events.actions.outbox import emit
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 from habitat.members.policies.statuses import MAY_REDEEM
 from habitat.money import cloud_to_usd, plain
 from habitat.statements import rows_of
@@ -102,10 +103,7 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
 @transaction.atomic
 def request_late_usage(*, event: MeteringEvent, key_id: int, reason: str, acting: Actor) -> Approval:
     """Asks a second person to let in usage older than 35 days (domain §4). Raises NotAllowed, ReasonRequired."""
-    if not acting.may(LATE_USAGE_PERMISSION):
-        raise NotAllowed(permission=LATE_USAGE_PERMISSION)
-    if not reason.strip():
-        raise ReasonRequired(field="reason")
+    require(acting, LATE_USAGE_PERMISSION)
     return approvals.request(
         kind=LATE_USAGE,
         subject=f"{event.service_name} {event.event_id}",

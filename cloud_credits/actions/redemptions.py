@@ -10,10 +10,10 @@ from cloud_credits.actions.movements import Applied, liquid_after
 from cloud_credits.events import CloudRedeemed
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
-from habitat.errors import NotAllowed
 from habitat.events.actions.outbox import emit
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require_own
 from habitat.members.policies.statuses import MAY_REDEEM
 from habitat.money import Money, cloud_to_usd, plain, require_cloud
 
@@ -27,8 +27,7 @@ def redeem(
     Raises NotAllowed, MemberNotActive (suspended), NoCloudIdentity, InsufficientBalance, IdempotencyConflict.
     """
     quantity = require_cloud(amount)
-    if not acting.is_member(member.pk) and not acting.may("cloud_credits.redeem_credits"):
-        raise NotAllowed(permission="cloud_credits.redeem_credits")
+    require_own(acting, member.pk, "cloud_credits.redeem_credits")
     claim = idempotency.claim(
         namespace=acting.label,
         operation="redeem",

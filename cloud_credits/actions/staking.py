@@ -13,12 +13,13 @@ from cloud_credits.errors import NotAnInvestor, StakeAboveCap, StillLocked
 from cloud_credits.events import CloudStaked, CloudUnstaked
 from cloud_credits.models import CloudTransaction, StakingPosition
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
+from cloud_credits.policies.settings import STAKING_CAP
 from cloud_credits.policies.staking import share_percent, stakeable, unlocks_at
 from habitat.controls.reports.settings import value as setting
-from habitat.errors import NotAllowed
 from habitat.events.actions.outbox import emit
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require_own
 from habitat.members.policies.statuses import MAY_TRADE, MAY_UNSTAKE
 from habitat.money import Money, plain, require_cloud
 
@@ -34,8 +35,7 @@ def stake(
     """
     quantity = require_cloud(amount)
     share = share_percent(days)
-    if not acting.is_member(member.pk) and not acting.may("cloud_credits.stake_for_members"):
-        raise NotAllowed(permission="cloud_credits.stake_for_members")
+    require_own(acting, member.pk, "cloud_credits.stake_for_members")
     claim = idempotency.claim(
         namespace=acting.label,
         operation="stake",
@@ -81,8 +81,7 @@ def unstake(*, position: StakingPosition, idempotency_key: str, acting: Actor) -
 
     Raises NotAllowed, StillLocked, PositionNotActive, MemberNotActive, IdempotencyConflict.
     """
-    if not acting.is_member(position.member_id) and not acting.may("cloud_credits.stake_for_members"):
-        raise NotAllowed(permission="cloud_credits.stake_for_members")
+    require_own(acting, position.member_id, "cloud_credits.stake_for_members")
     claim = idempotency.claim(
         namespace=acting.label, operation="unstake", key=idempotency_key, content={"position": position.pk}
     )
@@ -118,7 +117,7 @@ def unstake(*, position: StakingPosition, idempotency_key: str, acting: Actor) -
 
 def _check_cap(member: Member, quantity: Decimal) -> None:
     """At most the setting's percentage of what a member holds may be staked."""
-    cap = Decimal(setting("staking.cap_percent"))
+    cap = Decimal(setting(STAKING_CAP))
     held = locks.balances([member.pk])[member.pk].holding
     allowed = stakeable(liquid=held.liquid, staked=held.staked, cap_percent=cap)
     if quantity > allowed and cap < 100:

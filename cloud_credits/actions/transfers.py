@@ -5,18 +5,16 @@ from django.db import transaction
 from cloud_credits.actions import idempotency, movements
 from cloud_credits.actions.idempotency import Outcome
 from cloud_credits.actions.movements import Applied, liquid_after
-from cloud_credits.errors import SelfTransfer, TechneMakesNoTransfers, TechneTakesNoTransfers
 from cloud_credits.events import CloudTransferred
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
-from habitat.errors import NotAllowed
+from cloud_credits.policies.transfers import LONGEST_MEMO, check_sides
 from habitat.events.actions.outbox import emit
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
-from habitat.members.policies.statuses import MAY_TRADE, SystemAccount
+from habitat.members.policies.permissions import require_own
+from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import Money, plain, require_cloud
-
-MEMO_LENGTH = 2000
 
 
 @transaction.atomic
@@ -29,15 +27,9 @@ def transfer(
     NoCloudIdentity, InsufficientBalance, IdempotencyConflict and the money errors.
     """
     quantity = require_cloud(amount)
-    if not acting.is_member(sender.pk) and not acting.may("cloud_credits.transfer_for_members"):
-        raise NotAllowed(permission="cloud_credits.transfer_for_members")
-    if sender.pk == recipient.pk:
-        raise SelfTransfer(field="recipient")
-    if recipient.system_code == SystemAccount.TECHNE:
-        raise TechneTakesNoTransfers(field="recipient")
-    if sender.system_code == SystemAccount.TECHNE:
-        raise TechneMakesNoTransfers(field="sender")
-    memo = memo.strip()[:MEMO_LENGTH]
+    require_own(acting, sender.pk, "cloud_credits.transfer_for_members")
+    check_sides(sender=sender, recipient=recipient)
+    memo = memo.strip()[:LONGEST_MEMO]
     claim = idempotency.claim(
         namespace=acting.label,
         operation="transfer",

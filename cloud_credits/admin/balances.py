@@ -1,10 +1,10 @@
-"""Balances in the back office: who holds what, and the verbs that mint, burn, grant and correct."""
+"""Balances in the back office: who holds what, and the verbs that mint, redeem, burn, grant and correct."""
 
 from typing import ClassVar
 
 from django.contrib import admin
 
-from cloud_credits.actions import burns, corrections, grants, mints
+from cloud_credits.actions import burns, corrections, grants, mints, redemptions
 from cloud_credits.admin.forms import AmountForm, CorrectionForm, GrantForm
 from cloud_credits.models import CloudBalance
 from habitat.faces.admin import Done, ExportMixin, HouseAdmin, Verb
@@ -16,6 +16,11 @@ from habitat.money import Money, plain
 def _mint(balance: CloudBalance, *, acting: Actor, key: str, amount: Money, reason: str) -> Done:
     mints.request_manual_mint(member=balance.member, amount=amount, reason=reason, idempotency_key=key, acting=acting)
     return Done(message=f"Asked: {plain(amount.amount)} CLOUD. Another person must approve it under Approvals.")
+
+
+def _redeem(balance: CloudBalance, *, acting: Actor, key: str, amount: Money, reason: str) -> Done:
+    redemptions.redeem(member=balance.member, amount=amount, description=reason, idempotency_key=key, acting=acting)
+    return Done(message=f"{plain(amount.amount)} CLOUD of {balance.member} are redeemed.")
 
 
 def _burn(balance: CloudBalance, *, acting: Actor, key: str, amount: Money, reason: str) -> Done:
@@ -66,6 +71,14 @@ class CloudBalanceAdmin(ExportMixin, HouseAdmin):
             _mint,
             form=AmountForm,
             warning="Nothing is minted until another person approves. Minting by hand costs the cooperative: 5930.",
+        ),
+        Verb(
+            "redeem",
+            "Redeem",
+            "cloud_credits.redeem_credits",
+            _redeem,
+            form=AmountForm,
+            warning="For usage that no service metered: the credits are spent and count as revenue, 4420.",
         ),
         Verb(
             "burn",

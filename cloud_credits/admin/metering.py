@@ -1,9 +1,33 @@
-"""Usage, what was refused of it, and rate cards, in the back office."""
+"""Usage, what was refused of it, files and charges it came by, and rate cards, in the back office."""
+
+from typing import ClassVar
 
 from django.contrib import admin
+from django.http import HttpRequest
 
-from cloud_credits.models import MeteringRefusal, RateCard, ResourceUsage
-from habitat.faces.admin import ExportMixin, HouseAdmin
+from cloud_credits.actions import metering
+from cloud_credits.errors import EventTooLate
+from cloud_credits.models import (
+    MeteringRefusal,
+    RateCard,
+    RateCardHistory,
+    ResourceUsage,
+    SelfMeterCharge,
+    UsageImport,
+)
+from cloud_credits.policies.metering import parse
+from habitat.faces.admin import Done, ExportMixin, HouseAdmin, Verb
+from habitat.members.policies.actors import Actor
+from habitat.members.reports import history
+
+
+def _ask_late(refusal: MeteringRefusal, *, acting: Actor, key: str, reason: str) -> Done:
+    metering.request_late_usage(event=parse(refusal.event), key_id=refusal.service_key_id, reason=reason, acting=acting)
+    return Done(message="Asked. Another person must agree under Approvals.")
+
+
+def _came_late(refusal: MeteringRefusal) -> bool:
+    return bool(refusal.code == EventTooLate.code)
 
 
 @admin.register(ResourceUsage)
@@ -58,6 +82,66 @@ class MeteringRefusalAdmin(ExportMixin, HouseAdmin):
     fields = ("id", "service_key", "event_id", "code", "field", "sentence", "details", "event", "refused_at")
     readonly_fields = fields
     export_fields = ("id", "service_key__name", "event_id", "code", "field", "sentence", "refused_at")
+    verbs: ClassVar = (
+        Verb(
+            "ask-late",
+            "Ask to let it in",
+            metering.LATE_USAGE_PERMISSION,
+            _ask_late,
+            available=_came_late,
+            warning="Once another person agrees it is priced by the card of its own day, and charged.",
+        ),
+    )
+
+
+@admin.register(SelfMeterCharge)
+class SelfMeterChargeAdmin(ExportMixin, HouseAdmin):
+    list_display = ("id", "member", "primitive", "window_start", "quantity", "state", "attempts", "refusal_code")
+    list_filter = ("state", "primitive", "refusal_code")
+    search_fields = ("=id", "member__display_name")
+    list_select_related = ("member",)
+    ordering = ("-id",)
+    fields = (
+        "id",
+        "member",
+        "primitive",
+        "window_start",
+        "window_end",
+        "quantity",
+        "state",
+        "attempts",
+        "due_at",
+        "attempted_at",
+        "refusal_code",
+        "refusal",
+        "meter_id",
+        "cost",
+        "charged_at",
+    )
+    readonly_fields = fields
+    export_fields = ("id", "member__id", "primitive", "window_start", "window_end", "quantity", "state", "cost")
+
+
+@admin.register(UsageImport)
+class UsageImportAdmin(ExportMixin, HouseAdmin):
+    list_display = ("name", "service_key", "rows", "accepted", "duplicates", "refused", "touched_at")
+    search_fields = ("name", "service_key__name")
+    list_select_related = ("service_key",)
+    ordering = ("-id",)
+    fields = (
+        "name",
+        "service_key",
+        "offset",
+        "rows",
+        "accepted",
+        "duplicates",
+        "refused",
+        "blanks",
+        "started_at",
+        "touched_at",
+    )
+    readonly_fields = fields
+    export_fields = ("id", "name", "service_key__name", "rows", "accepted", "duplicates", "refused", "touched_at")
 
 
 @admin.register(RateCard)
@@ -66,3 +150,6 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
     list_filter = ("state", "is_emergency")
     ordering = ("-version",)
     export_fields = ("version", "state", "effective_date", "compute_rate", "transfer_rate", "ltm_rate", "stm_rate")
+
+    def history_rows(self, request: HttpRequest, obj: RateCard) -> list[history.HistoryRow]:
+        return history.versions(RateCardHistory.objects.filter(pgh_obj=obj))

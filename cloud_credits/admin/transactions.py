@@ -1,11 +1,11 @@
-"""The credit ledger in the back office: read, exported, and undone only by a reversal."""
+"""The credit ledger and its keys in the back office: read, exported, and undone only by a reversal."""
 
 from typing import ClassVar
 
 from django.contrib import admin
 
 from cloud_credits.actions import corrections
-from cloud_credits.models import CloudTransaction
+from cloud_credits.models import CloudTransaction, IdempotencyKey
 from cloud_credits.policies.movements import TransactionState
 from cloud_credits.policies.reversals import check_reversible
 from habitat.errors import HabitatError
@@ -86,3 +86,15 @@ class CloudTransactionAdmin(ExportMixin, HouseAdmin):
             ),
         ),
     )
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(ExportMixin, HouseAdmin):
+    list_display = ("namespace", "operation", "key", "transaction", "created_at")
+    list_filter = ("operation",)
+    search_fields = ("=key", "=transaction__id")
+    list_select_related = ("transaction",)
+    ordering = ("-id",)
+    fields = ("namespace", "operation", "key", "digest", "transaction", "created_at")
+    readonly_fields = fields
+    export_fields = ("namespace", "operation", "key", "transaction__id", "created_at")

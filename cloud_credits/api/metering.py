@@ -10,11 +10,12 @@ from rest_framework.views import APIView
 from cloud_credits.actions import metering
 from cloud_credits.api.serializers import MeteringRequest, MeteringResponse
 from habitat.controls.api.permissions import has_scope
+from habitat.controls.policies.scopes import Scope
 from habitat.controls.reports.service_keys import actor_of
 
 
 class MeteringRecordView(APIView):
-    permission_classes = [has_scope("metering:write")]
+    permission_classes = [has_scope(Scope.METERING_WRITE)]
 
     @extend_schema(
         operation_id="metering_record",

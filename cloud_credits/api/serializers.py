@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.primitives import measure_of
+from cloud_credits.policies.transfers import LONGEST_MEMO
 from cloud_credits.reports.usage import UsageRow
 from habitat.faces.serializers import ExactField, IdField, MomentField
 from habitat.money import cloud_to_usd
@@ -77,7 +78,7 @@ class TransactionSerializer(serializers.Serializer[CloudTransaction]):
 class TransferRequest(serializers.Serializer[Any]):
     recipient = serializers.CharField(max_length=100, help_text="A cloud name or a member number")
     amount = ExactField(help_text="CLOUD, at most eight decimals, as a string")
-    memo = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
+    memo = serializers.CharField(max_length=LONGEST_MEMO, required=False, default="", allow_blank=True)
 
 
 class TransferResponse(TransactionSerializer):

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django_fsm import FSMField, transition
 
+from cloud_credits.policies.primitives import Primitive
 from cloud_credits.policies.self_metering import STEP
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class SelfMeterRemainder(models.Model):
             models.UniqueConstraint(name="self_remainder_once", fields=["member", "primitive"]),
             models.CheckConstraint(
                 name="self_remainder_below_step",
-                condition=Q(primitive="compute", amount__gte=0, amount__lt=STEP["compute"])  # type: ignore[index]
-                | Q(primitive="transfer", amount__gte=0, amount__lt=STEP["transfer"]),  # type: ignore[index]
+                condition=Q(primitive="compute", amount__gte=0, amount__lt=STEP[Primitive.COMPUTE])
+                | Q(primitive="transfer", amount__gte=0, amount__lt=STEP[Primitive.TRANSFER]),
             ),
         ]
 
@@ -69,8 +70,8 @@ class SelfMeterFlush(models.Model):
 
 class SelfMeterChargeQuerySet(models.QuerySet["SelfMeterCharge"]):
     def visible_to(self, user: "User | AnonymousUser") -> "SelfMeterChargeQuerySet":
-        """As usage: a member's own, or all for who may view usage."""
-        if user.has_perm("cloud_credits.view_resourceusage"):
+        """A member's own; all of them for who may view charges."""
+        if user.has_perm("cloud_credits.view_selfmetercharge"):
             return self
         if not user.is_authenticated:
             return self.none()

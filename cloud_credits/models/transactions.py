@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django_fsm import FSMField, transition
 
 from cloud_credits.models.balances import CREDIT
-from cloud_credits.policies.movements import Movement, Purpose, TransactionState, TransactionType
+from cloud_credits.policies.movements import BOOKED, Movement, Purpose, TransactionState, TransactionType
 from habitat.members.models import Member
 from habitat.money import CLOUD, Money, cloud_to_usd
 from treasury.models import JournalEntry
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from habitat.members.models import User
+
+
+_BOOKED = sorted(state.value for state in BOOKED)
 
 
 class CloudTransactionQuerySet(models.QuerySet["CloudTransaction"]):
@@ -33,7 +36,7 @@ class CloudTransactionQuerySet(models.QuerySet["CloudTransaction"]):
 
     def booked(self) -> "CloudTransactionQuerySet":
         """Those that moved balances: completed, and completed then reversed."""
-        return self.filter(state__in=[TransactionState.COMPLETED.value, TransactionState.REVERSED.value])
+        return self.filter(state__in=_BOOKED)
 
 
 def _participants() -> Q:
@@ -62,7 +65,7 @@ def _booked_whole() -> Q:
         has_side = Q(**{f"{side}_member__isnull": False})
         booked &= (has_side & filled) | (~has_side & blank)
         empty &= blank
-    is_booked = Q(state__in=[TransactionState.COMPLETED.value, TransactionState.REVERSED.value])
+    is_booked = Q(state__in=_BOOKED)
     return (is_booked & booked) | (~is_booked & empty & Q(journal_entry__isnull=True))
 
 

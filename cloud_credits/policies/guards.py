@@ -2,12 +2,7 @@
 
 from typing import Final
 
-from habitat.controls.policies.guards import Guard
-
-
-def _withheld(table: str, what: str, *privileges: str) -> tuple[Guard, ...]:
-    return tuple(Guard(table, privilege, "no_privilege", f"the application {what}") for privilege in privileges)
-
+from habitat.controls.policies.guards import Guard, withheld
 
 LEDGER_GUARDS: Final = (
     Guard("cloud_credits_cloudtransaction", "transaction_born", "trigger", "a row born late, or without its balances"),
@@ -31,15 +26,6 @@ LEDGER_GUARDS: Final = (
     ),
     Guard("cloud_credits_cloudtransaction", "transaction_one_sided_posts", "constraint", "credits the books miss"),
     Guard("cloud_credits_cloudtransaction", "transaction_lock_same_after", "constraint", "a lock read in two ways"),
-    Guard(
-        "cloud_credits_cloudtransaction", "transaction_one_sided_posts", "constraint", "credits made without an entry"
-    ),
-    Guard(
-        "cloud_credits_cloudtransaction",
-        "transaction_lock_same_after",
-        "constraint",
-        "a stake that leaves two balances",
-    ),
     Guard("cloud_credits_cloudtransaction", "transaction_reversed_once", "constraint", "one row reversed twice"),
     Guard("cloud_credits_cloudtransaction", "transaction_from_booked", "constraint", "two rows at one moment"),
     Guard("cloud_credits_cloudtransaction", "transaction_to_booked", "constraint", "two rows at one moment"),
@@ -50,7 +36,7 @@ LEDGER_GUARDS: Final = (
         "columns",
         "the application rewriting what moved",
     ),
-    *_withheld("cloud_credits_cloudtransaction", "rewriting the ledger", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("cloud_credits_cloudtransaction", "the application rewriting the ledger", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_cloudbalance", "balance_born", "trigger", "a balance born with credits"),
     Guard("cloud_credits_cloudbalance", "balance_moves", "trigger", "a balance that moves without its transaction"),
     Guard("cloud_credits_cloudbalance", "balance_kept", "trigger", "a balance deleted"),
@@ -64,25 +50,22 @@ LEDGER_GUARDS: Final = (
         "columns",
         "the application giving a balance to somebody else",
     ),
-    *_withheld("cloud_credits_cloudbalance", "rewriting balances", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("cloud_credits_cloudbalance", "the application rewriting balances", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_idempotencykey", "idempotency_key_kept", "trigger", "a key freed for a second effect"),
     Guard("cloud_credits_idempotencykey", "idempotency_key_kept_whole", "trigger", "all keys freed"),
     Guard("cloud_credits_idempotencykey", "idempotency_key_once", "constraint", "one key with two effects"),
-    *_withheld("cloud_credits_idempotencykey", "freeing keys", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("cloud_credits_idempotencykey", "the application freeing keys", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_chainblock", "block_kept", "trigger", "a sealed block rewritten or deleted"),
     Guard("cloud_credits_chainblock", "block_kept_whole", "trigger", "the chain emptied"),
     Guard("cloud_credits_chainblock", "block_follows_one", "constraint", "two blocks after one"),
     Guard("cloud_credits_chainblock", "block_range_forward", "constraint", "a block that reaches back"),
-    *_withheld("cloud_credits_chainblock", "rewriting the chain", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("cloud_credits_chainblock", "the application rewriting the chain", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_stakingposition", "position_states", "trigger", "a stake born released, or with new terms"),
     Guard("cloud_credits_stakingposition", "position_kept", "trigger", "a stake deleted"),
     Guard("cloud_credits_stakingposition", "position_kept_whole", "trigger", "stakes emptied"),
     Guard("cloud_credits_stakingposition", "position_share_on_curve", "constraint", "a share off the curve"),
     Guard("cloud_credits_stakingposition", "position_days_in_range", "constraint", "a lock outside 30 to 365 days"),
     Guard("cloud_credits_stakingposition", "position_unlock_after_its_days", "constraint", "a lock of other days"),
-    Guard(
-        "cloud_credits_stakingposition", "position_unlock_after_its_days", "constraint", "a lock shorter than agreed"
-    ),
     Guard("cloud_credits_stakingposition", "position_release_whole", "constraint", "a release without a transaction"),
     Guard("cloud_credits_stakingposition", "position_unstaked_at_maturity", "constraint", "a stake released early"),
     Guard(
@@ -91,13 +74,13 @@ LEDGER_GUARDS: Final = (
         "columns",
         "the application changing a stake's terms",
     ),
-    *_withheld("cloud_credits_stakingposition", "rewriting stakes", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("cloud_credits_stakingposition", "the application rewriting stakes", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_receivable", "receivable_moves", "trigger", "a debt that shrinks, grows or changes hands"),
     Guard("cloud_credits_receivable", "receivable_kept", "trigger", "a debt deleted"),
     Guard("cloud_credits_receivable", "receivable_kept_whole", "trigger", "debts emptied"),
     Guard("cloud_credits_receivable", "receivable_settled_within", "constraint", "a debt settled beyond its amount"),
     Guard("cloud_credits_receivable", "UPDATE (settled)", "columns", "the application changing who owes what"),
-    *_withheld("cloud_credits_receivable", "rewriting debts", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("cloud_credits_receivable", "the application rewriting debts", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_ensregistration", "registration_moves", "trigger", "a name that changes hands"),
     Guard("cloud_credits_ensregistration", "registration_kept", "trigger", "a revoked name issued again"),
     Guard("cloud_credits_ensregistration", "registration_kept_whole", "trigger", "names emptied"),
@@ -110,7 +93,7 @@ LEDGER_GUARDS: Final = (
         "columns",
         "the application giving a name to somebody else",
     ),
-    *_withheld("cloud_credits_ensregistration", "rewriting names", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("cloud_credits_ensregistration", "the application rewriting names", "UPDATE", "DELETE", "TRUNCATE"),
 )
 
 METERING_GUARDS: Final = (

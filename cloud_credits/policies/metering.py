@@ -121,7 +121,7 @@ def parse(raw: Mapping[str, Any]) -> MeteringEvent:
 def parse_quantity(given: object) -> Decimal:
     """A positive quantity of at most six decimals. Raises NotANumber, TooManyDecimals, AmountTooLarge,
     QuantityNotPositive, all on `quantity`."""
-    number = parse_decimal(given, places=QUANTITY_PLACES, largest=LARGEST_QUANTITY, field="quantity")  # type: ignore[arg-type]
+    number = parse_decimal(given, places=QUANTITY_PLACES, largest=LARGEST_QUANTITY, field="quantity")
     if number <= 0:
         raise QuantityNotPositive(given=plain(number), field="quantity")
     return number

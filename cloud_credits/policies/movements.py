@@ -30,7 +30,6 @@ class TransactionState(StrEnum):
     REVERSED = "reversed"
 
 
-FIRST_STATES: Final = frozenset({TransactionState.PENDING, TransactionState.COMPLETED})
 EDGES: Final[dict[TransactionState, frozenset[TransactionState]]] = {
     TransactionState.PENDING: frozenset({TransactionState.PROCESSING, TransactionState.FAILED}),
     TransactionState.PROCESSING: frozenset({TransactionState.COMPLETED, TransactionState.FAILED}),

@@ -105,10 +105,3 @@ def standing(card: Card, cards: Iterable[Card], at: datetime) -> Standing:
 def below_floor(rates: dict[Primitive, Decimal]) -> list[Primitive]:
     """The primitives whose rate is under its floor."""
     return [primitive for primitive, rate in rates.items() if rate < MEASURES[primitive].floor]
-
-
-def edges_text() -> str:
-    """The edges as the database's state guard takes them: `draft>proposed,proposed>voting,…`."""
-    return ",".join(
-        f"{source}>{target}" for source in CardState for target in sorted(EDGES[source], key=list(CardState).index)
-    )

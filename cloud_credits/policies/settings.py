@@ -1,5 +1,6 @@
 """What people may change of this floor while the house runs."""
 
+from decimal import Decimal
 from typing import Final
 
 from habitat.controls.policies.settings import SettingDefinition, SettingKind
@@ -7,6 +8,7 @@ from habitat.controls.policies.settings import SettingDefinition, SettingKind
 WINDOW_SECONDS: Final = "metering.window_seconds"
 CHARGE_API: Final = "metering.charge_api"
 CHARGE_PAGES: Final = "metering.charge_pages"
+STAKING_CAP: Final = "staking.cap_percent"
 
 SETTINGS: Final = (
     SettingDefinition(
@@ -37,9 +39,9 @@ SETTINGS: Final = (
         help="Whether pages opened by a signed-in member are metered and charged. Sign-in, help and health never are.",
     ),
     SettingDefinition(
-        key="staking.cap_percent",
-        kind="decimal",
-        default="100",
+        key=STAKING_CAP,
+        kind=SettingKind.DECIMAL,
+        default=Decimal(100),
         title="Most of a member's credits that may be staked",
         help="A member may stake at most this part of what they hold. 100 means no cap.",
         minimum=0,

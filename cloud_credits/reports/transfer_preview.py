@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from cloud_credits.errors import NoCloudIdentity, SelfTransfer, TechneTakesNoTransfers
+from cloud_credits.errors import NoCloudIdentity
 from cloud_credits.models import CloudBalance
 from cloud_credits.policies.movements import Holding, Movement, Purpose, TransactionType, check_statuses, settle
+from cloud_credits.policies.transfers import check_sides
 from habitat.members.models import Member
-from habitat.members.policies.statuses import MAY_TRADE, SystemAccount
+from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import Money, cloud_to_usd, require_cloud
 
 
@@ -26,10 +27,7 @@ class TransferPreview:
 def preview(*, sender: Member, recipient: Member, amount: Money) -> TransferPreview:
     """Raises what `actions.transfers.transfer` would raise at this moment; a later change may still refuse it."""
     quantity = require_cloud(amount)
-    if sender.pk == recipient.pk:
-        raise SelfTransfer(field="recipient")
-    if recipient.system_code == SystemAccount.TECHNE:
-        raise TechneTakesNoTransfers(field="recipient")
+    check_sides(sender=sender, recipient=recipient)
     movement = Movement(
         type=TransactionType.TRANSFER,
         amount=quantity,

@@ -7,7 +7,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from cloud_credits.actions.transfers import MEMO_LENGTH, transfer
+from cloud_credits.actions.transfers import transfer
+from cloud_credits.policies.transfers import LONGEST_MEMO
 from cloud_credits.reports import recipients, transfer_preview
 from cloud_credits.reports.balances import balance_of
 from cloud_credits.reports.transfer_preview import TransferPreview
@@ -34,7 +35,7 @@ class TransferForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     memo = forms.CharField(
-        label="What it is for", max_length=MEMO_LENGTH, required=False, help_text="The recipient reads this."
+        label="What it is for", max_length=LONGEST_MEMO, required=False, help_text="The recipient reads this."
     )
 
     def refuse(self, refusal: HabitatError) -> None:

@@ -13,7 +13,7 @@ class AlertRaised:
 
     name: ClassVar[str] = "alert.raised"
 
-    alertId: str
+    alert_id: str
     code: str
     cause: str
     severity: str

@@ -383,10 +383,6 @@ class ExportMixin(ImportExportMixin):
         return [(label.upper(), reverse(name, args=[label]) + query) for label in FORMATS]
 
 
-class ReadOnlyAdmin(HouseAdmin):
-    """For tables of other people's packages: shown to whoever may view them, written by their package alone."""
-
-
 def read_only(admin_class: type[DjangoModelAdmin]) -> type[DjangoModelAdmin]:
     """`admin_class` with every way to write taken away, actions included."""
 

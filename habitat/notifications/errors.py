@@ -8,11 +8,6 @@ class UnknownNotificationType(HabitatError):
     template = "There is no notification called {type}."
 
 
-class UnknownChannel(HabitatError):
-    code = "unknown_channel"
-    template = "Notifications do not travel by {channel}."
-
-
 class NotYours(HabitatError):
     code = "not_found"
     status = 404

@@ -38,11 +38,15 @@ def shut_out(page: Page) -> list[str]:
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text())
     found: list[dict[str, Any]] = page.evaluate("async () => (await axe.run({resultTypes: ['violations']})).violations")
-    return [f"{one['id']}: {_where(one['nodes'])}" for one in found if one["impact"] in GRAVE]
+    return [
+        f"{one['id']}: {' | '.join(_where(node) for node in one['nodes'][:3])}"
+        for one in found
+        if one["impact"] in GRAVE
+    ]
 
 
-def _where(nodes: list[dict[str, Any]]) -> str:
-    return " | ".join(f"{' '.join(map(str, node['target']))} {node['html'][:90]}" for node in nodes[:3])
+def _where(node: dict[str, Any]) -> str:
+    return " ".join(map(str, node["target"])) + " " + node["html"][:90]
 
 
 def width_needed(page: Page) -> int:

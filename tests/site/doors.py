@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -17,6 +18,7 @@ from django.utils import timezone
 from cloud_credits.actions.mints import request_manual_mint
 from cloud_credits.actions.staking import stake
 from cloud_credits.actions.transfers import transfer
+from cloud_credits.errors import EventTooLate
 from cloud_credits.models import StakingPosition
 from cloud_credits.policies.notices import RECEIVED
 from cloud_credits.policies.settings import CHARGE_PAGES
@@ -32,6 +34,7 @@ from habitat.money import cloud
 from habitat.notifications.actions.notify import notify
 from habitat.notifications.models import Notification
 from habitat.workflows.actions.jobs import insert_due
+from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
@@ -168,6 +171,8 @@ def _back_office_rows(friend: Member) -> None:
     operations = Member.objects.get(display_name="Operations")
     asks = {"member": friend, "amount": cloud("1"), "reason": "asked", "idempotency_key": key()}
     request_manual_mint(**asks, acting=acting_as(operations))
+    with suppress(EventTooLate):
+        meter(friend, make_key(), timestamp="2026-04-02T00:00:00Z")
     alerts.raise_alert(code="backing_low", cause="matrix", message="low")
     runtime_settings.change(key=CHARGE_PAGES, value=True, reason="shown", acting=SYSTEM)
     insert_due(now=timezone.now(), acting=SYSTEM)

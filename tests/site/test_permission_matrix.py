@@ -189,19 +189,24 @@ admin/{model}/<path:object_id>/verb/<slug:verb_name>/     GET  refuse
 admin/{model}/<path:object_id>/verb/<slug:verb_name>/     POST verb
 """
 
-# model · who may look; nothing of the four named first lies in the small cooperative, so that the list is all there is
+# Nothing of these lies in the small cooperative, so that the list is all there is.
 WITHOUT_A_ROW = {
     "cloud_credits.chainblock",
-    "cloud_credits.meteringrefusal",
     "cloud_credits.receivable",
+    "cloud_credits.selfmetercharge",
+    "cloud_credits.usageimport",
     "events.eventcount",
 }
+# model · who may look
 VIEWERS = """
 cloud_credits.cloudbalance         steward operations admin
 cloud_credits.chainblock           operations admin
 cloud_credits.ensregistration      operations admin
 cloud_credits.resourceusage        operations admin
 cloud_credits.meteringrefusal      operations admin
+cloud_credits.selfmetercharge      operations admin
+cloud_credits.usageimport          operations admin
+cloud_credits.idempotencykey       operations admin
 cloud_credits.ratecard             steward operations admin
 cloud_credits.stakingposition      operations admin
 cloud_credits.receivable           operations admin
@@ -232,7 +237,9 @@ VERBS = """
 cloud_credits.cloudbalance         list_verb  grant            operations admin
 cloud_credits.cloudbalance         list_verb  correct          operations admin
 cloud_credits.cloudbalance         verb       mint             operations admin
+cloud_credits.cloudbalance         verb       redeem           operations admin
 cloud_credits.cloudbalance         verb       burn             operations admin
+cloud_credits.meteringrefusal      verb       ask-late         operations admin
 cloud_credits.chainblock           list_verb  seal             operations admin
 cloud_credits.ensregistration      list_verb  initialize       operations admin
 cloud_credits.ensregistration      list_verb  initialize-many  operations admin

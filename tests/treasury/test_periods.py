@@ -76,7 +76,7 @@ def test_whole_life__is_recorded_and_announced():
         "period.locked",
     ]
     assert Event.objects.order_by("id").first().payload == {
-        "periodId": str(period("2026-Q1").pk),
+        "period_id": str(period("2026-Q1").pk),
         "period": "2026-Q1",
         "start": "2026-01-01",
         "end": "2026-04-01",

@@ -191,7 +191,7 @@ def _record(period: Period, *, verb: str, before: str, reason: str, acting: Acto
 
 def _facts(period: Period) -> dict[str, Any]:
     return {
-        "periodId": str(period.pk),
+        "period_id": str(period.pk),
         "period": period.name,
         "start": period.start.isoformat(),
         "end": period.end.isoformat(),

@@ -2,12 +2,7 @@
 
 from typing import Final
 
-from habitat.controls.policies.guards import Guard
-
-
-def _not_for_the_application(table: str, what: str, *privileges: str) -> tuple[Guard, ...]:
-    return tuple(Guard(table, privilege, "no_privilege", f"the application role: {what}") for privilege in privileges)
-
+from habitat.controls.policies.guards import Guard, withheld
 
 GUARDS: Final = (
     Guard(
@@ -16,25 +11,25 @@ GUARDS: Final = (
     Guard("treasury_journalline", "journalline_append_only", "trigger", "a line changed, moved, deleted"),
     Guard("treasury_journalline", "line_amount_positive", "constraint", "a line of zero or less"),
     Guard("treasury_journalline", "line_side_known", "constraint", "a line on no side"),
-    *_not_for_the_application("treasury_journalline", "lines rewritten", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("treasury_journalline", "the application role: lines rewritten", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("treasury_journalentry", "journalentry_guard", "trigger", "an entry back-dated, or with a forged clock"),
     Guard("treasury_journalentry", "journalentry_has_lines", "trigger", "an entry without lines, a crooked reversal"),
     Guard("treasury_journalentry", "journalentry_append_only", "trigger", "an entry changed or deleted"),
     Guard("treasury_journalentry", "entry_names_its_source", "constraint", "an entry from nowhere"),
     Guard("treasury_journalentry", "entry_reversed_once", "constraint", "an entry reversed twice"),
     Guard("treasury_journalentry", "entry_ledger_known", "constraint", "a ledger of one's own"),
-    *_not_for_the_application("treasury_journalentry", "entries rewritten", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("treasury_journalentry", "the application role: entries rewritten", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("treasury_period", "period_state", "trigger", "a period born closed, off its edges, or with other days"),
     Guard("treasury_period", "period_kept", "trigger", "a period deleted"),
     Guard("treasury_period", "period_next_exists", "trigger", "a period closing while no later one exists"),
     Guard("treasury_period", "period_no_overlap", "constraint", "a day that lies in two periods"),
     Guard("treasury_period", "period_starts_before_it_ends", "constraint", "a period without days"),
-    *_not_for_the_application("treasury_period", "periods deleted", "DELETE", "TRUNCATE"),
+    *withheld("treasury_period", "the application role: periods deleted", "DELETE", "TRUNCATE"),
     Guard("treasury_periodchange", "periodchange_append_only", "trigger", "the record of a close rewritten"),
-    *_not_for_the_application("treasury_periodchange", "records rewritten", "UPDATE", "DELETE", "TRUNCATE"),
+    *withheld("treasury_periodchange", "the application role: records rewritten", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("treasury_account", "account_guard", "trigger", "an account that turns into another, or fits no parent"),
     Guard("treasury_account", "account_kept", "trigger", "an account deleted"),
-    *_not_for_the_application("treasury_account", "accounts deleted", "DELETE", "TRUNCATE"),
+    *withheld("treasury_account", "the application role: accounts deleted", "DELETE", "TRUNCATE"),
     Guard("treasury_accountday", "accountday_unseals", "trigger", "a snapshot row missing from a sealed day"),
     Guard("treasury_accountday", "accountday_no_truncate", "trigger", "snapshots emptied unnoticed"),
 )

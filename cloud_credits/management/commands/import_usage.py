@@ -9,10 +9,9 @@ from tqdm import tqdm
 
 from cloud_credits.actions.import_usage import Progress, import_usage, report_path
 from habitat.controls.models import ServiceKey
+from habitat.controls.policies.scopes import Scope
 from habitat.controls.reports.service_keys import actor_of
 from habitat.errors import HabitatError
-
-METERING_SCOPE = "metering:write"
 
 
 class Command(BaseCommand):
@@ -40,7 +39,7 @@ class Command(BaseCommand):
 
     def _key(self, prefix: str) -> ServiceKey:
         key = ServiceKey.objects.filter(prefix=prefix.removeprefix("hbt_").split("_")[0]).first()
-        if key is None or METERING_SCOPE not in key.scopes or key.revoked_at is not None:
+        if key is None or Scope.METERING_WRITE not in key.scopes or key.revoked_at is not None:
             message = f"No living key with the prefix {prefix} may write metering."
             raise CommandError(message)
         return key

@@ -23,6 +23,5 @@ def has_scope(scope: str) -> type[BasePermission]:
                 raise KeyRequired(scope=scope)
             return False
 
-    HasScope.scope = scope  # type: ignore[attr-defined] # the permission matrix reads it
     HasScope.__qualname__ = f"HasScope[{scope}]"
     return HasScope

@@ -50,7 +50,3 @@ def kind_of(kind: str) -> ApprovalKind:
         return _KINDS[kind]
     except KeyError:
         raise ApprovalKindUnknown(kind=kind) from None
-
-
-def all_kinds() -> tuple[ApprovalKind, ...]:
-    return tuple(_KINDS[kind] for kind in sorted(_KINDS))

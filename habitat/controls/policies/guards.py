@@ -24,6 +24,11 @@ class Guard:
     stops: str
 
 
+def withheld(table: str, stops: str, *privileges: str) -> tuple[Guard, ...]:
+    """One guard for each privilege that the application role must not hold on `table`."""
+    return tuple(Guard(table, privilege, "no_privilege", stops) for privilege in privileges)
+
+
 GUARDS: Final = (
     Guard("controls_approval", "controls_approval_state", "trigger", "a decision taken twice, or rewritten afterwards"),
     Guard("controls_approval", "controls_approval_settled", "trigger", "who decided, when and why rewritten"),

@@ -9,6 +9,6 @@ from habitat.members.policies.actors import Actor
 def announce(*, alert: Alert, acting: Actor) -> None:
     """Writes `alert.raised` in the transaction that raised the alert."""
     fact = AlertRaised(
-        alertId=str(alert.pk), code=alert.code, cause=alert.cause, severity=alert.severity, message=alert.message
+        alert_id=str(alert.pk), code=alert.code, cause=alert.cause, severity=alert.severity, message=alert.message
     )
     emit(fact, acting=acting)

@@ -27,7 +27,7 @@ from habitat.members.errors import (
 )
 from habitat.members.models import Member, User
 from habitat.members.policies.actors import Actor
-from habitat.members.policies.permissions import require
+from habitat.members.policies.permissions import require, require_own
 from habitat.members.policies.roles import Role
 from habitat.members.policies.statuses import MemberKind, MemberStatus, may_move
 
@@ -100,8 +100,7 @@ def rename(*, member: Member, display_name: str, reason: str, acting: Actor) -> 
 
     Raises NotAllowed, NameRequired, ReasonRequired, SystemMemberFixed.
     """
-    if not acting.is_member(member.pk):
-        require(acting, "members.change_member")
+    require_own(acting, member.pk, "members.change_member")
     reason = require_reason(reason)
     name = _name(display_name)
     row = _ordinary(member)

@@ -17,6 +17,7 @@ from cloud_credits.reports.rate_cards import adopted_cards
 from habitat.controls.actions import approvals, service_keys, settings
 from habitat.controls.models import Approval, ServiceKey, Setting
 from habitat.controls.policies.approvals import ApprovalState
+from habitat.controls.policies.scopes import Scope
 from habitat.events.workflows import queue
 from habitat.members.actions import members
 from habitat.members.actions.roles import held_roles
@@ -29,7 +30,6 @@ from habitat.site.policies import demo
 from habitat.site.policies.demo import AGREES, ASKS, PASSWORD, PEOPLE, REASON, Person, Reading
 from habitat.site.workflows import self_metering
 
-METERING_SCOPE: Final = "metering:write"
 # A newcomer sees usage appear while clicking (issue 2): pages are charged too, in windows of a minute.
 SETTINGS: Final[tuple[tuple[str, object], ...]] = ((CHARGE_PAGES, True), (WINDOW_SECONDS, 60))
 
@@ -56,7 +56,7 @@ class Demo:
                 settings.change(key=key, value=value, reason=REASON, acting=SYSTEM)
         self_metering.ensure_key(acting=SYSTEM)
         if not ServiceKey.objects.filter(name=demo.KEY_NAME).exists():
-            service_keys.create(name=demo.KEY_NAME, scopes=[METERING_SCOPE], acting=SYSTEM)
+            service_keys.create(name=demo.KEY_NAME, scopes=[Scope.METERING_WRITE], acting=SYSTEM)
 
     def register(self) -> None:
         for person in PEOPLE:

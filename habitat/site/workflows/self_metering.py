@@ -17,13 +17,13 @@ from cloud_credits.policies.primitives import Primitive, measure_of
 from cloud_credits.policies.self_metering import SERVICE_NAME, event_id
 from cloud_credits.reports.self_metering import due
 from habitat.controls.actions import service_keys
+from habitat.controls.policies.scopes import Scope
 from habitat.controls.reports.service_keys import Verdict, judge
 from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.money import plain
 
 logger = logging.getLogger(__name__)
 
-METERING_SCOPE: Final = "metering:write"
 KEY_NAME: Final = "Self-metering"
 KEY_LIFE: Final = timedelta(days=1825)
 AT_ONCE: Final = 500
@@ -75,7 +75,7 @@ def ensure_key(*, acting: Actor) -> str:
     if kept is not None and judge(kept, at=timezone.now())[0] is Verdict.LIVE:
         return kept
     _, secret = service_keys.create(
-        name=KEY_NAME, scopes=[METERING_SCOPE], expires_at=timezone.now() + KEY_LIFE, acting=acting
+        name=KEY_NAME, scopes=[Scope.METERING_WRITE], expires_at=timezone.now() + KEY_LIFE, acting=acting
     )
     path = Path(settings.SELF_METERING_KEY_FILE)
     path.parent.mkdir(parents=True, exist_ok=True)

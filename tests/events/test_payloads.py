@@ -1,0 +1,50 @@
+"""What each announced fact carries: upper floors, mirrors and webhooks read these keys by name."""
+
+from dataclasses import fields
+
+import pytest
+
+from habitat.events.policies.registry import event_types
+
+# Taking a key away, or giving it another name, breaks whoever listens. Adding one is a line here.
+PAYLOADS = {
+    "alert.raised": "alert_id code cause severity message",
+    "cloud.minted": (
+        "transaction_id member_id quantity amount_paid payment_method reference balance_after "
+        "journal_entry_id timestamp"
+    ),
+    "cloud.transferred": (
+        "transaction_id from_member_id to_member_id quantity from_balance_after to_balance_after memo purpose "
+        "journal_entry_id timestamp"
+    ),
+    "cloud.redeemed": (
+        "transaction_id member_id quantity credit_value balance_after journal_entry_id timestamp primitive "
+        "resource_units unit service_name meter_id metered_at rate_card_version"
+    ),
+    "cloud.burned": "transaction_id member_id quantity reason balance_after journal_entry_id timestamp",
+    "cloud.staked": (
+        "transaction_id position_id member_id quantity lock_duration_days revenue_share_percent unlock_at "
+        "balance_after staked_after timestamp"
+    ),
+    "cloud.unstaked": "transaction_id position_id member_id quantity balance_after staked_after timestamp",
+    "cloud.corrected": (
+        "transaction_ids from_member_id to_member_id quantity reason reverses receivable journal_entry_ids timestamp"
+    ),
+    "cloud.identity_initialized": "member_id ens_subname ethereum_address balance_id ens_id",
+    "period.opened": "period_id period start end",
+    "period.closing": "period_id period start end reason",
+    "period.close_called_off": "period_id period start end reason",
+    "period.closed": "period_id period start end reason",
+    "period.locked": "period_id period start end reason",
+    "period.reopened": "period_id period start end reason",
+}
+
+
+def test_every_fact__has_its_payload_written_down():
+    announced = {name for name in event_types() if not name.startswith("bell.")}
+    assert announced == PAYLOADS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(PAYLOADS))
+def test_payload__keeps_its_keys(name):
+    assert [field.name for field in fields(event_types()[name])] == PAYLOADS[name].split()
