@@ -14,6 +14,8 @@ WIDTH: Final = Decimal(1000)
 HEIGHT: Final = Decimal(300)
 # The share of a bar's slot that the bar fills.
 BAR_SHARE: Final = Decimal("0.64")
+# So few bars are named one by one; of more, the axis names the first and the last.
+MOST_NAMED_BARS: Final = 6
 NICE_STEPS: Final = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 
 
@@ -115,6 +117,7 @@ class Chart:
                 "is_bars": is_bars,
                 "ticks": [cloud(self.top), cloud(self.top / 2), "0"],
                 "grid": ["0", _n(HEIGHT / 2), _n(HEIGHT)],
+                "each_named": is_bars and len(self.labels) <= MOST_NAMED_BARS,
                 "first": self.labels[0] if self.labels else "",
                 "last": self.labels[-1] if len(self.labels) > 1 else "",
                 "rows": rows,

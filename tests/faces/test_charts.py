@@ -70,3 +70,18 @@ def test_an_empty_chart_says_so():
 def test_a_series_of_another_length_is_a_mistake_of_ours():
     with pytest.raises(ValueError, match="one value for each label"):
         Chart("a", "A", "CLOUD", "Day", ["x"], [Series("s", [])])
+
+
+def test_bars__a_few_are_named_one_by_one_and_many_by_their_ends():
+    def drawn(count: int) -> str:
+        labels = [f"label {number}" for number in range(count)]
+        values = [Decimal(number) for number in range(count)]
+        return Chart(
+            name="few", title="Few", unit="CLOUD", label_title="Day", labels=labels, series=[Series("Cost", values)]
+        ).bars()
+
+    assert "chart__x--each" in drawn(6)
+    assert "<span>label 3</span>" in drawn(6)
+    assert "chart__x--each" not in drawn(7)
+    assert "<span>label 6</span>" in drawn(7)
+    assert "<span>label 3</span>" not in drawn(7)
