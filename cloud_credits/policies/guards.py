@@ -75,6 +75,7 @@ LEDGER_GUARDS: Final = (
         "the application changing a stake's terms",
     ),
     *withheld("cloud_credits_stakingposition", "the application rewriting stakes", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_receivable", "receivable_born", "trigger", "a debt born settled"),
     Guard("cloud_credits_receivable", "receivable_moves", "trigger", "a debt that shrinks, grows or changes hands"),
     Guard("cloud_credits_receivable", "receivable_kept", "trigger", "a debt deleted"),
     Guard("cloud_credits_receivable", "receivable_kept_whole", "trigger", "debts emptied"),

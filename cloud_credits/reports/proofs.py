@@ -107,6 +107,39 @@ SELECT count(*), CASE WHEN 10 * coalesce(sum(amount - settled), 0) = {_ACCOUNT} 
        10 * coalesce(sum(amount - settled), 0) || ' owed by members, ' || {_ACCOUNT} || ' in 1310'
   FROM cloud_credits_receivable
 """  # noqa: S608 - no value in it
+# A stake's terms come from the row that locked it, and its end from the row that released it: else one could be
+# ended and another, with a better share and an earlier day, put in its place.
+_STAKES = """
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
+    SELECT p.id,
+           NOT coalesce(s.type = 'stake' AND s.state = 'completed' AND s.from_member_id = p.member_id
+                        AND s.amount = p.amount AND s.booked_at = p.staked_at
+                        AND (p.state = 'active'
+                             OR (u.type = 'unstake' AND u.state = 'completed' AND u.from_member_id = p.member_id
+                                 AND u.amount = p.amount AND u.booked_at = p.released_at)), false) AS wrong
+      FROM cloud_credits_stakingposition p
+      LEFT JOIN cloud_credits_cloudtransaction s ON s.id = p.stake_transaction_id
+      LEFT JOIN cloud_credits_cloudtransaction u ON u.id = p.unstake_transaction_id) checked
+"""
+# What was undone was undone whole, and only what was undone has corrections and debts that say so.
+_REVERSALS = """
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
+    SELECT t.id, NOT cloud_credits_undone_whole(t) AS wrong
+      FROM cloud_credits_cloudtransaction t WHERE t.state = 'reversed'
+    UNION ALL
+    SELECT t.id, t.state <> 'reversed'
+      FROM cloud_credits_cloudtransaction t
+     WHERE t.id IN (SELECT reverses_id FROM cloud_credits_cloudtransaction
+                    UNION ALL SELECT origin_id FROM cloud_credits_receivable)) checked
+"""
+_SETTLED = """
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
+    SELECT r.id, r.settled <> coalesce(paid.amount, 0) AS wrong
+      FROM cloud_credits_receivable r
+      LEFT JOIN (SELECT reference, from_member_id, sum(amount) AS amount FROM cloud_credits_cloudtransaction
+                  WHERE type = 'burn' AND purpose = 'receivable' AND state = 'completed' GROUP BY 1, 2) paid
+        ON paid.reference = 'receivable:' || r.id AND paid.from_member_id = r.member_id) checked
+"""
 _EVENTS = """
 WITH told AS (
     SELECT (payload->>'transaction_id')::bigint AS id FROM events_event
@@ -170,6 +203,9 @@ PROOFS: Final = (
     _proof("every entry on 2220 or 1130 has its transaction", _SOURCES),
     _proof("every entry moves 2220 as its transactions do", _ENTRY_AMOUNTS),
     _proof("active positions = staked", _POSITIONS),
+    _proof("every stake is what its transactions say", _STAKES),
+    _proof("every reversal undoes its transaction whole", _REVERSALS),
+    _proof("what is settled of a debt was burned for it", _SETTLED),
     _proof("every transaction is covered by one event", _EVENTS),
     _proof("hash chain intact", _CHAIN),
     *METERING_PROOFS,

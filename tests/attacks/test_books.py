@@ -266,6 +266,13 @@ def test_forged_clock_or_transaction__is_refused(attacker: Attacker, column: str
         attacker.run(forged, GIVEN | {"key": "forged"})
 
 
+CLOSING = """
+WITH told AS (
+    INSERT INTO treasury_periodchange (period_id, verb, from_state, to_state, reason, actor)
+    SELECT id, 'begin_close', state, 'closing', 'raw', 'raw:0' FROM treasury_period WHERE name = '2026-Q1'
+)
+UPDATE treasury_period SET state = 'closing' WHERE name = '2026-Q1'
+"""
 CLOSED = {
     "closed": ("closing", "closed"),
     "locked": ("closing", "closed", "locked"),
@@ -284,8 +291,22 @@ def test_back_dating__into_a_period_that_is_over_is_refused(attacker: Attacker, 
 
 
 @pytest.mark.django_db
-def test_back_dating__into_a_closing_period_is_refused_but_for_the_close(attacker: Attacker):
+@pytest.mark.parametrize("at", [None, "now() - interval '1 day'"], ids=["no record", "an older record"])
+def test_a_period__takes_no_step_without_its_record(attacker: Attacker, at: str | None):
+    if at:
+        attacker.run(
+            "INSERT INTO treasury_periodchange (period_id, verb, from_state, to_state, reason, actor, at) "
+            f"SELECT id, 'begin_close', state, 'closing', 'raw', 'raw:0', {at} FROM treasury_period "
+            "WHERE name = '2026-Q1'"
+        )
     attacker.run("UPDATE treasury_period SET state = 'closing' WHERE name = '2026-Q1'")
+    with pytest.raises(pg.CheckViolation, match="has no record"):
+        attacker.commit_checks()
+
+
+@pytest.mark.django_db
+def test_back_dating__into_a_closing_period_is_refused_but_for_the_close(attacker: Attacker):
+    attacker.run(CLOSING)
     for kind in ("close", "adjustment"):
         entry = attacker.enter(on="2026-03-31", period="2026-Q1", kind=kind)
         attacker.run(values((entry, "2220", "D", "10"), (entry, "4420", "C", "10")))
@@ -333,7 +354,7 @@ def test_committed_entry__cannot_be_rewritten_by_either_role(both):
 @pytest.mark.django_db(transaction=True)
 def test_back_dating__waits_for_a_close_in_another_connection_and_is_refused(both):
     app, owner = both
-    owner.execute("UPDATE treasury_period SET state = 'closing' WHERE name = '2026-Q1'")
+    owner.execute(CLOSING)
     outcome: list[BaseException | None] = []
 
     def back_date() -> None:
@@ -363,7 +384,7 @@ def test_close__waits_for_an_entry_in_flight_and_then_has_it(both):
 
     def close() -> None:
         owner.execute("SELECT FROM treasury_period WHERE name = '2026-Q1' FOR UPDATE")
-        owner.execute("UPDATE treasury_period SET state = 'closing' WHERE name = '2026-Q1'")
+        owner.execute(CLOSING)
         owner.commit()
 
     closing = threading.Thread(target=close)
@@ -382,7 +403,7 @@ def test_back_dating__in_a_snapshot_older_than_the_close_is_refused(both):
     app, owner = both
     app.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     app.execute("SELECT 1 FROM treasury_period")
-    owner.execute("UPDATE treasury_period SET state = 'closing' WHERE name = '2026-Q1'")
+    owner.execute(CLOSING)
     owner.commit()
 
     with pytest.raises(pg.SerializationFailure):

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from psycopg import errors as pg
 
 from cloud_credits.actions.corrections import reverse
@@ -323,6 +323,59 @@ def test_a_well_born_position__is_accepted(attacker: Attacker):
 def test_a_forged_position__is_refused(attacker: Attacker, attack: str):
     with pytest.raises(REFUSED):
         attacker.run(BORN.format(**(WELL_BORN | POSITIONS[attack])))
+
+
+DEBT = (
+    f"INSERT INTO {OWED} (member_id, amount, settled, origin_id, journal_entry_id) "
+    "VALUES (%(ben)s, {amount}, {settled}, %(sent)s, %(entry)s)"
+)
+
+
+def test_a_debt_born_settled__is_refused(attacker: Attacker):
+    with pytest.raises(pg.CheckViolation, match="born unsettled"):
+        attacker.run(DEBT.format(amount=1, settled=1))
+
+
+@pytest.mark.parametrize("amount", ["0.5", "2"])
+def test_a_reversal__that_is_not_undone_whole_is_refused(attacker: Attacker, amount: str):
+    attacker.run(DEBT.format(amount=amount, settled=0))
+    with pytest.raises(pg.CheckViolation, match="undo all of it"):
+        attacker.run(f"UPDATE {TX} SET state = 'reversed' WHERE id = %(sent)s")
+
+
+def test_a_reversal__by_a_debt_of_somebody_else_is_refused(attacker: Attacker):
+    attacker.run(DEBT.format(amount=1, settled=0).replace("%(ben)s", "%(member)s"))
+    with pytest.raises(pg.CheckViolation, match="undo all of it"):
+        attacker.run(f"UPDATE {TX} SET state = 'reversed' WHERE id = %(sent)s")
+
+
+@pytest.mark.django_db
+def test_a_stake_ended_and_put_back_with_better_terms__is_seen():
+    ada, ben = make_member(credits="9", is_investor=True), make_member()
+    staked = stake(member=ada, amount=cloud("5"), days=30, idempotency_key=key(), acting=SYSTEM).transaction
+    other = transfer(sender=ada, recipient=ben, amount=cloud("1"), idempotency_key=key(), acting=SYSTEM).transaction
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {POSITION} SET state = 'slashed', unstake_transaction_id = %s, released_at = now() "
+            "WHERE stake_transaction_id = %s",
+            [other.pk, staked.pk],
+        )
+        cursor.execute(
+            f"INSERT INTO {POSITION} (member_id, amount, days, share_percent, staked_at, unlock_at, state, "
+            "stake_transaction_id) VALUES (%s, 5, 365, 10, now() - interval '8760 hours', now(), 'active', %s)",
+            [ada.pk, other.pk],
+        )
+    [broken] = broken_proofs()
+    assert broken.startswith("every stake is what its transactions say: 2 wrong")
+
+
+@pytest.mark.django_db
+def test_a_debt_marked_settled__is_seen_even_where_another_hides_it():
+    ada = make_member(credits="1")
+    _owes(ada)
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {OWED} SET settled = 1 WHERE member_id = %s", [ada.pk])
+    assert any(broken.startswith("what is settled of a debt was burned for it") for broken in broken_proofs())
 
 
 @pytest.mark.django_db

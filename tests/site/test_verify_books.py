@@ -57,6 +57,21 @@ BREAKS = [
         "UPDATE cloud_credits_resourceusage SET event_id = 'the same'",
     ),
     (
+        "every stake is what its transactions say",
+        "UPDATE cloud_credits_stakingposition SET staked_at = staked_at - interval '10 days',"
+        " unlock_at = unlock_at - interval '10 days'",
+    ),
+    (
+        "every reversal undoes its transaction whole",
+        "UPDATE cloud_credits_cloudtransaction SET state = 'reversed' WHERE type = 'transfer'",
+    ),
+    (
+        "what is settled of a debt was burned for it",
+        "INSERT INTO cloud_credits_receivable (member_id, amount, settled, origin_id, journal_entry_id)"
+        " SELECT to_member_id, 1, 1, id, (SELECT min(id) FROM treasury_journalentry)"
+        " FROM cloud_credits_cloudtransaction WHERE type = 'transfer' LIMIT 1",
+    ),
+    (
         "self-metering adds up",
         "INSERT INTO cloud_credits_selfmeterremainder (member_id, primitive, amount, settled)"
         " SELECT id, 'compute', 0, 5 FROM members_member LIMIT 1",

@@ -10,10 +10,10 @@ from habitat.controls.errors import SecondPersonNeeded
 from habitat.controls.models import Approval
 from habitat.errors import NotAllowed, ReasonRequired
 from habitat.members.policies.actors import Actor, ActorKind
-from tests.treasury.postings import lines_of
+from tests.treasury.postings import lines_of, step_period
 from treasury import errors
 from treasury.actions import adjustments
-from treasury.models import JournalEntry, Period
+from treasury.models import JournalEntry
 from treasury.reports.accounts import account_balance
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +52,7 @@ def test_adjustment__is_posted_when_a_second_person_grants_it():
 
 def test_adjustment__reaches_a_closing_period():
     approval = propose()
-    Period.objects.filter(name="2026-Q1").update(state="closing")
+    step_period("2026-Q1", "closing")
 
     approvals.grant(approval=approval, reason="Seen", acting=TWO)
 
@@ -61,8 +61,7 @@ def test_adjustment__reaches_a_closing_period():
 
 def test_adjustment__granted_after_the_close_is_refused_and_stays_open():
     approval = propose()
-    for state in ("closing", "closed"):
-        Period.objects.filter(name="2026-Q1").update(state=state)
+    step_period("2026-Q1", "closing", "closed")
 
     with pytest.raises(errors.PeriodClosed):
         approvals.grant(approval=approval, reason="Seen", acting=TWO)

@@ -16,10 +16,10 @@ from habitat.errors import (
     TooManyDecimals,
 )
 from habitat.members.policies.actors import SYSTEM, Actor, ActorKind
-from tests.treasury.postings import NOON, lines_of, posted, sale
+from tests.treasury.postings import NOON, lines_of, posted, sale, step_period
 from treasury import errors, locks
 from treasury.actions import journal
-from treasury.models import Account, JournalEntry, JournalLine, Period
+from treasury.models import Account, JournalEntry, JournalLine
 from treasury.policies.chart import Ledger
 from treasury.policies.journal import Draft, Line, Source
 from treasury.reports.accounts import account_balance
@@ -162,7 +162,7 @@ def test_explicit_day_in_a_closed_period__is_refused():
 
 @pytest.mark.parametrize(("kind", "taken"), [("close", True), ("adjustment", True), ("usage", False)])
 def test_closing_period__takes_only_the_close_and_adjustments(kind, taken):
-    Period.objects.filter(name="2026-Q1").update(state="closing")
+    step_period("2026-Q1", "closing")
 
     if taken:
         assert sale(effective_on=date(2026, 3, 31), source=Source(kind, "1")).period.name == "2026-Q1"
@@ -310,4 +310,4 @@ def draft(number: int, account: str = "2220") -> Draft:
 def close(name: str) -> None:
     """Set straight along the edges: what these tests are about is posting, not closing."""
     for state in ("closing", "closed"):
-        Period.objects.filter(name=name).update(state=state)
+        step_period(name, state)

@@ -22,6 +22,7 @@ GUARDS: Final = (
     Guard("treasury_period", "period_state", "trigger", "a period born closed, off its edges, or with other days"),
     Guard("treasury_period", "period_kept", "trigger", "a period deleted"),
     Guard("treasury_period", "period_next_exists", "trigger", "a period closing while no later one exists"),
+    Guard("treasury_period", "period_told", "trigger", "a period's step without its record"),
     Guard("treasury_period", "period_no_overlap", "constraint", "a day that lies in two periods"),
     Guard("treasury_period", "period_starts_before_it_ends", "constraint", "a period without days"),
     *withheld("treasury_period", "the application role: periods deleted", "DELETE", "TRUNCATE"),

@@ -86,6 +86,27 @@ END $$;
 CREATE TRIGGER transaction_born AFTER INSERT ON cloud_credits_cloudtransaction
     REFERENCING NEW TABLE AS born FOR EACH STATEMENT EXECUTE FUNCTION cloud_credits_transaction_born();
 
+-- Whether corrections and a debt together undo a transaction: what its holder still had is taken back (part 1), and
+-- what they had spent is owed by them or, where techne is the holder, issued anew to the giver (part 2).
+CREATE FUNCTION cloud_credits_undone_whole(t cloud_credits_cloudtransaction) RETURNS boolean
+    LANGUAGE sql STABLE AS $$
+    WITH parts AS (
+        SELECT coalesce(sum(amount) FILTER (WHERE reversal_part = 1), 0) AS taken,
+               coalesce(sum(amount) FILTER (WHERE reversal_part = 2), 0) AS issued,
+               coalesce(bool_and(type = 'correction' AND state = 'completed'
+                                 AND to_member_id IS NOT DISTINCT FROM t.from_member_id
+                                 AND from_member_id IS NOT DISTINCT FROM
+                                     CASE reversal_part WHEN 1 THEN t.to_member_id END), true) AS right_way
+          FROM cloud_credits_cloudtransaction WHERE reverses_id = t.id
+    ), debt AS (
+        SELECT coalesce(sum(amount), 0) AS owed, coalesce(bool_and(member_id = t.to_member_id), true) AS by_holder
+          FROM cloud_credits_receivable WHERE origin_id = t.id
+    )
+    SELECT right_way AND by_holder AND taken + greatest(issued, owed) = t.amount
+           AND (issued = 0 OR owed = 0 OR issued = owed)
+      FROM parts, debt
+$$;
+
 -- stops: any change of a ledger row but its state along the edges, and, on completion only, what it left behind.
 CREATE FUNCTION cloud_credits_transaction_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -121,12 +142,10 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'transaction_state_edge';
     END IF;
     IF EXISTS (
-        SELECT FROM before b JOIN after a ON a.id = b.id
-         WHERE b.state = 'completed' AND a.state = 'reversed'
-           AND NOT EXISTS (SELECT FROM cloud_credits_cloudtransaction r WHERE r.reverses_id = a.id)
-           AND NOT EXISTS (SELECT FROM cloud_credits_receivable o WHERE o.origin_id = a.id)
+        SELECT FROM before b JOIN after a ON a.id = b.id JOIN cloud_credits_cloudtransaction t ON t.id = a.id
+         WHERE b.state = 'completed' AND a.state = 'reversed' AND NOT cloud_credits_undone_whole(t)
     ) THEN
-        RAISE EXCEPTION 'a transaction is reversed by a correction that points at it'
+        RAISE EXCEPTION 'a transaction is reversed by corrections that point at it and undo all of it'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'transaction_reversed_by_correction';
     END IF;
     SELECT array_agg(a.from_member_id) || array_agg(a.to_member_id), min(a.booked_at) INTO members, earliest
@@ -230,6 +249,15 @@ CREATE TRIGGER position_kept BEFORE DELETE ON cloud_credits_stakingposition
     FOR EACH STATEMENT EXECUTE FUNCTION habitat_append_only();
 CREATE TRIGGER position_kept_whole BEFORE TRUNCATE ON cloud_credits_stakingposition
     FOR EACH STATEMENT EXECUTE FUNCTION habitat_append_only();
+
+-- stops: a debt born settled: it would stand for a reversal that took nothing back.
+CREATE FUNCTION cloud_credits_receivable_born() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a receivable is born unsettled'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'receivable_born_unsettled';
+END $$;
+CREATE TRIGGER receivable_born BEFORE INSERT ON cloud_credits_receivable
+    FOR EACH ROW WHEN (NEW.settled <> 0) EXECUTE FUNCTION cloud_credits_receivable_born();
 
 -- stops: a receivable that shrinks, grows, or changes hands; only what is settled of it moves, and only up.
 CREATE FUNCTION cloud_credits_receivable_moves() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -152,6 +152,27 @@ CREATE TRIGGER period_next_exists
     FOR EACH ROW WHEN (NEW.state IN ('closing', 'closed', 'locked') AND OLD.state <> NEW.state)
     EXECUTE FUNCTION treasury_guard_close();
 
+-- stops: a period opened again, filled and closed with nobody's name to it: each step has its record, written by the
+-- transaction that takes it. Deferred, because the record comes after the step.
+CREATE FUNCTION treasury_period_told() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM treasury_periodchange c
+         WHERE c.period_id = NEW.id AND c.from_state = OLD.state AND c.to_state = NEW.state
+           AND c.at >= transaction_timestamp())
+    THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            MESSAGE = format('period %s: its step from %s to %s has no record', NEW.name, OLD.state, NEW.state);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER period_told
+    AFTER UPDATE ON treasury_period
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.state <> NEW.state)
+    EXECUTE FUNCTION treasury_period_told();
+
 -- stops: an account changing what it is once lines may stand on it; a sub-account under an account that takes lines,
 -- in the other ledger, of another kind.
 CREATE FUNCTION treasury_guard_account() RETURNS trigger LANGUAGE plpgsql AS $$
