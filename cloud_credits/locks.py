@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.db import connection
 
 from cloud_credits.errors import NoCloudIdentity, PositionNotActive, UnknownMember
-from cloud_credits.models import CloudTransaction, Receivable, StakingPosition
+from cloud_credits.models import CloudTransaction, Receivable, SelfMeterCharge, StakingPosition
 from cloud_credits.policies.movements import Holding
 from habitat.members.models import Member
 from habitat.statements import rows_of
@@ -94,6 +94,11 @@ def member(member_id: int) -> Member:
 def members(member_ids: Collection[int]) -> list[Member]:
     """Several members' rows, in the order of their numbers, before any balance."""
     return list(Member.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=member_ids).order_by("pk"))
+
+
+def self_charge(charge_id: int) -> SelfMeterCharge:
+    """One charge for the house's own requests: two answers to one attempt are written one after the other."""
+    return SelfMeterCharge.objects.select_for_update(of=("self",), no_key=True).get(pk=charge_id)
 
 
 def chain_head() -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from cloud_credits import locks
 from cloud_credits.models import SelfMeterCharge
 from cloud_credits.policies.primitives import Primitive
 from cloud_credits.policies.self_metering import retry_after, settle, window_of
@@ -116,7 +117,7 @@ def settle_windows(*, acting: Actor, at: datetime | None = None) -> int:
 def mark_charged(*, charge: SelfMeterCharge, meter_id: int, cost: Decimal, at: datetime, acting: Actor) -> None:
     """The metering door took the charge. Again for the same charge: nothing happens."""
     del acting
-    row = SelfMeterCharge.objects.select_for_update(of=("self",), no_key=True).get(pk=charge.pk)
+    row = locks.self_charge(charge.pk)
     if row.state == "charged":
         return
     row.charge()
@@ -130,7 +131,7 @@ def mark_charged(*, charge: SelfMeterCharge, meter_id: int, cost: Decimal, at: d
 def mark_refused(*, charge: SelfMeterCharge, code: str, sentence: str, at: datetime, acting: Actor) -> None:
     """The metering door refused the charge: it stays pending, and is tried again later or after a top-up."""
     del acting
-    row = SelfMeterCharge.objects.select_for_update(of=("self",), no_key=True).get(pk=charge.pk)
+    row = locks.self_charge(charge.pk)
     if row.state == "charged":
         return
     row.attempts += 1
