@@ -215,6 +215,12 @@ moved AS (
      WHERE b.id = n.id
 )
 """
+# Whether a membership changed while this waited for a balance: the lock was taken on what an older snapshot saw,
+# and this statement sees what was committed meanwhile.
+_STATUSES_CHANGED = """
+(SELECT count(*) FROM unnest(%(member)s::bigint[], %(status)s::text[]) AS seen(id, status)
+   JOIN members_member m ON m.id = seen.id WHERE m.status <> seen.status)
+"""
 _INSERT = f"""
 WITH {_CLOCK}, {_ROWS}, {_BALANCES}
 INSERT INTO cloud_credits_cloudtransaction (
@@ -226,7 +232,7 @@ SELECT id, type, 'completed', from_member, to_member, amount, purpose, descripti
        reverses, reversal_part, from_liquid, from_staked, from_sequence, to_liquid, to_staked, to_sequence,
        booked_at, pg_current_xact_id()::text::bigint, %(acting)s::text
   FROM booked
-RETURNING id, booked_at, created_at
+RETURNING id, booked_at, created_at, {_STATUSES_CHANGED}
 """  # noqa: S608 - no value in it
 _COMPLETE = f"""
 WITH {_CLOCK}, {_ROWS}, {_BALANCES}
@@ -237,7 +243,7 @@ UPDATE cloud_credits_cloudtransaction t
        booked_at = booked.booked_at, booked_xid = pg_current_xact_id()::text::bigint
   FROM booked
  WHERE t.id = booked.id
-RETURNING t.id, t.booked_at, t.created_at
+RETURNING t.id, t.booked_at, t.created_at, {_STATUSES_CHANGED}
 """  # noqa: S608 - no value in it
 
 
@@ -249,11 +255,21 @@ def _write(
     locked: Mapping[int, LockedBalance],
     acting: Actor,
 ) -> dict[int, tuple[datetime, datetime]]:
-    """Runs the statement; returns `booked_at` and `created_at` by transaction id."""
+    """Runs the statement and judges the memberships as it saw them; `booked_at` and `created_at` by transaction id."""
     latest = [row.booked_at for row in locked.values() if row.booked_at is not None]
     parameters: dict[str, Any] = _row_columns(settled, ids, entries) | _balance_columns(settled, ids, locked)
     parameters |= {"floor": max(latest) + TICK if latest else EPOCH, "acting": acting.label}
-    return {row_id: (booked_at, created_at) for row_id, booked_at, created_at in rows_of(sql, parameters)}
+    parameters |= {"member": list(locked), "status": [row.status for row in locked.values()]}
+    rows = rows_of(sql, parameters)
+    if rows and rows[0][3]:
+        _check_now([step.movement for step in settled], locked)
+    return {row_id: (booked_at, created_at) for row_id, booked_at, created_at, _ in rows}
+
+
+def _check_now(movements: Sequence[Movement], locked: Mapping[int, LockedBalance]) -> None:
+    """Judges the memberships once more, as they are now. What was written goes with the transaction."""
+    now = dict(Member.objects.filter(pk__in=locked).values_list("pk", "status"))
+    check_statuses(movements, {member: (now[member], row.holding.holder) for member, row in locked.items()})
 
 
 def _row_columns(settled: Sequence[Settled], ids: Sequence[int], entries: Mapping[int, int]) -> dict[str, list[Any]]:

@@ -1,12 +1,14 @@
 """Many at once: nobody overspends, nobody waits in a circle, and a request counts once."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 
@@ -16,14 +18,17 @@ from cloud_credits.actions.identities import initialize
 from cloud_credits.actions.mints import request_manual_mint
 from cloud_credits.actions.staking import stake, unstake
 from cloud_credits.actions.transfers import transfer
+from cloud_credits.errors import MemberNotActive
 from cloud_credits.models import ChainBlock, CloudBalance, CloudTransaction, EnsRegistration, Receivable
 from cloud_credits.models import StakingPosition as Position
 from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
 from habitat.errors import HabitatError
+from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
 from tests.cloud_credits.ledger import Clock, account, broken_proofs, holds
+from tests.cloud_credits.ledger import seal as seal_when_settled
 from tests.factories import actor, address, key, make_member
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -261,7 +266,7 @@ def test_a_seal__misses_nothing_of_a_transaction_that_began_before_it():
     results = at_once(slow, seal)
     slow_row = CloudTransaction.objects.get(pk=results[0].transaction.pk)
     quick_row = CloudTransaction.objects.get(pk=results[1][0])
-    first, second = results[1][1], chain.seal()
+    first, second = results[1][1], seal_when_settled()
     assert slow_row.booked_xid < quick_row.booked_xid
     assert first.to_xid <= slow_row.booked_xid
     assert second.from_xid <= slow_row.booked_xid < quick_row.booked_xid < second.to_xid
@@ -279,3 +284,40 @@ def test_six_sealers__at_once__write_one_chain():
     assert list(ChainBlock.objects.order_by("height").values_list("height", flat=True)) == [1, 2]
     assert datetime.now(tz=UTC) - ChainBlock.objects.get(height=2).sealed_at < timedelta(minutes=5)
     assert broken_proofs() == []
+
+
+def test_transfer__that_waited_while_its_sender_was_suspended_is_refused(app_dsn):
+    alice, bob = make_member(credits="5"), make_member()
+    refused: list[str] = []
+
+    def send() -> None:
+        try:
+            transfer(sender=alice, recipient=bob, amount=cloud("1"), idempotency_key=key(), acting=actor(alice))
+        except MemberNotActive as refusal:
+            refused.append(refusal.code)
+        finally:
+            connection.close()
+
+    with psycopg.connect(app_dsn) as holder:
+        holder.execute("SELECT 1 FROM cloud_credits_cloudbalance WHERE member_id = %s FOR UPDATE", [alice.pk])
+        waiting = threading.Thread(target=send)
+        waiting.start()
+        _until_somebody_waits(holder)
+        members.suspend(member=alice, reason="while it waited", acting=SYSTEM)
+        holder.rollback()
+        waiting.join(timeout=30)
+
+    assert refused == ["member_not_active"]
+    assert holds(alice) == (Decimal(5), Decimal(0))
+    assert broken_proofs() == []
+
+
+def _until_somebody_waits(holder: psycopg.Connection) -> None:
+    for _ in range(300):
+        (waiting,) = holder.execute(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+        ).fetchone()
+        if waiting:
+            return
+        time.sleep(0.05)
+    raise AssertionError("nobody waited for the balance")
