@@ -44,8 +44,10 @@ class RowResult:
 
 
 @transaction.atomic
-def initialize(*, member: Member, subname: str, address: str, acting: Actor) -> CloudBalance:
-    """Gives a member their cloud identity. Source: brief 125 §6; domain §2.
+def initialize(
+    *, member: Member, subname: str, address: str, reason: str = "cloud identity", acting: Actor
+) -> CloudBalance:
+    """Gives a member their cloud identity; `reason` goes into the member's history. Source: brief 125 §6; domain §2.
 
     Raises NotAllowed, InvalidSubname, ReservedSubname, SubnameTaken, InvalidAddress, AddressTaken,
     AlreadyInitialized.
@@ -58,7 +60,9 @@ def initialize(*, member: Member, subname: str, address: str, acting: Actor) -> 
         raise AlreadyInitialized(holder=held.display_name, name=full_name(held.ens_subname))
     registration = _register(held, name, checksummed)
     balance, _ = CloudBalance.objects.get_or_create(member=held)
-    record_cloud_identity(member=held, subname=name, address=checksummed, at=timezone.now(), acting=acting)
+    record_cloud_identity(
+        member=held, subname=name, address=checksummed, at=timezone.now(), acting=acting, reason=reason
+    )
     emit(
         CloudIdentityInitialized(
             member_id=held.pk,
@@ -73,13 +77,17 @@ def initialize(*, member: Member, subname: str, address: str, acting: Actor) -> 
 
 
 def initialize_many(
-    rows: Iterable[IdentityRow], *, acting: Actor, progress: Callable[[], None] = lambda: None
+    rows: Iterable[IdentityRow],
+    *,
+    reason: str = "cloud identity",
+    acting: Actor,
+    progress: Callable[[], None] = lambda: None,
 ) -> list[RowResult]:
     """Each line by itself: one bad line never undoes the others. Calls `progress` after each. Raises NotAllowed."""
     require(acting, "cloud_credits.initialize_identity")
     results = []
     for row in rows:
-        results.append(_try(row, acting))
+        results.append(_try(row, reason, acting))
         progress()
     return results
 
@@ -100,12 +108,12 @@ def revoke(*, member: Member, reason: str, acting: Actor) -> EnsRegistration:
     return registration
 
 
-def _try(row: IdentityRow, acting: Actor) -> RowResult:
+def _try(row: IdentityRow, reason: str, acting: Actor) -> RowResult:
     try:
         member = Member.objects.filter(pk=row.member_id).first()
         if member is None:
             raise UnknownMember(given=row.member_id)
-        balance = initialize(member=member, subname=row.subname, address=row.address, acting=acting)
+        balance = initialize(member=member, subname=row.subname, address=row.address, reason=reason, acting=acting)
     except HabitatError as refusal:
         return RowResult(row=row, balance_id=None, code=refusal.code, message=refusal.sentence)
     return RowResult(row=row, balance_id=balance.pk, code=None, message=None)

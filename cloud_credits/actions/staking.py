@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
 from django.db import transaction
 
@@ -17,11 +18,14 @@ from cloud_credits.policies.settings import STAKING_CAP
 from cloud_credits.policies.staking import share_percent, stakeable, unlocks_at
 from habitat.controls.reports.settings import value as setting
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.models import Member
-from habitat.members.policies.actors import Actor
+from habitat.members.policies.actors import Actor, ActorKind
 from habitat.members.policies.permissions import require_own
 from habitat.members.policies.statuses import MAY_TRADE, MAY_UNSTAKE
 from habitat.money import Money, plain, require_cloud
+
+DESCRIPTION_LENGTH: Final = 2000
 
 
 @transaction.atomic
@@ -76,12 +80,17 @@ def stake(
 
 
 @transaction.atomic
-def unstake(*, position: StakingPosition, idempotency_key: str, acting: Actor) -> Outcome[CloudTransaction]:
+def unstake(
+    *, position: StakingPosition, reason: str = "", idempotency_key: str, acting: Actor
+) -> Outcome[CloudTransaction]:
     """Releases a stake at or after its `unlock_at`; what the member owes (1310) is settled from it first.
 
-    Raises NotAllowed, StillLocked, PositionNotActive, MemberNotActive, IdempotencyConflict.
+    A person who releases another's stake says why. Raises NotAllowed, ReasonRequired, StillLocked,
+    PositionNotActive, MemberNotActive, IdempotencyConflict.
     """
     require_own(acting, position.member_id, "cloud_credits.stake_for_members")
+    is_own = acting.kind is ActorKind.SYSTEM or acting.is_member(position.member_id)
+    why = "" if is_own else f": {require_reason(reason)}"
     claim = idempotency.claim(
         namespace=acting.label, operation="unstake", key=idempotency_key, content={"position": position.pk}
     )
@@ -99,7 +108,7 @@ def unstake(*, position: StakingPosition, idempotency_key: str, acting: Actor) -
                 purpose=Purpose.STAKING,
                 from_member=held.member_id,
                 to_member=held.member_id,
-                description=f"Released the stake of {held.staked_at:%Y-%m-%d}",
+                description=f"Released the stake of {held.staked_at:%Y-%m-%d}{why}"[:DESCRIPTION_LENGTH],
                 from_statuses=MAY_UNSTAKE,
             )
         ],

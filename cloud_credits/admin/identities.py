@@ -11,7 +11,7 @@ from cloud_credits.actions import identities
 from cloud_credits.actions.identities import IdentityRow
 from cloud_credits.admin.forms import MemberField
 from cloud_credits.models import EnsRegistration
-from habitat.faces.admin import Done, ExportMixin, HouseAdmin, Verb, VerbForm
+from habitat.faces.admin import Done, ExportMixin, HouseAdmin, ReasonForm, Verb
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
 
@@ -19,13 +19,13 @@ MOST_ROWS = 1_000
 MOST_SHOWN = 20
 
 
-class IdentityForm(VerbForm):
+class IdentityForm(ReasonForm):
     member = MemberField("Member", help_text="The member's number.")
     subname = forms.CharField(label="Name", max_length=63, help_text="a–z, 0–9 and hyphens; .habitat.eth is added.")
     address = forms.CharField(label="Ethereum address", max_length=42, help_text="0x and 40 hexadecimal digits.")
 
 
-class BulkForm(VerbForm):
+class BulkForm(ReasonForm):
     rows = forms.CharField(
         label="Members",
         widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
@@ -47,13 +47,13 @@ class BulkForm(VerbForm):
         return found
 
 
-def _initialize(*, acting: Actor, key: str, member: Member, subname: str, address: str) -> Done:
-    identities.initialize(member=member, subname=subname, address=address, acting=acting)
+def _initialize(*, acting: Actor, key: str, member: Member, subname: str, address: str, reason: str) -> Done:
+    identities.initialize(member=member, subname=subname, address=address, reason=reason, acting=acting)
     return Done(message=f"{member} is {subname}.habitat.eth.")
 
 
-def _initialize_many(*, acting: Actor, key: str, rows: list[IdentityRow]) -> Done:
-    results = identities.initialize_many(rows, acting=acting)
+def _initialize_many(*, acting: Actor, key: str, rows: list[IdentityRow], reason: str) -> Done:
+    results = identities.initialize_many(rows, reason=reason, acting=acting)
     refused = [result for result in results if not result.success]
     said = [f"{len(results) - len(refused)} of {len(results)} set up."]
     said += [f"Member {result.row.member_id}: {result.message}" for result in refused[:MOST_SHOWN]]

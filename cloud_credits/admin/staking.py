@@ -8,12 +8,12 @@ from django.utils import timezone
 from cloud_credits.actions import staking
 from cloud_credits.models import Receivable, StakingPosition
 from cloud_credits.policies.staking import PositionState
-from habitat.faces.admin import Done, ExportMixin, HouseAdmin, Verb, VerbForm
+from habitat.faces.admin import Done, ExportMixin, HouseAdmin, Verb
 from habitat.members.policies.actors import Actor
 
 
-def _release(position: StakingPosition, *, acting: Actor, key: str) -> Done:
-    staking.unstake(position=position, idempotency_key=key, acting=acting)
+def _release(position: StakingPosition, *, acting: Actor, key: str, reason: str) -> Done:
+    staking.unstake(position=position, reason=reason, idempotency_key=key, acting=acting)
     return Done(message=f"The stake of {position.member} is released.")
 
 
@@ -49,7 +49,6 @@ class StakingPositionAdmin(ExportMixin, HouseAdmin):
             "Release at maturity",
             "cloud_credits.stake_for_members",
             _release,
-            form=VerbForm,
             available=_is_mature,
         ),
     )

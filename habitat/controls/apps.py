@@ -9,6 +9,7 @@ class ControlsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from habitat.controls.api import schema  # noqa: F401 - importing it registers the scheme
         from habitat.controls.policies import settings
 
         settings.register(settings.SETTINGS)

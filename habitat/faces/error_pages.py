@@ -52,5 +52,5 @@ def _is_api(request: HttpRequest) -> bool:
 def _problem(status: int) -> HttpResponse:
     code, detail = SENTENCES[status]
     title = HTTPStatus(status).phrase
-    body = {"type": f"/help/errors#{code}", "title": title, "status": status, "detail": detail, "code": code}
+    body = {"type": f"/help/errors/#{code}", "title": title, "status": status, "detail": detail, "code": code}
     return HttpResponse(json.dumps(body), status=status, content_type=PROBLEM_MEDIA_TYPE)

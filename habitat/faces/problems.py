@@ -17,7 +17,7 @@ def problem_response(
     *, status_code: int, code: str, detail: str, headers: dict[str, str] | None = None, **members: Any
 ) -> Response:
     """One problem document. `members` are the extension members of RFC 9457 §3.2."""
-    body = {"type": f"/help/errors#{code}", "title": code.replace("_", " "), "status": status_code}
+    body = {"type": f"/help/errors/#{code}", "title": code.replace("_", " "), "status": status_code}
     body |= {"detail": detail, "code": code} | {name: value for name, value in members.items() if value is not None}
     return Response(body, status=status_code, headers=headers, content_type=PROBLEM_MEDIA_TYPE)
 

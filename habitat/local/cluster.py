@@ -399,7 +399,7 @@ def _has_c_utf8() -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m habitat.local.cluster", description="The house's own PostgreSQL.")
-    parser.add_argument("verb", choices=["start", "stop", "url"])
+    parser.add_argument("verb", choices=["start", "stop", "url", "home"])
     parser.add_argument("cluster", choices=sorted(CLUSTERS))
     parser.add_argument("--role", choices=sorted(ROLE_NAMES), default="app")
     arguments = parser.parse_args()
@@ -407,6 +407,8 @@ def main() -> int:
     try:
         if arguments.verb == "url":
             sys.stdout.write(cluster.url(arguments.role) + "\n")
+        elif arguments.verb == "home":
+            sys.stdout.write(f"{cluster.home}\n")
         else:
             getattr(cluster, arguments.verb)()
     except LocalError as trouble:

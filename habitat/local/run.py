@@ -217,6 +217,8 @@ def _environment(mark: str, address: str) -> dict[str, str]:
         **os.environ,
         "DJANGO_SETTINGS_MODULE": settings,
         "SITE_URL": site,
+        # The house as its people see it: their own pages for what is not there, not a developer's.
+        "DEBUG": os.environ.get("DEBUG", "false"),
         "PYTHONUNBUFFERED": "1",
         MARK: mark,
     }

@@ -129,6 +129,10 @@ rate-cards/                                                        GET  sign-in 
 rate-cards/                                                        POST sign-in 405     405     405     405     405
 rate-cards/<int:version>/                                          GET  sign-in 200     200     200     200     200
 rate-cards/<int:version>/                                          POST sign-in 405     405     405     405     405
+help/                                                              GET  200     200     200     200     200     200
+help/                                                              POST 405     405     405     405     405     405
+help/errors/                                                       GET  200     200     200     200     200     200
+help/errors/                                                       POST 405     405     405     405     405     405
 (root)                                                             GET  200     on      on      on      on      on
 (root)                                                             POST 405     405     405     405     405     405
 """

@@ -54,7 +54,7 @@ class StaffMFAMiddleware:
     def _to_enrolment(self, request: HttpRequest) -> HttpResponse:
         sentence = "People who work in the back office need a second factor. Set one up to go on."
         if request.path.startswith(("/api/", "/graphql")):
-            problem = {"type": "/help/errors#second_factor_required", "title": "second factor required"}
+            problem = {"type": "/help/errors/#second_factor_required", "title": "second factor required"}
             problem |= {"status": 403, "detail": sentence, "code": "second_factor_required"}
             return JsonResponse(problem, status=403, content_type="application/problem+json")
         messages.warning(request, sentence)

@@ -48,7 +48,13 @@ PEOPLE: Final = (
     Person("Corner Bakery", "corner-bakery", Decimal(500), kind=MemberKind.ORGANISATION),
 )
 ASKS, AGREES = "chloe", "dev"
-LOGINS: Final = ((Role.MEMBER, "ana"), (Role.STEWARD, "ben"), (Role.OPERATIONS, "chloe"))
+# The second person of operations is there to decide what the first one asks.
+LOGINS: Final = (
+    (Role.MEMBER, "ana"),
+    (Role.STEWARD, "ben"),
+    (Role.OPERATIONS, "chloe"),
+    (Role.OPERATIONS, "dev"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from habitat.site.workflows.demo import Demo
 
 
 class Command(BaseCommand):
-    help = "Make the sample cooperative (development settings only); prints three logins."
+    help = "Make the sample cooperative (development settings only); prints the logins."
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args
@@ -20,7 +20,7 @@ class Command(BaseCommand):
             raise CommandError("The sample cooperative has known passwords: it is for development settings only.")
         quiet = options["verbosity"] == 0
         try:
-            # Progress goes to stderr: the three lines on stdout are what `make run` shows again at its end.
+            # Progress goes to stderr: the lines on stdout are what `make run` shows again at its end.
             with tqdm(Demo().steps(), disable=quiet or None, leave=False) as steps:
                 for title, step in steps:
                     steps.set_description(title)
