@@ -85,6 +85,12 @@ class TransferResponse(TransactionSerializer):
     replayed = serializers.BooleanField()
 
 
+class ReleaseRequest(serializers.Serializer[Any]):
+    """Why, where the stake is another member's."""
+
+    reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+
+
 class StakeRequest(serializers.Serializer[Any]):
     amount = ExactField(help_text="CLOUD, at most eight decimals, as a string")
     days = serializers.IntegerField(help_text="30 to 365")

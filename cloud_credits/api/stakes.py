@@ -10,7 +10,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloud_credits.actions.staking import stake, unstake
-from cloud_credits.api.serializers import StakeRequest, StakeSerializer, TransactionSerializer, TransferResponse
+from cloud_credits.api.serializers import (
+    ReleaseRequest,
+    StakeRequest,
+    StakeSerializer,
+    TransactionSerializer,
+    TransferResponse,
+)
 from cloud_credits.api.transactions import KEY_HEADER, sight
 from cloud_credits.models import StakingPosition
 from habitat.faces.idempotency import key_of
@@ -56,13 +62,22 @@ class StakesView(ListAPIView):  # type: ignore[type-arg]
 class UnstakeView(APIView):
     permission_classes = [IsPerson]
 
-    @extend_schema(operation_id="unstake", parameters=[KEY_HEADER], request=None, responses={200: TransferResponse})
+    @extend_schema(
+        operation_id="unstake", parameters=[KEY_HEADER], request=ReleaseRequest, responses={200: TransferResponse}
+    )
     def post(self, request: Request, pk: int) -> Response:
-        """Makes a matured stake liquid again."""
+        """Makes a matured stake liquid again; whoever releases another member's says why."""
         key = key_of(request)
+        asked = ReleaseRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
         position = StakingPosition.objects.visible_to(request.user).filter(pk=pk).first()
         if position is None:
             raise Http404
-        outcome = unstake(position=position, idempotency_key=key, acting=actor_of(request.user))
+        outcome = unstake(
+            position=position,
+            reason=asked.validated_data["reason"],
+            idempotency_key=key,
+            acting=actor_of(request.user),
+        )
         body = TransactionSerializer(outcome.transaction, context=sight(request)).data | {"replayed": outcome.replayed}
         return Response(body)

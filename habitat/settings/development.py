@@ -21,6 +21,7 @@ EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = BASE_DIR / ".local" / "mail"
 LOGGING = {**LOGGING, "loggers": {**LOGGING["loggers"], "django-q": {"level": "WARNING"}}}
 # Static files come from where they lie, without a collecting step, also with DEBUG off.
+STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)
 DEMO_ALLOWED = True

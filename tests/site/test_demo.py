@@ -46,6 +46,7 @@ def test_demo__makes_a_whole_cooperative_whose_books_hold():
         "member      ana@habitat.example      demo cooperative 2026",
         "steward     ben@habitat.example      demo cooperative 2026",
         "operations  chloe@habitat.example    demo cooperative 2026",
+        "operations  dev@habitat.example      demo cooperative 2026",
     ]
     assert Member.objects.filter(status="active").exclude(kind="system").count() == 12
     assert not Member.objects.filter(ens_subname__isnull=True).exists()

@@ -150,7 +150,7 @@ api/transfers                    POST 401   422   422   422   422   422   403   
 api/stakes/                      GET  401   200   200   200   200   200   403   403
 api/stakes/                      POST 401   422   422   422   422   422   403   403
 api/stakes/<int:pk>/unstake      GET  401   405   405   405   405   405   403   403
-api/stakes/<int:pk>/unstake      POST 401   409   404   404   409   409   403   403
+api/stakes/<int:pk>/unstake      POST 401   409   404   404   422   422   403   403
 api/usage/                       GET  401   200   200   200   200   200   403   403
 api/usage/                       POST 401   405   405   405   405   405   403   403
 api/usage/summary                GET  401   200   200   200   200   200   403   403

@@ -37,7 +37,7 @@ PEOPLE: Final = (
     Person("Ana", "ana", Decimal(320), has_password=True, is_investor=True),
     Person("Ben", "ben", Decimal(180), role=Role.STEWARD, has_password=True),
     Person("Chloe", "chloe", Decimal(90), role=Role.OPERATIONS, has_password=True),
-    Person("Dev", "dev", Decimal(90), role=Role.OPERATIONS),
+    Person("Dev", "dev", Decimal(90), role=Role.OPERATIONS, has_password=True),
     Person("Elin", "elin", Decimal(150), role=Role.STEWARD),
     Person("Farid", "farid", Decimal(240), role=Role.ADMIN, is_investor=True),
     Person("Grace", "grace", Decimal(75)),
