@@ -11,7 +11,7 @@ from cloud_credits.errors import NoCloudIdentity, PositionNotActive, UnknownMemb
 from cloud_credits.models import CloudTransaction, Receivable, SelfMeterCharge, StakingPosition
 from cloud_credits.policies.movements import Holding
 from habitat.members.models import Member
-from habitat.statements import rows_of
+from habitat.statements import array_of, rows_of
 from treasury.locks import open_period
 
 
@@ -40,7 +40,7 @@ SELECT b.id, b.member_id, b.liquid, b.staked, b.version, b.booked_at, m.display_
 
 def balances(member_ids: Collection[int]) -> dict[int, LockedBalance]:
     """The members' balances, locked in id order. Raises NoCloudIdentity or UnknownMember for one that is missing."""
-    found = {row[1]: _locked(row) for row in rows_of(_BALANCES, [sorted(set(member_ids))])}
+    found = {row[1]: _locked(row) for row in rows_of(_BALANCES, [array_of(sorted(set(member_ids)))])}
     for member_id in member_ids:
         if member_id not in found:
             _raise_missing(member_id)

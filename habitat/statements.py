@@ -5,7 +5,8 @@ apart and are prepared at once; they stay inside Django's transaction. They pass
 one there is writes who and why for tables with a history, and a table this hot has none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -25,6 +26,22 @@ def rows_of(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
         return _prepared(connection.connection, sql, parameters)
+
+
+def array_of(values: Iterable[object]) -> str:
+    """`values` as PostgreSQL reads an array; cast the placeholder. psycopg's own lists cost ten times as much."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    text = f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _prepared(raw: psycopg.Connection[Any], sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:

@@ -24,7 +24,7 @@ from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.statuses import SystemAccount
 from habitat.money import plain
-from habitat.statements import rows_of
+from habitat.statements import array_of, rows_of
 from treasury.actions import journal
 from treasury.locks import open_period
 from treasury.models import Period
@@ -257,9 +257,10 @@ def _write(
 ) -> dict[int, tuple[datetime, datetime]]:
     """Runs the statement and judges the memberships as it saw them; `booked_at` and `created_at` by transaction id."""
     latest = [row.booked_at for row in locked.values() if row.booked_at is not None]
-    parameters: dict[str, Any] = _row_columns(settled, ids, entries) | _balance_columns(settled, ids, locked)
+    columns = _row_columns(settled, ids, entries) | _balance_columns(settled, ids, locked)
+    columns |= {"member": list(locked), "status": [row.status for row in locked.values()]}
+    parameters: dict[str, Any] = {name: array_of(values) for name, values in columns.items()}
     parameters |= {"floor": max(latest) + TICK if latest else EPOCH, "acting": acting.label}
-    parameters |= {"member": list(locked), "status": [row.status for row in locked.values()]}
     rows = rows_of(sql, parameters)
     if rows and rows[0][3]:
         _check_now([step.movement for step in settled], locked)

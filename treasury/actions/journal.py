@@ -13,7 +13,7 @@ from habitat.errors import IdempotencyConflict
 from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.permissions import require
-from habitat.statements import rows_of
+from habitat.statements import array_of, rows_of
 from treasury import locks
 from treasury.errors import (
     AccountInactive,
@@ -217,11 +217,10 @@ def _place(wanted: date, is_exact: bool, may_close: bool, period: Period | None)
 
 def _columns(
     drafts: Sequence[Draft], places: Sequence[tuple[Period, date]], digests: Mapping[str, bytes], acting: Actor
-) -> dict[str, Any]:
+) -> dict[str, str]:
     """The arrays `_POST` unnests: one element an entry, one a line."""
     lines = [(draft, line) for draft in drafts for line in draft.lines]
-    return {
-        "posted_by": acting.label,
+    columns: dict[str, list[object]] = {
         "ledger": [draft.ledger.value for draft in drafts],
         "occurred_at": [draft.occurred_at for draft in drafts],
         "effective_on": [day for _, day in places],
@@ -239,6 +238,7 @@ def _columns(
         "amount": [line.amount for _, line in lines],
         "memo": [line.memo for _, line in lines],
     }
+    return {name: array_of(values) for name, values in columns.items()} | {"posted_by": acting.label}
 
 
 def _entry(draft: Draft, place: tuple[Period, date], row: tuple[Any, ...], acting: Actor) -> JournalEntry:
