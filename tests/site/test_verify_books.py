@@ -86,6 +86,18 @@ BREAKS = [
 # (proof, SQL, what the line must name)
 GUARDS_BROKEN = [
     (
+        "roles hold exactly what the floors list",
+        "INSERT INTO auth_group_permissions (group_id, permission_id) SELECT g.id, p.id FROM auth_group g,"
+        " auth_permission p WHERE g.name = 'member' AND p.codename = 'mint_credits'",
+        "1 wrong, the first: member cloud_credits.mint_credits",
+    ),
+    (
+        "roles hold exactly what the floors list",
+        "INSERT INTO members_user_user_permissions (user_id, permission_id) SELECT u.id, p.id FROM"
+        " (SELECT min(id) AS id FROM members_user) u, auth_permission p WHERE p.codename = 'mint_credits'",
+        "cloud_credits.mint_credits",
+    ),
+    (
         "every trigger is present and enabled",
         "ALTER TABLE treasury_journalline DISABLE TRIGGER journalline_guard",
         "trigger journalline_guard on treasury_journalline is disabled",

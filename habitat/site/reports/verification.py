@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import DatabaseError, transaction
 
 from habitat.controls.policies.proofs import Proof, ProofResult
-from habitat.site.reports import guards
+from habitat.site.reports import guards, roles
 from habitat.site.reports.floors import exported, title_of
 
 GUARDS = "guards"
@@ -31,7 +31,7 @@ def proofs() -> list[tuple[str, Proof]]:
     gathered = [
         (title_of(floor), proof) for floor, exports in exported("reports.proofs", "PROOFS") for proof in exports
     ]
-    return gathered + [(GUARDS, proof) for proof in guards.PROOFS]
+    return gathered + [(GUARDS, proof) for proof in (*roles.PROOFS, *guards.PROOFS)]
 
 
 def findings() -> Iterator[Finding]:
