@@ -291,7 +291,11 @@ def test_back_dating__into_a_period_that_is_over_is_refused(attacker: Attacker, 
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("at", [None, "now() - interval '1 day'"], ids=["no record", "an older record"])
+@pytest.mark.parametrize(
+    "at",
+    [None, "now() - interval '1 day'", "now() + interval '1 day'"],
+    ids=["no record", "an older record", "a record dated ahead"],
+)
 def test_a_period__takes_no_step_without_its_record(attacker: Attacker, at: str | None):
     if at:
         attacker.run(

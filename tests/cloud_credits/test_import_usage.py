@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -216,6 +217,17 @@ def test_command__needs_a_living_key(tmp_path):
     path = csv_file(tmp_path / "usage.csv", [])
     with pytest.raises(CommandError, match="No living key"):
         call_command("import_usage", str(path), "--key", "nobody")
+
+
+def test_command__an_expired_key_is_no_living_key(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member)])
+    with (
+        time_machine.travel(key.expires_at, tick=False),
+        pytest.raises(CommandError, match="No living key"),
+    ):
+        call_command("import_usage", str(path), "--key", key.prefix)
+    assert (ResourceUsage.objects.count(), UsageImport.objects.count()) == (0, 0)
 
 
 @pytest.mark.django_db(transaction=True)

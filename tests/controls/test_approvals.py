@@ -17,6 +17,7 @@ from habitat.controls.errors import (
 from habitat.controls.models import Approval, Setting
 from habitat.controls.policies import approvals as policy
 from habitat.errors import HabitatError, NotAllowed, ReasonRequired
+from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM, Actor, ActorKind
 from habitat.members.policies.roles import Role
 from tests.members import people
@@ -96,6 +97,17 @@ def test_decision__needs_the_kinds_permission(kind: list[str]) -> None:
     approval = ask(operator())
     with pytest.raises(NotAllowed):
         approvals.grant(approval=approval, reason="x", acting=people.acting_as(people.trusted(Role.STEWARD, "Stu")))
+    assert kind == []
+
+
+@pytest.mark.parametrize("verb", ["grant", "refuse"])
+def test_decision__by_somebody_suspended_since_they_came_in_is_refused(verb: str, kind: list[str]) -> None:
+    approval, second = ask(operator()), people.trusted(Role.OPERATIONS, "Otto")
+    came_in = people.acting_as(second)
+    members.suspend(member=second, reason="while it waited", acting=SYSTEM)
+    with pytest.raises(NotAllowed):
+        getattr(approvals, verb)(approval=approval, reason="checked", acting=came_in)
+    assert Approval.objects.get(pk=approval.pk).state == "requested"
     assert kind == []
 
 

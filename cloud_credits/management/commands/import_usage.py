@@ -1,6 +1,7 @@
 """`manage.py import_usage FILE --key PREFIX`: a file of metering events, through the same door as a service."""
 
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
 
     def _key(self, prefix: str) -> ServiceKey:
         key = ServiceKey.objects.filter(prefix=prefix.removeprefix("hbt_").split("_")[0]).first()
-        if key is None or Scope.METERING_WRITE not in key.scopes or key.revoked_at is not None:
+        if key is None or Scope.METERING_WRITE not in key.scopes or not key.is_live(datetime.now(tz=UTC)):
             message = f"No living key with the prefix {prefix} may write metering."
             raise CommandError(message)
         return key

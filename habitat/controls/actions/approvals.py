@@ -9,9 +9,12 @@ from habitat.controls import locks
 from habitat.controls.errors import ApprovalSettled, NotYourRequest, PersonNeeded, SecondPersonNeeded
 from habitat.controls.models import Approval
 from habitat.controls.policies.approvals import ApprovalState, kind_of
+from habitat.errors import NotAllowed
 from habitat.members.actions.history import because, require_reason
+from habitat.members.models import Member
 from habitat.members.policies.actors import Actor, ActorKind
 from habitat.members.policies.permissions import require
+from habitat.members.policies.statuses import MemberStatus
 
 LONGEST_SUBJECT: Final = 200
 
@@ -99,6 +102,9 @@ def _second_persons(approval: Approval, acting: Actor) -> Approval:
         raise PersonNeeded
     require(acting, kind.permission)
     row = _open(approval)
+    # Asked after the lock: whoever was suspended while they waited for it decides nothing.
+    if not Member.objects.filter(pk=acting.id, status=MemberStatus.ACTIVE).exists():
+        raise NotAllowed(permission=kind.permission)
     if row.requested_by == acting.label:
         raise SecondPersonNeeded(permission=kind.permission)
     return row

@@ -153,13 +153,14 @@ CREATE TRIGGER period_next_exists
     EXECUTE FUNCTION treasury_guard_close();
 
 -- stops: a period opened again, filled and closed with nobody's name to it: each step has its record, written by the
--- transaction that takes it. Deferred, because the record comes after the step.
+-- transaction that takes it, neither before it nor ahead for a later one. Deferred, because the record comes after
+-- the step.
 CREATE FUNCTION treasury_period_told() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (
         SELECT FROM treasury_periodchange c
          WHERE c.period_id = NEW.id AND c.from_state = OLD.state AND c.to_state = NEW.state
-           AND c.at >= transaction_timestamp())
+           AND c.at BETWEEN transaction_timestamp() AND clock_timestamp())
     THEN
         RAISE EXCEPTION USING
             ERRCODE = 'check_violation',
