@@ -30,6 +30,7 @@ from habitat.money import cloud
 from tests.cloud_credits.ledger import Clock, account, broken_proofs, holds
 from tests.cloud_credits.ledger import seal as seal_when_settled
 from tests.factories import actor, address, key, make_member
+from tests.horizon import settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -259,7 +260,7 @@ def test_a_seal__misses_nothing_of_a_transaction_that_began_before_it():
             sender=make_member(credits="1"), recipient=make_member(), amount=cloud("1"), idempotency_key=key(),
             acting=SYSTEM,
         )  # fmt: skip
-        first = chain.seal()
+        first = seal_when_settled()
         sealed.set()
         return quick.transaction.pk, first
 
@@ -277,9 +278,11 @@ def test_a_seal__misses_nothing_of_a_transaction_that_began_before_it():
 
 def test_six_sealers__at_once__write_one_chain():
     ada = make_member(credits="10")
+    settled()
     results = at_once(*(chain.seal for _ in range(6)))
     assert [block.height for block in results if block] == [1]
     transfer(sender=ada, recipient=make_member(), amount=cloud("1"), idempotency_key=key(), acting=SYSTEM)
+    settled()
     at_once(*(chain.seal for _ in range(6)))
     assert list(ChainBlock.objects.order_by("height").values_list("height", flat=True)) == [1, 2]
     assert datetime.now(tz=UTC) - ChainBlock.objects.get(height=2).sealed_at < timedelta(minutes=5)
