@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("treasury", "0003_chart_and_quarters"),
+        ("treasury", "0004_payments"),
     ]
 
     operations = [
