@@ -11,7 +11,7 @@ import httpx
 import pytest
 import stripe
 
-from tests.sandboxes import Sandbox, stripe_sandbox, stripe_server  # noqa: F401 fixtures
+from tests.sandboxes import Sandbox
 
 pytestmark = pytest.mark.usefixtures("stripe_sandbox")
 
@@ -20,7 +20,7 @@ CONFIRM, DISPUTED, BANK = "4000002500003155", "4000000000000259", "us_bank_accou
 
 
 @pytest.fixture
-def api(stripe_sandbox: Sandbox) -> stripe.StripeClient:  # noqa: F811
+def api(stripe_sandbox: Sandbox) -> stripe.StripeClient:
     return stripe.StripeClient("sk_test_sandbox", base_addresses={"api": stripe_sandbox.url}, max_network_retries=0)
 
 
