@@ -6,6 +6,7 @@ import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
 import django.db.models.functions.math
+import django_fsm
 from django.db import migrations, models
 
 from habitat.faces.migrations import sql_file
@@ -53,6 +54,24 @@ class Migration(migrations.Migration):
             name="invoice",
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.PROTECT, related_name="changes", to="cloud_credits.invoice"
+            ),
+        ),
+        # The first state is the model's own: what the database returns of it, a protected field would not take.
+        migrations.AlterField(
+            model_name="invoice",
+            name="state",
+            field=django_fsm.FSMField(
+                choices=[
+                    ("draft", "draft"),
+                    ("sent", "sent"),
+                    ("overdue", "overdue"),
+                    ("paid", "paid"),
+                    ("void", "void"),
+                    ("refunded", "refunded"),
+                ],
+                default="draft",
+                max_length=50,
+                protected=True,
             ),
         ),
         sql_file(__file__, "0020_invoice_guards"),
