@@ -3,6 +3,8 @@
 from cloud_credits.models.balances import CloudBalance, SyncStatus
 from cloud_credits.models.chain import ChainBlock
 from cloud_credits.models.identities import EnsRegistration
+from cloud_credits.models.invoices import Invoice, InvoiceLine, InvoiceQuerySet
+from cloud_credits.models.purchases import Clawback, PaymentMint, Purchase, RecurringPurchase, RefundRequest
 from cloud_credits.models.rate_cards import RateCard, RateCardHistory, RateCardQuerySet
 from cloud_credits.models.receivables import Receivable
 from cloud_credits.models.self_metering import (
@@ -12,20 +14,29 @@ from cloud_credits.models.self_metering import (
     SelfMeterRemainder,
 )
 from cloud_credits.models.staking import StakingPosition
+from cloud_credits.models.terms import TermsAcceptance, TermsVersion
 from cloud_credits.models.transactions import CloudTransaction, IdempotencyKey
 from cloud_credits.models.usage import MeteringRefusal, ResourceUsage, ResourceUsageQuerySet, UsageImport
 
 __all__ = [
     "ChainBlock",
+    "Clawback",
     "CloudBalance",
     "CloudTransaction",
     "EnsRegistration",
     "IdempotencyKey",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceQuerySet",
     "MeteringRefusal",
+    "PaymentMint",
+    "Purchase",
     "RateCard",
     "RateCardHistory",
     "RateCardQuerySet",
     "Receivable",
+    "RecurringPurchase",
+    "RefundRequest",
     "ResourceUsage",
     "ResourceUsageQuerySet",
     "SelfMeterCharge",
@@ -34,5 +45,7 @@ __all__ = [
     "SelfMeterRemainder",
     "StakingPosition",
     "SyncStatus",
+    "TermsAcceptance",
+    "TermsVersion",
     "UsageImport",
 ]
