@@ -179,7 +179,7 @@ def _begin_call(
     row.attempts += 1
     if work.call is not None and row.first_called_at is None:
         row.first_called_at = timezone.now()
-    row.save(update_fields=None if row.pk is None else ["attempts", "first_called_at"])
+    row.save(update_fields=None if row._state.adding else ["attempts", "first_called_at"])
     context = StepContext(
         execution_id=execution.pk,
         saga=execution.saga,
