@@ -173,6 +173,44 @@ def test_stale_fence__writes_nothing(caplog) -> None:
     assert "Fence 1 of execution 1 is stale: nothing is written" in caplog.text
 
 
+def sleeps_while_another_takes_it(context: StepContext) -> dict[str, Any]:
+    """On its first attempt: when it wakes, another worker has taken the step and is still at it."""
+    if context.attempt == 1:
+        make_due(context.execution_id)
+        other = threading.Thread(target=take_and_keep, args=(context.execution_id,))
+        other.start()
+        other.join(30)
+    return {"attempt": context.attempt}
+
+
+def take_and_keep(execution_id: int) -> None:
+    try:
+        assert sagas.claim(execution_id=execution_id, acting=SYSTEM) is not None
+    finally:
+        connections.close_all()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_stale_fence__while_another_holds_the_step_writes_nothing(fails: bool) -> None:
+    def call(context: StepContext) -> dict[str, Any]:
+        result = sleeps_while_another_takes_it(context)
+        if fails and context.attempt == 1:
+            raise RuntimeError("woke too late")
+        return result
+
+    saga = SagaDefinition("slow", 1, "Slow", "", (SagaStep("nap", call=call, record=count),))
+    with known(saga):
+        execution = advance(sagas.start(saga="slow", key="1", input={}, acting=SYSTEM).pk)
+        row = execution.steps.get()
+        assert (execution.state, execution.fence, execution.lease_until is not None) == ("running", 2, True)
+        assert (row.state, row.attempts, row.output, row.error) == ("calling", 2, None, "")
+        assert tallies() == {}
+        make_due(execution.pk)
+        execution = advance(execution.pk)
+    assert (execution.state, execution.steps.get().output) == ("completed", {"attempt": 3})
+    assert tallies() == {"slow": 1}
+
+
 def fails_late(context: StepContext) -> dict[str, Any]:
     result = slow(context)
     if context.attempt == 1:
