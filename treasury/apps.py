@@ -12,12 +12,15 @@ class TreasuryConfig(AppConfig):
     def ready(self) -> None:
         from habitat.controls.actions.approvals import on_granted
         from habitat.controls.policies import approvals
+        from habitat.events.workflows import queue
         from habitat.workflows.policies import jobs
         from treasury import events, subscribers  # noqa: F401 - events registers the event types
-        from treasury.actions import adjustments
+        from treasury.actions import adjustments, stripe_events
         from treasury.policies.jobs import JOBS
+        from treasury.workflows import payments
 
         jobs.register(*JOBS)
         subscribers.register()
+        queue.register(stripe_events.QUEUE, payments.drain)
         approvals.register(adjustments.KIND, permission="treasury.approve_adjustment", title="Adjusting entry")
         on_granted(adjustments.KIND, adjustments.carry_out)

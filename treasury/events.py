@@ -242,3 +242,15 @@ class SubscriptionChanged:
     cancel_at_period_end: bool
     amount: str
     interval: str
+
+
+@event_type
+@dataclass(frozen=True)
+class StripeSwept:
+    """A walk along Stripe's balance transactions: how many, which of them webhooks had missed, which failed."""
+
+    name: ClassVar[str] = "stripe.swept"
+    since: str
+    movements: int
+    mended: list[str]
+    failed: list[str]

@@ -19,4 +19,11 @@ JOBS: Final = (
         help="Makes sure that the next two quarters exist before anything needs them.",
         catch_up=1,
     ),
+    JobDefinition(
+        name="treasury.sweep_stripe",
+        every=Every.DAY,
+        run="treasury.workflows.sweep.nightly",
+        help="Walks along Stripe's balance transactions and mends what webhooks missed.",
+        catch_up=1,
+    ),
 )
