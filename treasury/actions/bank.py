@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 from django.db import transaction
@@ -84,9 +83,7 @@ def assign(*, account: BankAccount, ledger_code: str, is_backing: bool, reason: 
     row.ledger_code, row.is_backing = ledger_code, is_backing
     row.save(update_fields=["ledger_code", "is_backing"])
     emit(
-        BankAccountAssigned(
-            account_id=str(row.pk), ledger_code=ledger_code, is_backing=is_backing, reason=reason
-        ),
+        BankAccountAssigned(account_id=str(row.pk), ledger_code=ledger_code, is_backing=is_backing, reason=reason),
         acting=acting,
     )
     return row
@@ -329,5 +326,3 @@ def watch(*, overdue: Sequence[BankLine], open_causes: Sequence[str], acting: Ac
 def settle_question(*, match_pk: int, acting: Actor) -> None:
     """The alert of a questioned match is over: it agrees again, or it was undone."""
     resolve_cause(UNMATCHED, question_cause(match_pk), resolution=f"Settled {timezone.now():%Y-%m-%d}.", acting=acting)
-
-

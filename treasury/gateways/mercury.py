@@ -129,6 +129,11 @@ def mercury_gateway() -> BankGateway:
     return MercuryGateway(base=base, token=token)
 
 
+def is_configured() -> bool:
+    """Whether there is a bank to ask."""
+    return bool(settings.MERCURY_API_BASE and settings.MERCURY_API_TOKEN)
+
+
 def _setting(name: str) -> str:
     value = str(getattr(settings, name, ""))
     if not value:

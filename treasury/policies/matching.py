@@ -1,7 +1,7 @@
 """Which bank lines could stand for which facts: scored rules over plain facts, no database, no clock.
 
-A suggestion says its rule, how sure it is, and why in words. Only the one that names a pay-out by its id and equals it to
-the digit is `certain`; everything else waits for a person.
+A suggestion says its rule, how sure it is, and why in words. Only the one that names a pay-out by its id and equals it
+to the digit confirms itself (CERTAIN); everything else waits for a person.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -17,6 +17,8 @@ from typing import Final
 
 from treasury.policies.bank import BANK_CODES, CHECKING, SAVINGS, MatchKind, TargetKind
 
+# The one rule that needs nobody: the line names a pay-out by its id and equals it.
+CERTAIN: Final = "payout_id"
 # A pay-out may reach the bank a little before or some days after the day Stripe names; weekends lie between.
 BEFORE_ARRIVAL: Final = timedelta(days=1)
 AFTER_ARRIVAL: Final = timedelta(days=5)
@@ -101,7 +103,6 @@ class Suggestion:
     rule: str
     score: int
     why: str
-    certain: bool = field(default=False, compare=False)
 
     @property
     def digest(self) -> str:
@@ -115,7 +116,7 @@ def digest_of(kind: MatchKind, line_ids: Iterable[int], targets: Iterable[Target
 
 
 def nature(line: LineFact) -> Nature:
-    """By the bank's kind and the words on it. Stripe's own lines are never deposits, whether or not the pay-out is known."""
+    """By the bank's kind and the words on it. Stripe's own lines are never deposits, its pay-out known or not."""
     if line.amount == 0:
         return Nature.NOTHING
     if _STRIPE.search(line.text) or _PAYOUT_ID.search(line.text):
@@ -175,7 +176,7 @@ def _payouts(lines: Sequence[LineFact], payouts: Sequence[PayoutFact]) -> Iterab
         exact = [payout for payout in named if payout.amount == line.amount]
         if len(exact) == 1:
             why = f"It names pay-out {exact[0].payout_id} and equals it."
-            yield _payout(line, exact, "payout_id", 100, why, certain=line.ledger_code == CHECKING)
+            yield _payout(line, exact, CERTAIN if line.ledger_code == CHECKING else "payout_id_elsewhere", 100, why)
             continue
         if named and sum(payout.amount for payout in named) == line.amount:
             yield _payout(line, named, "payout_ids", 90, f"It names {len(named)} pay-outs and equals their sum.")
@@ -201,12 +202,10 @@ def _payouts_by_day(line: LineFact, payouts: Sequence[PayoutFact]) -> Iterable[S
             yield _payout(line, together, "payouts_of_day", 60, f"It equals all {len(together)} pay-outs of {day}.")
 
 
-def _payout(
-    line: LineFact, payouts: Sequence[PayoutFact], rule: str, score: int, why: str, *, certain: bool = False
-) -> Suggestion:
+def _payout(line: LineFact, payouts: Sequence[PayoutFact], rule: str, score: int, why: str) -> Suggestion:
     kind = MatchKind.PAYOUT if line.amount > 0 else MatchKind.STRIPE_DEBIT
     targets = tuple(Target(TargetKind.PAYOUT, str(payout.id), payout.amount) for payout in payouts)
-    return Suggestion(kind, (line.id,), targets, rule, score, why, certain)
+    return Suggestion(kind, (line.id,), targets, rule, score, why)
 
 
 def _arrives(posted_on: date, expected: date) -> bool:

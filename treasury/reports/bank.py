@@ -18,7 +18,7 @@ from treasury.models import (
     Refund,
 )
 from treasury.policies.bank import HOLDING, POSTED, BillKind, BillState, MatchState, TargetKind
-from treasury.policies.matching import BillFact, LineFact, PayoutFact, RefundFact
+from treasury.policies.matching import CERTAIN, BillFact, LineFact, PayoutFact, RefundFact
 from treasury.policies.payments import PayoutState, RefundState
 
 
@@ -41,7 +41,8 @@ def waiting_lines(*, posted_before: datetime | None = None) -> QuerySet[BankLine
 def line_fact(line: BankLine) -> LineFact:
     """The line as the rules read it. Its current version must be posted."""
     current = line.current
-    assert current is not None and current.posted_at is not None  # noqa: S101 - what waiting_lines promises
+    assert current is not None  # noqa: S101 - what waiting_lines promises
+    assert current.posted_at is not None  # noqa: S101 - a CHECK of posted lines
     return LineFact(
         id=line.pk,
         account_id=line.account_id,
@@ -74,9 +75,7 @@ def open_payouts() -> list[PayoutFact]:
 def open_bills() -> list[BillFact]:
     rows = Bill.objects.filter(state=BillState.OPEN.value).order_by("pk")
     return [
-        BillFact(
-            row.pk, row.kind == BillKind.TAX, row.supplier, row.number, row.amount, row.billed_on, row.due_on
-        )
+        BillFact(row.pk, row.kind == BillKind.TAX, row.supplier, row.number, row.amount, row.billed_on, row.due_on)
         for row in rows
     ]
 
@@ -106,6 +105,11 @@ def questioned() -> QuerySet[BankMatch]:
     return BankMatch.objects.filter(state=MatchState.QUESTIONED.value)
 
 
+def certain() -> QuerySet[BankMatch]:
+    """Suggestions that need nobody, oldest first."""
+    return BankMatch.objects.filter(state=MatchState.SUGGESTED.value, rule=CERTAIN).order_by("pk")
+
+
 def latest_readings() -> dict[int, BankReading]:
     """The newest reading of each account, by the account's key."""
     rows = BankReading.objects.order_by("account_id", "-read_at").distinct("account_id").select_related("account")
@@ -114,7 +118,5 @@ def latest_readings() -> dict[int, BankReading]:
 
 def matched_since(account: BankAccount, since: datetime) -> Decimal:
     """USD that confirmed lines moved on an account since then."""
-    rows = BankMatchLine.objects.filter(
-        line__account=account, match__state__in=HOLDING, version__posted_at__gte=since
-    )
+    rows = BankMatchLine.objects.filter(line__account=account, match__state__in=HOLDING, version__posted_at__gte=since)
     return rows.aggregate(total=Sum("amount"))["total"] or Decimal(0)

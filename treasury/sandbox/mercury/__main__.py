@@ -1,4 +1,4 @@
-"""`python -m treasury.sandbox.mercury --port 8812 --data FILE --token TOKEN`; prints its address when it listens."""
+"""`python -m treasury.sandbox.mercury --port --data FILE --token TOKEN`; prints `ready <address>` when it listens."""
 
 import argparse
 import logging
@@ -21,7 +21,7 @@ def main() -> None:
         parser.error("a token is needed")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = make_server("127.0.0.1", given.port, MercurySandbox(Store(given.data), given.token), threaded=True)
-    sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
+    sys.stdout.write(f"ready http://127.0.0.1:{server.server_port}\n")
     sys.stdout.flush()
     try:
         server.serve_forever()
