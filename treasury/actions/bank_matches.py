@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib import import_module
 from typing import Any, Final
 
 from django.db import transaction
@@ -17,7 +16,7 @@ from habitat.members.policies.actors import Actor
 from habitat.members.policies.permissions import require
 from habitat.money import plain
 from treasury import locks
-from treasury.actions import bank, bank_entries, bills
+from treasury.actions import bank, bank_entries, bills, refunds
 from treasury.errors import (
     DepositBooked,
     LineNotPosted,
@@ -339,7 +338,6 @@ def _settle_refund(parts: Parts, acting: Actor) -> JournalEntry:
     if len(parts.targets) != 1:
         raise MatchKindWrong(why="a refund by wire is one refund")
     refund = Refund.objects.get(pk=int(parts.targets[0].id))
-    refunds: Any = import_module("treasury.actions.refunds")
     refunds.settle(refund_id=refund.refund_id, acting=acting)
     refund = Refund.objects.select_related("journal_entry").get(pk=refund.pk)
     if refund.journal_entry is None:
