@@ -1,7 +1,7 @@
 """What exists on this floor."""
 
 from treasury.models.accounts import Account
-from treasury.models.backing import BackingCheck, MintSwitch, MintSwitchChange
+from treasury.models.backing import BackingCheck, BackingRequest, MintSwitch, MintSwitchChange
 from treasury.models.journal import JournalEntry, JournalLine
 from treasury.models.payments import Dispute, Payment, Refund
 from treasury.models.periods import Period, PeriodChange
@@ -9,7 +9,7 @@ from treasury.models.snapshots import AccountDay, SealedDay
 from treasury.models.stripe import Payout, StripeEvent, StripeMovement, StripeReading
 
 __all__ = [
-    "Account", "AccountDay", "BackingCheck", "Dispute", "JournalEntry", "JournalLine", "MintSwitch",
+    "Account", "AccountDay", "BackingCheck", "BackingRequest", "Dispute", "JournalEntry", "JournalLine", "MintSwitch",
     "MintSwitchChange", "Payment", "Payout", "Period", "PeriodChange", "Refund", "SealedDay", "StripeEvent",
     "StripeMovement", "StripeReading",
 ]  # fmt: skip

@@ -67,6 +67,9 @@ class BackingCheck(models.Model):
     settled_ratio = models.DecimalField(max_digits=20, decimal_places=4, null=True)
     band = models.CharField(max_length=9, choices=[(b.value, b.value) for b in Band])
     terms = models.JSONField()
+    # The books this was computed from: the entries that this snapshot sees, of the days before that one.
+    snapshot = models.CharField(max_length=4000, db_default="", default="", editable=False)
+    books_until = models.DateField(null=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -81,3 +84,16 @@ class BackingCheck(models.Model):
 
     def __str__(self) -> str:
         return f"Backing as of {self.as_of:%Y-%m-%d %H:%M}Z: {self.band}"
+
+
+class BackingRequest(models.Model):
+    """Something moved that the ratio depends on. However many wait, one check answers them all and takes them away."""
+
+    trigger = models.CharField(max_length=40)
+    asked_at = models.DateTimeField(db_default=ClockTime(), editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"Check after {self.trigger}"
