@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from habitat.faces.fields import CurrentTransaction, TransactionIdField
 from treasury.models.journal import ClockTime
 from treasury.models.payments import DOLLARS
 from treasury.policies.backing import Band
@@ -67,8 +68,11 @@ class BackingCheck(models.Model):
     settled_ratio = models.DecimalField(max_digits=20, decimal_places=4, null=True)
     band = models.CharField(max_length=9, choices=[(b.value, b.value) for b in Band])
     terms = models.JSONField()
-    # The books this was computed from: the entries that this snapshot sees, of the days before that one.
-    snapshot = models.CharField(max_length=4000, db_default="", default="", editable=False)
+    # The books this was computed from: the entries that this snapshot sees and those its own transaction had written
+    # up to that one; of the days before `books_until`, or of all.
+    snapshot = models.TextField(editable=False)
+    transaction = TransactionIdField(db_default=CurrentTransaction(), editable=False)
+    last_entry = models.BigIntegerField(editable=False)
     books_until = models.DateField(null=True, editable=False)
 
     class Meta:
