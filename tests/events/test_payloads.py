@@ -37,6 +37,9 @@ PAYLOADS = {
     "period.closed": "period_id period start end reason",
     "period.locked": "period_id period start end reason",
     "period.reopened": "period_id period start end reason",
+    "backing.checked": "check_id as_of band required held ratio",
+    "minting.suspended": "flag reason",
+    "minting.resumed": "flag reason",
 }
 
 
