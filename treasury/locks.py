@@ -1,13 +1,28 @@
 """Every lock of this floor. Order of the house: mint switch, period, owner rows by id, balances by id."""
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
 
 from django.db.models import QuerySet
 
 from habitat.statements import rows_of
 from treasury.errors import NoPeriod, PeriodClosed
-from treasury.models import BankAccount, BankLine, BankMatch, Bill, MintSwitch, Period
+from treasury.models import (
+    BankAccount,
+    BankLine,
+    BankMatch,
+    Bill,
+    Dispute,
+    MintSwitch,
+    Payment,
+    Payout,
+    Period,
+    Refund,
+    StripeEvent,
+    StripeMovement,
+)
+from treasury.policies.payments import StripeEventState
 from treasury.policies.periods import PeriodState
 
 # FOR SHARE: posts do not wait for each other, only for a close; Django has no spelling for it. When the row turns
@@ -34,6 +49,7 @@ _MINT_SWITCH = "SELECT s.id, s.automatic, s.manual, s.changed_at FROM treasury_m
 _MINT_SWITCH_ALONE = """
 SELECT s.id, s.automatic, s.manual, s.changed_at FROM treasury_mintswitch s FOR NO KEY UPDATE OF s
 """
+_CHECK_IN_FLIGHT = "hashtext('treasury.backing.flight')"
 _ONE_CHECK = "SELECT pg_advisory_xact_lock(hashtext('treasury.backing.check'))::text"
 
 
@@ -56,6 +72,18 @@ def backing_check() -> None:
     """Checks are written one after the other, so that an older one never moves the flag after a newer. Comes before
     the mint switch."""
     rows_of(_ONE_CHECK, ())
+
+
+@contextmanager
+def one_check_in_flight(*, waits: bool) -> Iterator[bool]:
+    """Held by this connection over several transactions while it asks bank and Stripe; False when another has it."""
+    ask = "SELECT true, pg_advisory_lock({})::text" if waits else "SELECT pg_try_advisory_lock({})"
+    [row] = rows_of(ask.format(_CHECK_IN_FLIGHT), ())
+    try:
+        yield row[0]
+    finally:
+        if row[0]:
+            rows_of(f"SELECT pg_advisory_unlock({_CHECK_IN_FLIGHT})", ())
 
 
 def open_period(*, on: date) -> Period:
@@ -107,3 +135,42 @@ def bank_match(match_pk: int) -> BankMatch:
 def bills(bill_pks: Iterable[int]) -> list[Bill]:
     """Bills for writing, by id."""
     return list(Bill.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(bill_pks)).order_by("pk"))
+
+
+def payment(payment_pk: int) -> Payment:
+    """One payment for writing, after the period. Whatever happens to it, its refunds or its disputes waits here.
+
+    Raises Payment.DoesNotExist.
+    """
+    return Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_pk)
+
+
+def refund(refund_id: str) -> Refund | None:
+    """A refund by Stripe's id, for writing; its payment first. None when there is none yet."""
+    return Refund.objects.select_for_update(of=("self",), no_key=True).filter(refund_id=refund_id).first()
+
+
+def dispute(dispute_id: str) -> Dispute | None:
+    """A dispute by Stripe's id, for writing; its payment first. None when there is none yet."""
+    return Dispute.objects.select_for_update(of=("self",), no_key=True).filter(dispute_id=dispute_id).first()
+
+
+def payout(payout_id: str) -> Payout | None:
+    """A pay-out by Stripe's id, for writing. None when there is none yet."""
+    return Payout.objects.select_for_update(of=("self",), no_key=True).filter(payout_id=payout_id).first()
+
+
+def stripe_movement(bt_id: str) -> StripeMovement | None:
+    """A balance transaction by its id, for writing. None when there is none yet."""
+    return StripeMovement.objects.select_for_update(of=("self",), no_key=True).filter(bt_id=bt_id).first()
+
+
+def due_stripe_event(moment: datetime) -> StripeEvent | None:
+    """The oldest stored webhook that is due and in nobody's hands, for writing; None when there is none."""
+    due = StripeEvent.objects.filter(state=StripeEventState.RECEIVED.value, due_at__lte=moment)
+    return due.order_by("due_at", "id").select_for_update(of=("self",), no_key=True, skip_locked=True).first()
+
+
+def stripe_event(event_pk: int) -> StripeEvent:
+    """One stored webhook for writing. Raises StripeEvent.DoesNotExist."""
+    return StripeEvent.objects.select_for_update(of=("self",), no_key=True).get(pk=event_pk)

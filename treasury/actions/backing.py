@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from habitat.controls.actions.alerts import raise_alert, resolve_cause
 from habitat.events.actions.outbox import emit
+from habitat.events.actions.wakes import wake_after_commit
 from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.members.policies.permissions import require
@@ -19,6 +20,7 @@ from treasury.policies.backing import Backing, Band, Flag, Provider, may_mint, r
 from treasury.reports.backing import Computed, aging, computed, outdated
 
 CAUSE: Final = "backing"
+QUEUE: Final = "backing"
 LONGEST_REASON: Final = 500
 LONGEST_TRIGGER: Final = 40
 
@@ -57,6 +59,7 @@ def record_check(
 @transaction.atomic(savepoint=False)
 def request_check(*, trigger: str, acting: Actor = SYSTEM) -> BackingRequest:
     """Something moved: the next check answers this and whatever else waits by then."""
+    wake_after_commit(QUEUE)
     return BackingRequest.objects.create(trigger=trigger[:LONGEST_TRIGGER])
 
 

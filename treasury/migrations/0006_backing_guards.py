@@ -9,7 +9,7 @@ from habitat.faces.migrations import sql_file
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("treasury", "0011_bank_guards"),
+        ("treasury", "0012_payment_reclaim"),
         ("members", "0002_guards"),
     ]
 
