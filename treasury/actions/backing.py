@@ -1,5 +1,7 @@
 """The mint switch and the checks that move it: what is written when the backing is computed, and by whose word."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Final
 
@@ -54,6 +56,13 @@ def record_check(
         acting=acting,
     )
     return check
+
+
+@contextmanager
+def in_flight(*, waits: bool, acting: Actor) -> Iterator[bool]:
+    """One check at a time asks bank and Stripe; False when another does and this does not wait. No transaction."""
+    with locks.one_check_in_flight(waits=waits) as is_mine:
+        yield is_mine
 
 
 @transaction.atomic(savepoint=False)

@@ -40,4 +40,11 @@ JOBS: Final = (
         help="While checks keep minting off, looks again whether it may resume.",
         catch_up=1,
     ),
+    JobDefinition(
+        name="treasury.read_bank",
+        every=Every.HOUR,
+        run="treasury.workflows.bank.read_bank",
+        help="Reads the bank's accounts and lines, suggests matches, books deposits, and watches what waits.",
+        catch_up=1,
+    ),
 )

@@ -10,7 +10,6 @@ from django.utils import timezone
 from habitat.errors import HabitatError
 from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.members.policies.permissions import require
-from treasury import locks
 from treasury.actions import backing, stripe_readings
 from treasury.actions.backing import QUEUE
 from treasury.gateways import mercury
@@ -32,7 +31,7 @@ __all__ = ["QUEUE", "check_by_the_hour", "check_now", "check_of_the_day", "drain
 def drain() -> int:
     """One check for everything that asked; how many requests were answered. Another one in flight answers them too."""
     answered = 0
-    with locks.one_check_in_flight(waits=False) as is_mine:
+    with backing.in_flight(waits=False, acting=SYSTEM) as is_mine:
         for _ in range(ROUNDS if is_mine else 0):
             asked = reports.last_request()
             if asked is None:
@@ -47,7 +46,7 @@ def check_now(
 ) -> BackingCheck:
     """Asks bank and Stripe and keeps what comes of it. Waits for a check in flight. Raises NotAllowed."""
     require(acting, "treasury.check_backing")
-    with locks.one_check_in_flight(waits=True):
+    with backing.in_flight(waits=True, acting=acting):
         return _check(trigger=trigger, acting=acting, as_of=as_of, books_until=books_until)
 
 
