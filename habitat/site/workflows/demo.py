@@ -99,7 +99,9 @@ class Demo:
             idempotency_key="demo-opening",
             acting=SYSTEM,
         )
-        if not booked.replayed and not mercury.is_configured():
+        if booked.replayed:
+            return
+        if not mercury.is_configured():
             row = AccountRow(
                 account_id="demo-checking",
                 name="Demo checking",
