@@ -18,11 +18,14 @@ class TreasuryConfig(AppConfig):
         from treasury.actions import adjustments, stripe_events
         from treasury.policies.bank_settings import BANK_SETTINGS
         from treasury.policies.jobs import JOBS
-        from treasury.workflows import payments
+        from treasury.policies.settings import SETTINGS
+        from treasury.workflows import backing, payments
 
+        settings.register(SETTINGS)
         jobs.register(*JOBS)
         settings.register(BANK_SETTINGS)
         subscribers.register()
         queue.register(stripe_events.QUEUE, payments.drain)
+        queue.register(backing.QUEUE, backing.drain)
         approvals.register(adjustments.KIND, permission="treasury.approve_adjustment", title="Adjusting entry")
         on_granted(adjustments.KIND, adjustments.carry_out)
