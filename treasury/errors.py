@@ -114,3 +114,25 @@ class PeriodNotOver(HabitatError):
 class RangeBackwards(HabitatError):
     code = "range_backwards"
     template = "The range ends ({end}) before it starts ({start})."
+
+
+class ExceptionSettled(HabitatError):
+    code = "exception_settled"
+    status = 409
+    template = "Exception {number} is resolved already."
+
+
+class OwnerMustBeMember(HabitatError):
+    code = "owner_must_be_member"
+    status = 403
+    template = "Only a person can look after an exception."
+
+
+class ReconcilerNotKept(HabitatError):
+    code = "reconciler_not_kept"
+    template = "{name} is not kept yet: there is nothing to compare. Kept are {kept}."
+
+
+class MomentAhead(HabitatError):
+    code = "moment_ahead"
+    template = "{on} is not over yet; the books can be compared up to now."

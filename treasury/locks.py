@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from habitat.statements import rows_of
 from treasury.errors import NoPeriod, PeriodClosed
-from treasury.models import Period
+from treasury.models import Period, ReconciliationException
 from treasury.policies.periods import PeriodState
 
 # FOR SHARE: posts do not wait for each other, only for a close; Django has no spelling for it. When the row turns
@@ -53,3 +53,18 @@ def period_of(*, on: date, states: frozenset[PeriodState]) -> Period:
 def all_periods() -> QuerySet[Period]:
     """Every period FOR UPDATE, in order: for the verbs that compare a period with its neighbours."""
     return Period.objects.select_for_update(of=("self",)).order_by("start")
+
+
+def reconciliation(kind: str) -> None:
+    """One run of a kind is kept at a time, until the transaction ends. An owner row's place in the order."""
+    rows_of("SELECT pg_advisory_xact_lock(hashtextextended('treasury.reconciliation.' || %s::text, 0))", [kind])
+
+
+def open_exceptions(run_kind: str) -> QuerySet[ReconciliationException]:
+    """The open exceptions of one kind of run, by id."""
+    rows = ReconciliationException.objects.select_for_update(of=("self",), no_key=True)
+    return rows.filter(run_kind=run_kind, state="open").order_by("id")
+
+
+def reconciliation_exception(exception_id: int) -> ReconciliationException:
+    return ReconciliationException.objects.select_for_update(of=("self",), no_key=True).get(pk=exception_id)
