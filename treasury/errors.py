@@ -136,3 +136,106 @@ class ReconcilerNotKept(HabitatError):
 class MomentAhead(HabitatError):
     code = "moment_ahead"
     template = "{on} is not over yet; the books can be compared up to now."
+
+
+class BankUnavailable(HabitatError):
+    code = "bank_unavailable"
+    status = 503
+    template = "The bank does not answer as it should ({what}). It is asked again by itself; nothing was changed."
+
+
+class BankRefused(HabitatError):
+    code = "bank_refused"
+    status = 502
+    template = "The bank refuses the request with status {answer}: {what}."
+
+
+class BankAnswerMalformed(HabitatError):
+    code = "bank_answer_malformed"
+    status = 502
+    template = "The bank's answer cannot be read: {field_name} is {problem}."
+
+
+class BankNotConfigured(HabitatError):
+    code = "bank_not_configured"
+    status = 503
+    template = "No bank is connected: set {setting}."
+
+
+class BankAccountBooked(HabitatError):
+    code = "bank_account_booked"
+    status = 409
+    template = "Lines of {account} are booked on {code} already; it cannot stand for another account now."
+
+
+class LineNotPosted(HabitatError):
+    code = "bank_line_not_posted"
+    status = 409
+    template = "Line {line} is {state} at the bank. Only a posted line stands for money."
+
+
+class LineTaken(HabitatError):
+    code = "bank_line_taken"
+    status = 409
+    template = "Line {line} is matched already, by match {match}. Undo that one first."
+
+
+class TargetTaken(HabitatError):
+    code = "bank_target_taken"
+    status = 409
+    template = "{target} is matched already, by match {match}. Undo that one first."
+
+
+class TargetUnknown(HabitatError):
+    code = "bank_target_unknown"
+    template = "There is no {target} that this could stand for."
+
+
+class SumsDiffer(HabitatError):
+    code = "bank_sums_differ"
+    template = "The lines come to {lines} USD and what they stand for to {targets} USD. They must be equal to the cent."
+
+
+class MatchInWrongState(HabitatError):
+    code = "bank_match_in_wrong_state"
+    status = 409
+    template = "Match {match} is {state}; this needs it to be {needed}."
+
+
+class MatchOutOfDate(HabitatError):
+    code = "bank_match_out_of_date"
+    status = 409
+    template = "Line {line} has changed at the bank since this was suggested. Dismiss it and match again."
+
+
+class MatchKindWrong(HabitatError):
+    code = "bank_match_kind_wrong"
+    template = "Lines and facts of this kind cannot be matched: {why}."
+
+
+class DepositBooked(HabitatError):
+    code = "bank_deposit_booked"
+    status = 409
+    template = "Payment {payment} came in with this line. Refund the payment; its match stays."
+
+
+class BillInWrongState(HabitatError):
+    code = "bill_in_wrong_state"
+    status = 409
+    template = "Bill {bill} is {state}; this needs it to be {needed}."
+
+
+class BillRecorded(HabitatError):
+    code = "bill_recorded"
+    status = 409
+    template = "Bill {number} of {supplier} is recorded already."
+
+
+class BillAccountWrong(HabitatError):
+    code = "bill_account_wrong"
+    template = "A bill for {kind} stands on {allowed}, not on {account}."
+
+
+class BillDatesWrong(HabitatError):
+    code = "bill_dates_wrong"
+    template = "A bill is due on the day it is dated ({billed_on}) or later; {due_on} lies before."

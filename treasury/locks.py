@@ -1,12 +1,13 @@
 """Every lock of this floor. Order of the house: mint switch, period, owner rows by id, balances by id."""
 
+from collections.abc import Iterable
 from datetime import date
 
 from django.db.models import QuerySet
 
 from habitat.statements import rows_of
 from treasury.errors import NoPeriod, PeriodClosed
-from treasury.models import Period, ReconciliationException
+from treasury.models import BankAccount, BankLine, BankMatch, Bill, Period, ReconciliationException
 from treasury.policies.periods import PeriodState
 
 # FOR SHARE: posts do not wait for each other, only for a close; Django has no spelling for it. When the row turns
@@ -68,3 +69,28 @@ def open_exceptions(run_kind: str) -> QuerySet[ReconciliationException]:
 
 def reconciliation_exception(exception_id: int) -> ReconciliationException:
     return ReconciliationException.objects.select_for_update(of=("self",), no_key=True).get(pk=exception_id)
+
+
+def bank_account(account_pk: int) -> BankAccount:
+    """One bank account for writing: readings of it come one after the other. Raises DoesNotExist."""
+    return BankAccount.objects.select_for_update(of=("self",), no_key=True).get(pk=account_pk)
+
+
+def bank_lines(line_pks: Iterable[int]) -> list[BankLine]:
+    """Bank lines for writing, by id, with what they say now. After the period, before matches, payments and bills."""
+    return list(
+        BankLine.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("current", "account")
+        .filter(pk__in=list(line_pks))
+        .order_by("pk")
+    )
+
+
+def bank_match(match_pk: int) -> BankMatch:
+    """One match for writing; its lines first. Raises DoesNotExist."""
+    return BankMatch.objects.select_for_update(of=("self",), no_key=True).get(pk=match_pk)
+
+
+def bills(bill_pks: Iterable[int]) -> list[Bill]:
+    """Bills for writing, by id."""
+    return list(Bill.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(bill_pks)).order_by("pk"))

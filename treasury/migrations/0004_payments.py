@@ -117,6 +117,7 @@ class Migration(migrations.Migration):
                 ("customer_id", models.CharField(blank=True, db_default="", default="", max_length=80)),
                 ("purchase_ref", models.CharField(blank=True, db_default="", default="", max_length=80)),
                 ("invoice_ref", models.CharField(blank=True, db_default="", default="", max_length=80)),
+                ("problem", models.CharField(blank=True, db_default="", default="", max_length=40)),
                 (
                     "state",
                     django_fsm.FSMField(

@@ -46,6 +46,8 @@ class Payment(models.Model):
     customer_id = models.CharField(max_length=80, db_default="", default="", blank=True)
     purchase_ref = models.CharField(max_length=80, db_default="", default="", blank=True)
     invoice_ref = models.CharField(max_length=80, db_default="", default="", blank=True)
+    # Why it can never become credits (`wrong_currency`, `other_customer` …); empty when nothing stands against it.
+    problem = models.CharField(max_length=40, db_default="", default="", blank=True)
     state = FSMField(
         db_default=PaymentState.RECEIVED.value,
         default=PaymentState.RECEIVED.value,

@@ -28,7 +28,9 @@ class ReconciliationRun(models.Model):
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
-            models.CheckConstraint(name="reconciliationrun_kind_known", condition=Q(kind__in=[k.value for k in RunKind])),
+            models.CheckConstraint(
+                name="reconciliationrun_kind_known", condition=Q(kind__in=[k.value for k in RunKind])
+            ),
         ]
         indexes: ClassVar = [models.Index(name="reconciliationrun_newest", fields=["kind", "-as_of", "-id"])]
         permissions: ClassVar = [("run_reconciliation", "Can have the books compared now")]
@@ -80,7 +82,10 @@ class ReconciliationException(models.Model):
             models.CheckConstraint(
                 name="exception_resolved_whole",
                 condition=Q(state=ExceptionState.OPEN.value, resolved_at__isnull=True, resolution="", resolved_by="")
-                | (Q(state=ExceptionState.RESOLVED.value, resolved_at__isnull=False) & ~Q(resolution="", resolved_by="")),
+                | (
+                    Q(state=ExceptionState.RESOLVED.value, resolved_at__isnull=False)
+                    & ~Q(resolution="", resolved_by="")
+                ),
                 violation_error_message="What is resolved says when, by whom and why.",
             ),
         ]

@@ -3,6 +3,7 @@
 from typing import Final
 
 from habitat.controls.policies.guards import Guard, withheld
+from treasury.policies.bank_guards import BANK_GUARDS
 
 GUARDS: Final = (
     Guard(
@@ -33,4 +34,5 @@ GUARDS: Final = (
     *withheld("treasury_account", "the application role: accounts deleted", "DELETE", "TRUNCATE"),
     Guard("treasury_accountday", "accountday_unseals", "trigger", "a snapshot row missing from a sealed day"),
     Guard("treasury_accountday", "accountday_no_truncate", "trigger", "snapshots emptied unnoticed"),
+    *BANK_GUARDS,
 )

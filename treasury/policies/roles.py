@@ -11,6 +11,15 @@ _READ: Final = (
     "treasury.view_journalentry",
     "treasury.view_journalline",
     "treasury.view_reports",
+    "treasury.view_bankaccount",
+    "treasury.view_bankreading",
+    "treasury.view_bankline",
+    "treasury.view_banklineversion",
+    "treasury.view_bankrowaside",
+    "treasury.view_bankmatch",
+    "treasury.view_bankmatchline",
+    "treasury.view_bankmatchtarget",
+    "treasury.view_bill",
 )
 _OPERATIONS: Final = (
     *_READ,
@@ -21,6 +30,11 @@ _OPERATIONS: Final = (
     "treasury.reverse_entry",
     "treasury.adjust_books",
     "treasury.approve_adjustment",
+    "treasury.read_bank",
+    "treasury.assign_bankaccount",
+    "treasury.match_bank",
+    "treasury.record_bill",
+    "treasury.void_bill",
 )
 
 PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {

@@ -13,7 +13,6 @@ class Reconciled:
     sentences: tuple[str, ...]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Reconciler:
     """`name` is the word after `manage.py reconcile`; `run(*, as_of, acting)` compares as of a moment in UTC

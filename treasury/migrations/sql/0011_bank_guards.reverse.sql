@@ -1,0 +1,26 @@
+GRANT UPDATE, DELETE ON treasury_bankreading, treasury_banklineversion, treasury_bankrowaside, treasury_bankmatchline,
+    treasury_bankmatchtarget, treasury_bankaccount, treasury_bankline, treasury_bankmatch, treasury_bill TO habitat_app;
+DROP TRIGGER bill_state ON treasury_bill;
+DROP TRIGGER bankmatch_agrees ON treasury_bankmatch;
+DROP FUNCTION treasury_bankmatch_agrees();
+DROP TRIGGER bankmatchtarget_open ON treasury_bankmatchtarget;
+DROP TRIGGER bankmatchline_open ON treasury_bankmatchline;
+DROP FUNCTION treasury_guard_match_parts();
+DROP TRIGGER bankmatch_settled ON treasury_bankmatch;
+DROP FUNCTION treasury_guard_bankmatch();
+DROP TRIGGER bankmatch_state ON treasury_bankmatch;
+DROP TRIGGER banklineversion_shown ON treasury_banklineversion;
+DROP FUNCTION treasury_bankline_shows_newest();
+DROP TRIGGER bankline_fixed ON treasury_bankline;
+DROP FUNCTION treasury_guard_bankline();
+DROP TRIGGER bankaccount_fixed ON treasury_bankaccount;
+DROP FUNCTION treasury_guard_bankaccount();
+DROP TRIGGER bill_kept ON treasury_bill;
+DROP TRIGGER bankmatch_kept ON treasury_bankmatch;
+DROP TRIGGER bankline_kept ON treasury_bankline;
+DROP TRIGGER bankaccount_kept ON treasury_bankaccount;
+DROP TRIGGER bankmatchtarget_append_only ON treasury_bankmatchtarget;
+DROP TRIGGER bankmatchline_append_only ON treasury_bankmatchline;
+DROP TRIGGER bankrowaside_append_only ON treasury_bankrowaside;
+DROP TRIGGER banklineversion_append_only ON treasury_banklineversion;
+DROP TRIGGER bankreading_append_only ON treasury_bankreading;
