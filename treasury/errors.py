@@ -128,16 +128,6 @@ class OwnerMustBeMember(HabitatError):
     template = "Only a person can look after an exception."
 
 
-class ReconcilerNotKept(HabitatError):
-    code = "reconciler_not_kept"
-    template = "{name} is not kept yet: there is nothing to compare. Kept are {kept}."
-
-
-class MomentAhead(HabitatError):
-    code = "moment_ahead"
-    template = "{on} is not over yet; the books can be compared up to now."
-
-
 class BankUnavailable(HabitatError):
     code = "bank_unavailable"
     status = 503

@@ -36,6 +36,8 @@ ICONS: Final = {
     "period": "calendar_month",
     "journalentry": "menu_book",
     "journalline": "format_list_numbered",
+    "reconciliationrun": "rule",
+    "reconciliationexception": "report",
     "setting": "tune",
     "approval": "how_to_reg",
     "alert": "notifications_active",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -38,6 +39,8 @@ from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
+from treasury.actions import reconciliation
+from treasury.policies.reconciliation import AccountSide, BankInputs, RunKind
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
@@ -176,6 +179,17 @@ def _back_office_rows(friend: Member) -> None:
     alerts.raise_alert(code="backing_low", cause="matrix", message="low")
     runtime_settings.change(key=CHARGE_PAGES, value=True, reason="shown", acting=SYSTEM)
     insert_due(now=timezone.now(), acting=SYSTEM)
+    _an_exception()
+
+
+def _an_exception() -> None:
+    """1110 stands for money, and no balance of it was ever read."""
+    side = AccountSide("1110", "Checking", Decimal(5), None, Decimal(0), None)
+    now = timezone.now()
+    inputs = BankInputs(
+        as_of=now, days=3, payout_days=3, accounts=(side,), unbooked=(), changed=(), duplicates=(), aside=(), payouts=()
+    )
+    reconciliation.keep(kind=RunKind.BANK, as_of=now, inputs=inputs, acting=SYSTEM)
 
 
 # --- from an address to a path

@@ -218,6 +218,8 @@ cloud_credits.cloudtransaction     steward operations admin
 treasury.account                   steward operations admin
 treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
+treasury.reconciliationrun         steward operations admin
+treasury.reconciliationexception   steward operations admin
 notifications.email                operations admin
 workflows.job                      operations admin
 events.event                       operations admin
@@ -261,6 +263,10 @@ treasury.period                    verb       call-off         operations admin
 treasury.period                    verb       close            operations admin
 treasury.period                    verb       lock             admin
 treasury.period                    verb       reopen           admin
+treasury.reconciliationrun         list_verb  run              operations admin
+treasury.reconciliationexception   verb       own              operations admin
+treasury.reconciliationexception   verb       note             operations admin
+treasury.reconciliationexception   verb       resolve          operations admin
 notifications.email                verb       send-again       operations admin
 workflows.job                      verb       run-again        operations admin
 events.delivery                    list_verb  replay-all       operations admin

@@ -30,6 +30,17 @@ BREAKS = [
     ("entries lie in their period", f"UPDATE treasury_journalentry SET effective_on = '2001-01-01' WHERE id = {_FIRST_ENTRY}"),
     ("reversals mirror their entries", f"UPDATE treasury_journalentry SET reverses_id = {_FIRST_ENTRY} WHERE id = (SELECT max(id) FROM treasury_journalentry)"),
     ("snapshots equal lines", "UPDATE treasury_accountday SET debit = debit + 1"),
+    (
+        "reconciliations follow from their inputs",
+        "INSERT INTO treasury_reconciliationrun (kind, as_of, inputs, result, found, started_by)"
+        " SELECT kind, as_of + interval '1 day', inputs, '[]', 1, started_by FROM treasury_reconciliationrun WHERE kind = 'bank'",
+    ),
+    (
+        "open exceptions stand in their runs",
+        "WITH r AS (SELECT id FROM treasury_reconciliationrun LIMIT 1) INSERT INTO treasury_reconciliationexception"
+        " (run_kind, kind, cause, message, since, opened_run_id, last_run_id, state)"
+        " SELECT 'bank', 'line_changed', 'match:0', 'x', now(), r.id, r.id, 'open' FROM r",
+    ),
     ("events have their deliveries", "UPDATE events_event SET subscribers = '{treasury}' WHERE id = (SELECT min(id) FROM events_event)"),
     ("deliveries have their event", "INSERT INTO events_delivery (event_id, subscriber) VALUES (999999, 'treasury')"),
     ("every transaction's balances-after = their replay", "UPDATE cloud_credits_cloudtransaction SET to_liquid_after = to_liquid_after + 1 WHERE type = 'transfer'"),

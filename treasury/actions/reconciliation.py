@@ -18,6 +18,8 @@ from treasury.policies.reconciliation import ExceptionKind, Finding, Inputs, Run
 
 RUN: Final = "treasury.run_reconciliation"
 SETTLE: Final = "treasury.settle_reconciliationexception"
+# What the application may change of an exception that is found again.
+_REFRESHED: Final = ("message", "amount", "since", "last_run", "times")
 GONE: Final = "A later run found that it agrees."
 # Which alert of the catalogue a kind of exception raises while one is open (domain §6).
 ALERTS: Final[dict[ExceptionKind, str]] = {
@@ -97,7 +99,7 @@ def _follow(run: ReconciliationRun, found: list[Finding]) -> None:
             )
         row.message, row.amount, row.since = finding.message[:1000], finding.amount, finding.since
         row.last_run, row.times = run, row.times + 1
-        row.save(update_fields=None if row.pk is None else ["message", "amount", "since", "last_run", "times"])
+        row.save(update_fields=_REFRESHED if row.times > 1 else None)
     now = timezone.now()
     for row in standing.values():
         row.resolve(at=now, by="Habitat", resolution=GONE)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from habitat.members.models import Member
 from treasury.models.journal import ClockTime
@@ -39,7 +39,7 @@ class ReconciliationRun(models.Model):
         return f"{self.kind} as of {self.as_of:%Y-%m-%d %H:%M}Z"
 
 
-class ReconciliationException(models.Model):
+class ReconciliationException(FSMModelMixin, models.Model):
     """What a run found and no later run has found gone. `since` is when the thing itself began; amounts in USD."""
 
     run_kind = models.CharField(max_length=8, choices=[(kind.value, kind.value) for kind in RunKind])
@@ -56,7 +56,6 @@ class ReconciliationException(models.Model):
     )
     owner = models.ForeignKey(Member, on_delete=models.PROTECT, null=True, related_name="+")
     state = FSMField(
-        db_default=FIRST.value,
         default=FIRST.value,
         choices=[(state.value, state.value) for state in ExceptionState],
         protected=True,

@@ -328,7 +328,7 @@ COUNTERPARTS: Final[dict[str, str]] = {
 
 
 def missing_of(*, type: str, fee: Decimal, found: frozenset[str], has_entry: bool) -> str:
-    """What a balance transaction lacks in the books, empty when nothing; `found` are the counterparts its source has."""
+    """What a balance transaction lacks in the books, empty when nothing; `found`: the counterparts of its source."""
     counterpart = COUNTERPARTS.get(type)
     if counterpart is None or counterpart == "dispute":
         return "" if has_entry or (counterpart is not None and counterpart in found) else "no entry books it"
