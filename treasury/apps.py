@@ -15,11 +15,13 @@ class TreasuryConfig(AppConfig):
         from habitat.workflows.policies import jobs
         from treasury import events, subscribers  # noqa: F401 - events registers the event types
         from treasury.actions import adjustments
+        from treasury.policies.bank_settings import BANK_SETTINGS
         from treasury.policies.jobs import JOBS
         from treasury.policies.reconciliation_settings import RECONCILIATION_SETTINGS
 
         jobs.register(*JOBS)
         settings.register(RECONCILIATION_SETTINGS)
+        settings.register(BANK_SETTINGS)
         subscribers.register()
         approvals.register(adjustments.KIND, permission="treasury.approve_adjustment", title="Adjusting entry")
         on_granted(adjustments.KIND, adjustments.carry_out)

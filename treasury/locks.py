@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from habitat.statements import rows_of
 from treasury.errors import NoPeriod, PeriodClosed
-from treasury.models import BankAccount, BankLine, BankMatch, Bill, Period, ReconciliationException
+from treasury.models import BankAccount, BankLine, BankMatch, Bill, Payout, Period, ReconciliationException
 from treasury.policies.periods import PeriodState
 
 # FOR SHARE: posts do not wait for each other, only for a close; Django has no spelling for it. When the row turns
@@ -94,3 +94,10 @@ def bank_match(match_pk: int) -> BankMatch:
 def bills(bill_pks: Iterable[int]) -> list[Bill]:
     """Bills for writing, by id."""
     return list(Bill.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(bill_pks)).order_by("pk"))
+
+
+def payouts(payout_pks: Iterable[int]) -> list[Payout]:
+    """Pay-outs for writing, by id."""
+    return list(
+        Payout.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(payout_pks)).order_by("pk")
+    )

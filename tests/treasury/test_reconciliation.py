@@ -248,16 +248,11 @@ def test_keep__leaves_exceptions_of_other_kinds_alone():
     assert ReconciliationException.objects.get().state == "open"
 
 
-def test_keep__raises_and_closes_the_alerts_of_the_catalogue():
-    keep(replace(BANK, accounts=held("1050"), unbooked=(line("50", days=9),)))
+def test_keep__raises_and_closes_the_alert_of_a_drift():
     drifted = replace(STRIPE, in_transit=Decimal(0))
     reconciliation.keep(kind=RunKind.STRIPE, as_of=MIDNIGHT, inputs=drifted, acting=SYSTEM)
-    assert set(Alert.objects.values_list("code", "state")) == {
-        ("bank_unmatched", "open"),
-        ("stripe_clearing_drift", "open"),
-    }
+    assert set(Alert.objects.values_list("code", "state")) == {("stripe_clearing_drift", "open")}
 
-    keep(BANK, at=MIDNIGHT + DAY)
     reconciliation.keep(kind=RunKind.STRIPE, as_of=MIDNIGHT + DAY, inputs=STRIPE, acting=SYSTEM)
     assert set(Alert.objects.values_list("state", flat=True)) == {"resolved"}
 

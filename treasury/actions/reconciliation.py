@@ -21,11 +21,9 @@ SETTLE: Final = "treasury.settle_reconciliationexception"
 # What the application may change of an exception that is found again.
 _REFRESHED: Final = ("message", "amount", "since", "last_run", "times")
 GONE: Final = "A later run found that it agrees."
-# Which alert of the catalogue a kind of exception raises while one is open (domain §6).
-ALERTS: Final[dict[ExceptionKind, str]] = {
-    ExceptionKind.LINE_UNMATCHED: "bank_unmatched",
-    ExceptionKind.STRIPE_BALANCE: "stripe_clearing_drift",
-}
+# The alert of the one kind that only a comparison can see; whoever reads the bank and the backing raises their own.
+DRIFT: Final = "stripe_clearing_drift"
+ACCOUNT_1115: Final = "account:1115"
 
 
 @transaction.atomic
@@ -108,22 +106,14 @@ def _follow(run: ReconciliationRun, found: list[Finding]) -> None:
 
 
 def _alert(run: ReconciliationRun, found: Iterable[Finding], acting: Actor) -> None:
-    by_kind: dict[ExceptionKind, list[Finding]] = {}
-    for finding in found:
-        by_kind.setdefault(finding.kind, []).append(finding)
-    for kind, code in ALERTS.items():
-        if _run_of(kind) != run.kind:
-            continue
-        mine = by_kind.get(kind, [])
-        if mine:
-            details = {"run": str(run.pk), "causes": [finding.cause for finding in mine]}
-            raise_alert(code=code, cause=run.kind, message=mine[0].message, details=details, acting=acting)
-        else:
-            resolve_cause(code, run.kind, acting=acting)
-
-
-def _run_of(kind: ExceptionKind) -> str:
-    return (RunKind.STRIPE if kind is ExceptionKind.STRIPE_BALANCE else RunKind.BANK).value
+    """Raise and settle `stripe_clearing_drift`: 1115 and Stripe differ by more than the setting allows (domain §6)."""
+    if run.kind != RunKind.STRIPE.value:
+        return
+    drift = next((finding for finding in found if finding.kind is ExceptionKind.STRIPE_BALANCE), None)
+    if drift is None:
+        resolve_cause(DRIFT, ACCOUNT_1115, acting=acting)
+        return
+    raise_alert(code=DRIFT, cause=ACCOUNT_1115, message=drift.message, details={"run": str(run.pk)}, acting=acting)
 
 
 def _open(exception: ReconciliationException) -> ReconciliationException:

@@ -5,22 +5,11 @@ from typing import Final
 
 from habitat.controls.policies.settings import SettingDefinition, SettingKind
 
-LINE_DAYS: Final = "reconciliation.line_days"
 PAYOUT_DAYS: Final = "reconciliation.payout_days"
 STRIPE_DRIFT: Final = "reconciliation.stripe_drift_usd"
 WARN_HOURS: Final = "reconciliation.stale_hours"
 
 RECONCILIATION_SETTINGS: Final = (
-    SettingDefinition(
-        key=LINE_DAYS,
-        kind=SettingKind.INTEGER,
-        default=3,
-        title="How long a bank line may wait for its match",
-        help="A posted bank line older than this without a match opens an exception.",
-        minimum=0,
-        maximum=60,
-        unit="days",
-    ),
     SettingDefinition(
         key=PAYOUT_DAYS,
         kind=SettingKind.INTEGER,

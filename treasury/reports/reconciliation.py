@@ -29,6 +29,7 @@ from treasury.models import (
     StripeMovement,
     StripeReading,
 )
+from treasury.policies.backing import Band
 from treasury.policies.bank import (
     BANK_CODES,
     EXPLAINED,
@@ -39,6 +40,7 @@ from treasury.policies.bank import (
     MatchState,
     TargetKind,
 )
+from treasury.policies.bank_settings import UNMATCHED_DAYS
 from treasury.policies.payments import STRIPE_CLEARING, PayoutState, Provider, RefundState, StripeEventState
 from treasury.policies.reconciliation import (
     COUNTERPARTS,
@@ -53,7 +55,7 @@ from treasury.policies.reconciliation import (
     Trouble,
     missing_of,
 )
-from treasury.policies.reconciliation_settings import LINE_DAYS, PAYOUT_DAYS, STRIPE_DRIFT, WARN_HOURS
+from treasury.policies.reconciliation_settings import PAYOUT_DAYS, STRIPE_DRIFT, WARN_HOURS
 from treasury.reports.accounts import balances
 
 Reading = TypeVar("Reading", BankReading, StripeReading)
@@ -62,8 +64,20 @@ _HOLDING: Final = [state.value for state in HOLDING]
 _EXPLAINED: Final = [kind.value for kind in EXPLAINED]
 
 
-def backing_inputs(check: BackingCheck) -> BackingInputs:
-    """The terms of a check that was made, as a run keeps them."""
+def backing_inputs(as_of: datetime) -> BackingInputs:
+    """The terms of the newest check as of then, as a run keeps them; a ratio nobody computed is unknown."""
+    check = BackingCheck.objects.filter(as_of__lte=as_of).order_by("-as_of", "-id").first()
+    if check is None:
+        owed = sum(balances(["2220", "2240"], on=_last_day(as_of)).values(), ZERO)
+        return BackingInputs(
+            as_of=as_of,
+            band=Band.UNKNOWN.value if owed else Band.HEALTHY.value,
+            required=owed,
+            held=ZERO,
+            ratio=None,
+            terms=(),
+            warn_hours=int(value(WARN_HOURS)),
+        )
     terms = tuple(
         BackingTerm(
             name=str(term["name"]),
@@ -74,7 +88,7 @@ def backing_inputs(check: BackingCheck) -> BackingInputs:
         for term in check.terms
     )
     return BackingInputs(
-        as_of=check.as_of,
+        as_of=as_of,
         band=str(check.band),
         required=check.required,
         held=check.held,
@@ -93,7 +107,7 @@ def bank_inputs(as_of: datetime) -> BankInputs:
     accounts = list(BankAccount.objects.filter(opened_at__lte=as_of).order_by("id"))
     return BankInputs(
         as_of=as_of,
-        days=int(value(LINE_DAYS)),
+        days=int(value(UNMATCHED_DAYS)),
         payout_days=int(value(PAYOUT_DAYS)),
         accounts=tuple(_side(code, ledger[code], accounts, as_of) for code in BANK_CODES),
         unbooked=tuple(_unbooked_lines(as_of)),
