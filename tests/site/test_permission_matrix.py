@@ -222,6 +222,7 @@ treasury.reconciliationrun         steward operations admin
 treasury.reconciliationexception   steward operations admin
 notifications.email                operations admin
 workflows.job                      operations admin
+workflows.execution                steward operations admin
 events.event                       operations admin
 events.delivery                    operations admin
 events.eventcount                  operations admin
@@ -269,6 +270,10 @@ treasury.reconciliationexception   verb       note             operations admin
 treasury.reconciliationexception   verb       resolve          operations admin
 notifications.email                verb       send-again       operations admin
 workflows.job                      verb       run-again        operations admin
+workflows.execution                verb       retry            operations admin
+workflows.execution                verb       signal           operations admin
+workflows.execution                verb       compensate       operations admin
+workflows.execution                verb       cancel           operations admin
 events.delivery                    list_verb  replay-all       operations admin
 events.delivery                    verb       replay           operations admin
 controls.alert                     verb       acknowledge      operations admin

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -101,7 +102,8 @@ def test_card__succeeds_with_fee_pending_then_available(api, stripe_sandbox):
 
 
 @pytest.mark.parametrize(
-    ("cents", "fee"), [(50, 31), (100, 33), (1_050, 60), (1_051, 60), (1_052, 61), (99_999_999, 2_900_030)]
+    ("cents", "fee"),
+    [(50, 31), (100, 33), (500, 45), (1_500, 74), (1_050, 60), (1_051, 60), (1_052, 61), (99_999_999, 2_900_030)],
 )
 def test_card_fee__is_rounded_half_up(api, stripe_sandbox, cents, fee):
     assert paid(api, stripe_sandbox, cents).latest_charge.balance_transaction.fee == fee
@@ -177,6 +179,31 @@ def test_saved_card__is_charged_off_session(api, stripe_sandbox):
         api.v1.payment_intents.create({**order, "payment_method": "pm_card_authenticationRequired"})
     assert refused.value.code == "authentication_required"
     assert refused.value.error.payment_intent.status == "requires_payment_method"
+
+
+def test_setup__saves_a_card_that_can_be_taken_off_again(api):
+    who = customer(api)
+    setup = api.v1.setup_intents.create(
+        {"customer": who.id, "payment_method": "pm_card_authenticationRequired", "confirm": True}
+    )
+    assert setup.status == "succeeded"
+    order = {"amount": 5_000, "currency": "usd", "customer": who.id, "confirm": True, "off_session": True}
+    assert api.v1.payment_intents.create({**order, "payment_method": setup.payment_method}).status == "succeeded"
+    assert api.v1.payment_methods.detach(setup.payment_method).customer is None
+    assert api.v1.customers.payment_methods.list(who.id).data == []
+
+
+def test_refused_card__off_session_keeps_the_failed_charge_and_replays_the_refusal(api, stripe_sandbox):
+    who = customer(api)
+    saved = api.v1.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": who.id})
+    order = {"amount": 5_000, "currency": "usd", "customer": who.id, "confirm": True, "payment_method": saved.id}
+    for _ in range(2):
+        with pytest.raises(stripe.CardError) as refused:
+            api.v1.payment_intents.create(order, {"idempotency_key": "top-up"})
+        assert (refused.value.http_status, refused.value.code) == (402, "card_declined")
+    (intent,) = api.v1.payment_intents.list({"customer": who.id}).data
+    assert (intent.status, intent.last_payment_error.code) == ("requires_payment_method", "card_declined")
+    assert [charge.status for charge in api.v1.charges.list({"customer": who.id}).data] == ["failed"]
 
 
 def test_balance_transaction__comes_later_on_request(api, stripe_sandbox):
@@ -457,6 +484,31 @@ def test_fault__429_says_when_to_come_back(api, stripe_sandbox):
     assert refused.value.headers["Retry-After"] == "7"
 
 
+def test_fault__reset_is_a_reset_and_no_orderly_end(stripe_sandbox):
+    stripe_sandbox.control("faults", kind="reset", path="/v1/balance")
+    with socket.create_connection(("127.0.0.1", stripe_sandbox.port), timeout=10) as connection:
+        connection.sendall(b"GET /v1/balance HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
+def test_fault__timeout_is_silence_then_a_reset(api, stripe_sandbox):
+    stripe_sandbox.control("faults", kind="timeout", moment="after", method="POST", path="/v1/refunds", seconds=1)
+    intent = paid(api, stripe_sandbox)
+    with pytest.raises(stripe.APIConnectionError):
+        api.v1.refunds.create({"payment_intent": intent.id}, {"idempotency_key": "r"})
+    refund = api.v1.refunds.create({"payment_intent": intent.id}, {"idempotency_key": "r"})
+    assert [row.id for row in api.v1.refunds.list({"payment_intent": intent.id}).data] == [refund.id]
+
+
+def test_faults__retried_by_the_package_itself_have_one_effect(api, stripe_sandbox):
+    patient = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": stripe_sandbox.url}, max_network_retries=2)
+    stripe_sandbox.control("faults", kind="reset", moment="after", method="POST", path="/v1/customers")
+    stripe_sandbox.control("faults", kind="500", moment="before", method="POST", path="/v1/customers")
+    who = patient.v1.customers.create({"name": "Ada"})
+    assert [row.id for row in api.v1.customers.list().data] == [who.id]
+
+
 # --- webhooks
 
 
@@ -545,6 +597,47 @@ def test_many_at_once__64_connections_and_64_deliveries(api, stripe_sandbox, lis
     assert len(set(made)) == 192
     assert stripe_sandbox.control("wait_webhooks")["deliveries"] == {"delivered": 192}
     assert len(listener.received) == 192
+
+
+def test_paid_payout__is_told_to_the_bank(tmp_path):
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    class Bank(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None: ...
+
+    bank = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bank)
+    threading.Thread(target=bank.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{bank.server_port}"
+    sandbox = Sandbox("treasury.sandbox.stripe", "--data", tmp_path / "s.sqlite3", "--bank-url", url)
+    try:
+        sandbox.control("adjust_balance", amount=97_070, type="topup")
+        first = sandbox.control("payout")
+        assert told == []
+        sandbox.control("settle_payout", payout=first["id"], outcome="paid")
+        sandbox.control("adjust_balance", amount=-2_505, type="stripe_fee")
+        second = sandbox.control("payout", outcome="paid")
+    finally:
+        sandbox.stop()
+        bank.shutdown()
+        bank.server_close()
+    assert told == [
+        (
+            "/_sandbox/transactions",
+            {
+                "amount": amount,
+                "counterpartyName": "STRIPE",
+                "bankDescription": f"STRIPE TRANSFER {payout['id']}",
+                "externalId": payout["id"],
+            },
+        )
+        for amount, payout in (("970.70", first), ("-25.05", second))
+    ]
 
 
 # --- pages

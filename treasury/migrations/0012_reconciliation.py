@@ -10,7 +10,7 @@ import treasury.models.journal
 class Migration(migrations.Migration):
     dependencies = [
         ("members", "0006_email_present"),
-        ("treasury", "0011_bank_guards"),
+        ("treasury", "0012_payment_reclaim"),
     ]
 
     operations = [

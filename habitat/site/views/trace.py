@@ -52,7 +52,8 @@ def trace_page(request: HttpRequest) -> HttpResponseBase:
 def _steps(trail: Trail) -> list[tuple[Link, str, str]]:
     """(link, address of its page, address of its entry), empty where the back office has no such page."""
     return [
-        (link, _address(link.model, link.pk), _address("treasury.journalentry", link.entry or 0)) for link in trail.links
+        (link, _address(link.model, link.pk), _address("treasury.journalentry", link.entry or 0))
+        for link in trail.links
     ]
 
 

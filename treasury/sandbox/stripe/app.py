@@ -23,6 +23,7 @@ from treasury.sandbox.stripe.errors import StripeError, missing, required
 from treasury.sandbox.stripe.payments import Declined
 
 PATTERN = re.compile(r"<(\w+)>")
+MOMENTS = frozenset({"expires_at", "resumes_at", "cancel_at", "trial_end"})
 
 
 def as_json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -352,9 +353,11 @@ def _kept(store: Transaction, key: str | None, fingerprint: str) -> tuple[int, s
 
 
 def normalised(store: Transaction, value: Any) -> Any:
-    """Parameters with each stored id replaced by its kind and number, so that two runs compare equal."""
+    """Parameters with stored ids as kind and number and moments as a word, so that two runs compare equal."""
     if isinstance(value, dict):
-        return {name: normalised(store, child) for name, child in sorted(value.items())}
+        return {
+            name: "a moment" if name in MOMENTS else normalised(store, child) for name, child in sorted(value.items())
+        }
     if isinstance(value, list):
         return [normalised(store, child) for child in value]
     place = store.place(value) if isinstance(value, str) else None

@@ -384,3 +384,47 @@ def update_charge(call: Call, identity: str) -> Document:
     call.store.put(charge)
     call.emit("charge.updated", charge)
     return charge
+
+
+# --- cards saved without a payment
+
+
+@route("POST", "/v1/setup_intents", package.params.SetupIntentCreateParams)
+def create_setup(call: Call) -> Document:
+    customer = call.params.get("customer")
+    draft = shapes.setup_intent(call.need("customer", customer, "customer")["id"] if customer else None)
+    draft["metadata"] = forms.metadata(call.params)
+    setup = call.store.insert("seti", draft)
+    setup["client_secret"] = f"{setup['id']}_secret_{setup['id'][-12:]}"
+    call.store.put(setup)
+    call.emit("setup_intent.created", setup)
+    if call.params.get("payment_method"):
+        setup.update(payment_method=find_method(call, call.params["payment_method"])["id"])
+        setup["status"] = "requires_confirmation"
+        call.store.put(setup)
+    return _save(call, setup) if forms.boolean(call.params, "confirm") else setup
+
+
+@route("POST", "/v1/setup_intents/<identity>/confirm", package.params.SetupIntentConfirmParams)
+def confirm_setup(call: Call, identity: str) -> Document:
+    setup = call.need("setup_intent", identity)
+    if setup["status"] not in OPEN_STATES:
+        raise StripeError(f"This SetupIntent's status is {setup['status']}.", code="setup_intent_unexpected_state")
+    if call.params.get("payment_method"):
+        setup["payment_method"] = find_method(call, call.params["payment_method"])["id"]
+    return _save(call, setup)
+
+
+def _save(call: Call, setup: Document) -> Document:
+    method = call.need("payment_method", setup["payment_method"], "payment_method")
+    instrument = BY_NUMBER[method["_number"]]
+    if instrument.decline and not _saves(method):
+        raise refusal(instrument)
+    if setup["customer"]:
+        attach(call, method, setup["customer"])
+    method["_authenticated"] = True
+    call.store.put(method)
+    setup.update(status="succeeded")
+    call.store.put(setup)
+    call.emit("setup_intent.succeeded", setup)
+    return setup

@@ -46,6 +46,7 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
         {"customer": "customer", "status": "status", "subscription": "parent.subscription_details.subscription"},
     ),
     "invoice_payments": ("invoice_payment", {"invoice": "invoice", "status": "status", "payment": "payment"}),
+    "subscription_items": ("subscription_item", {"subscription": "subscription"}),
     "products": ("product", {"active": "active"}),
     "prices": ("price", {"active": "active", "product": "product", "type": "type", "currency": "currency"}),
     "events": ("event", {"type": "type"}),
@@ -78,6 +79,8 @@ def matches(document: Document, params: Params, known: dict[str, str]) -> bool:
 def _equal(value: Any, wanted: Any, name: str) -> bool:
     if name == "status" and wanted == "all":
         return True
+    if name == "type" and str(wanted).endswith(".*"):  # events: a whole family
+        return str(value).startswith(wanted[:-1])
     if isinstance(wanted, dict):  # invoice payments: payment[type], payment[payment_intent]
         return isinstance(value, dict) and all(value.get(key) == part for key, part in wanted.items())
     return (str(value).lower() if isinstance(value, bool) else value) == wanted
@@ -118,7 +121,7 @@ def _lister(address: str, kind: str, known: dict[str, str]) -> Callable[[Call], 
         equal = {
             path: call.params[name]
             for name, path in known.items()
-            if isinstance(call.params.get(name), str) and name not in ("status", "active")
+            if isinstance(call.params.get(name), str) and name not in ("status", "active", "type")
         }
         rows = call.store.find(kind, **equal)
         types = call.params.get("types")
@@ -237,6 +240,12 @@ def _retriever(kind: str) -> Callable[..., Document]:
 
 for _address, _kind in RETRIEVED.items():
     route("GET", f"/v1/{_address}/<identity>")(_retriever(_kind))
+
+
+@route("GET", "/v1/charges/<identity>/refunds")
+def list_refunds(call: Call, identity: str) -> Document:
+    call.need("charge", identity)
+    return page(f"/v1/charges/{identity}/refunds", call.store.find("refund", charge=identity), call.params)
 
 
 # --- expansion

@@ -139,12 +139,24 @@ def charge(intent: Document, method: Document) -> Document:
         "paid": False,
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": {"type": kind, kind: dict(method[kind])},
+        "payment_method_details": {"type": kind, kind: _paid_with(method)},
         "receipt_email": intent["receipt_email"],
         "receipt_url": None,
         "refunded": False,
         "status": "pending",
     }
+
+
+def _paid_with(method: Document) -> Document:
+    """A method's details as a charge repeats them: less about the method, more about this one use."""
+    details = method[method["type"]]
+    if method["type"] == "us_bank_account":
+        kept = ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")
+        more = nothing("expected_debit_date", "mandate", "payment_reference")
+    else:
+        kept = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4", "wallet")
+        more = nothing("installments", "mandate", "three_d_secure") | {"network": details["brand"]}
+    return {name: details[name] for name in kept} | more
 
 
 def outcome(*, declined: str | None = None) -> Document:
@@ -253,7 +265,10 @@ def dispute(charge_: Document, amount: int, reason: str) -> Document:
         "metadata": {},
         "network_reason_code": "10.4",
         "payment_intent": charge_["payment_intent"],
-        "payment_method_details": {"type": "card", "card": {"brand": "visa", "case_type": "chargeback"}},
+        "payment_method_details": {
+            "type": "card",
+            "card": {"brand": "visa", "case_type": "chargeback", "network": "visa"},
+        },
         "reason": reason,
         "status": "needs_response",
     }
@@ -610,6 +625,9 @@ def account() -> Document:
         "payouts_enabled": True,
         "settings": {
             "branding": nothing("icon", "logo", "primary_color", "secondary_color"),
+            "card_payments": nothing(
+                "statement_descriptor_prefix", "statement_descriptor_prefix_kana", "statement_descriptor_prefix_kanji"
+            ),
             "dashboard": {"display_name": "Sandbox", "timezone": "Etc/UTC"},
             "payments": nothing("statement_descriptor", "statement_descriptor_kana", "statement_descriptor_kanji"),
         },

@@ -38,7 +38,7 @@ class Courier:
         self._free = threading.Semaphore(SENDERS)
         self._pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="webhook")
         limits = httpx.Limits(max_connections=SENDERS, max_keepalive_connections=0)
-        self._client = httpx.Client(limits=limits, timeout=60, trust_env=False)
+        self._client = httpx.Client(limits=limits, timeout=30, trust_env=False)
 
     def start(self) -> None:
         with self.store.write() as store:  # what a stopped process was sending is sent again
