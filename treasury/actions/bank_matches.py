@@ -119,7 +119,7 @@ def settle_questions(*, acting: Actor) -> list[BankMatch]:
 
 @transaction.atomic
 def confirm_certain(*, match: BankMatch, acting: Actor) -> BankMatch:
-    """What names its pay-out and equals it confirms itself. Raises NotAllowed, MatchKindWrong and what `confirm` does."""
+    """What names its pay-out and equals it needs nobody. Raises NotAllowed, MatchKindWrong and what `confirm` does."""
     require(acting, "treasury.read_bank")
     if match.rule != matching.CERTAIN:
         raise MatchKindWrong(why="only a line that names its pay-out confirms itself")

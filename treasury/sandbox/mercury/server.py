@@ -1,6 +1,6 @@
 """The sandbox bank's addresses: Mercury's own, and `/_sandbox/…` for whoever plays the world around it.
 
-Mercury's (token by Bearer, or as the user name of Basic):
+Mercury's (token by Bearer, or as user name and password of Basic):
   GET /api/v1/accounts · /api/v1/account/{id}
   GET /api/v1/account/{id}/transactions   limit, offset, start, end, status, order, search → {total, transactions}
   GET /api/v1/account/{id}/transaction/{line}
@@ -109,7 +109,8 @@ class MercurySandbox:
         kind, _, given = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "basic":
             try:
-                given = base64.b64decode(given, validate=True).decode().partition(":")[0]
+                # The token holds a colon itself: user name and password together are it.
+                given = base64.b64decode(given, validate=True).decode().removesuffix(":")
             except ValueError:
                 return False
         elif kind.lower() != "bearer":
