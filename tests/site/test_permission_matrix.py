@@ -21,6 +21,8 @@ admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx)/$     GET  sign-in 
 admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx)/$     POST sign-in sign-in sign-in 405     405     405
 admin/people/<int:member_id>/                                      GET  sign-in sign-in sign-in 200     200     200
 admin/people/<int:member_id>/                                      POST sign-in sign-in sign-in 405     405     405
+admin/trace/                                                       GET  sign-in sign-in sign-in 200     200     200
+admin/trace/                                                       POST sign-in sign-in sign-in 405     405     405
 admin/search/                                                      GET  sign-in sign-in sign-in 200     200     200
 admin/search/                                                      POST sign-in sign-in sign-in 200     200     200
 admin/                                                             GET  sign-in sign-in sign-in 200     200     200

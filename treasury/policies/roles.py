@@ -20,6 +20,7 @@ _READ: Final = (
     "treasury.view_bankmatchline",
     "treasury.view_bankmatchtarget",
     "treasury.view_bill",
+    "treasury.view_payment",
     "treasury.view_reconciliationrun",
     "treasury.view_reconciliationexception",
     "treasury.view_exceptionnote",
