@@ -222,6 +222,11 @@ treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
 treasury.reconciliationrun         steward operations admin
 treasury.reconciliationexception   steward operations admin
+treasury.bankaccount               steward operations admin
+treasury.bankline                  steward operations admin
+treasury.bankrowaside              steward operations admin
+treasury.bankmatch                 steward operations admin
+treasury.bill                      steward operations admin
 notifications.email                operations admin
 workflows.job                      operations admin
 workflows.execution                steward operations admin
@@ -270,6 +275,16 @@ treasury.reconciliationrun         list_verb  run              operations admin
 treasury.reconciliationexception   verb       own              operations admin
 treasury.reconciliationexception   verb       note             operations admin
 treasury.reconciliationexception   verb       resolve          operations admin
+treasury.bankaccount               list_verb  read-now         operations admin
+treasury.bankaccount               verb       assign           operations admin
+treasury.bankline                  verb       match            operations admin
+treasury.bankline                  verb       ignore           operations admin
+treasury.bankline                  verb       duplicate        operations admin
+treasury.bankmatch                 verb       confirm          operations admin
+treasury.bankmatch                 verb       dismiss          operations admin
+treasury.bankmatch                 verb       unmatch          operations admin
+treasury.bill                      list_verb  record           operations admin
+treasury.bill                      verb       void             operations admin
 notifications.email                verb       send-again       operations admin
 workflows.job                      verb       run-again        operations admin
 workflows.execution                verb       retry            operations admin

@@ -1,23 +1,20 @@
 """Short ways to play the bank in tests: lines at the sandbox, and readings of it through the real gateway."""
 
-import importlib.util
-import sys
-import types
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 
-import pytest
-from django.db import connection
 from django.utils import timezone
 
 from habitat.members.policies.actors import SYSTEM, Actor, ActorKind
 from tests.sandboxes import MERCURY_TOKEN, Sandbox
-from treasury.actions import bills, journal
+from treasury.actions import bills
+from treasury.actions.bank import record_accounts, record_lines
+from treasury.errors import BankAnswerMalformed
 from treasury.gateways.mercury import MercuryGateway
-from treasury.models import BankLine, Bill, Payment, Payout
-from treasury.policies.bank import BillKind
-from treasury.policies.journal import Line, Source
+from treasury.models import BankLine, Bill, Payout
+from treasury.policies.bank import BillKind, LineStatus
+from treasury.policies.bank_rows import AccountRow, LineRow, Lines, RowAside
 from treasury.workflows import bank
 from treasury.workflows.bank import Synced
 
@@ -28,42 +25,6 @@ OLGA = Actor(kind=ActorKind.MEMBER, id=1, name="Olga", permissions=RIGHTS)
 NOBODY = Actor(kind=ActorKind.MEMBER, id=2, name="Nils")
 WHEN = "2026-06-15T10:00:00Z"
 _numbers = count(1)
-
-
-def _receive(*, provider, reference, member, amount, method, occurred_at, acting) -> Payment:
-    known = Payment.objects.filter(provider=provider, reference=reference).first()
-    if known is not None:
-        return known
-    entry = journal.post(
-        lines=[Line.debit("1110", amount), Line.credit("2240", amount)],
-        occurred_at=occurred_at,
-        source=Source("payment", reference),
-        description="A payment",
-        idempotency_key=f"payment:{provider}:{reference}",
-        acting=acting,
-    )
-    facts = {"provider": str(provider), "reference": reference, "member_id": member and member.pk, "amount": amount}
-    made = _insert(Payment, **facts, method=method, occurred_at=occurred_at, journal_entry_id=entry.pk)
-    return Payment.objects.select_related("journal_entry").get(pk=made)
-
-
-def _insert(model, **facts) -> int:
-    """A row born by the database's own defaults; its key."""
-    names, places = ", ".join(facts), ", ".join(["%s"] * len(facts))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({places}) RETURNING id", list(facts.values())
-        )
-        return cursor.fetchone()[0]
-
-
-@pytest.fixture
-def payments(monkeypatch):
-    """The verb that books a payment; a plain one in its place where that room does not exist."""
-    if importlib.util.find_spec("treasury.actions.payments") is None:
-        room = types.ModuleType("treasury.actions.payments")
-        room.receive = _receive
-        monkeypatch.setitem(sys.modules, "treasury.actions.payments", room)
 
 
 def deposit(sandbox: Sandbox, amount: str, text: str = "WIRE IN", **facts) -> str:
@@ -82,14 +43,12 @@ def the_line(line_id: str) -> BankLine:
 
 
 def make_payout(amount: str, payout_id: str = "", arrival_on: date | None = date(2026, 6, 15)) -> Payout:
-    made = _insert(
-        Payout,
+    return Payout.objects.create(
         payout_id=payout_id or f"po_{next(_numbers)}",
         amount=Decimal(amount),
         arrival_on=arrival_on,
         created_at=datetime(2026, 6, 12, tzinfo=UTC),
     )
-    return Payout.objects.get(pk=made)
 
 
 def make_bill(amount: str = "120", **facts) -> Bill:
@@ -105,6 +64,19 @@ def make_bill(amount: str = "120", **facts) -> Bill:
         "acting": SYSTEM,
     } | facts
     return bills.record(**given)
+
+
+def make_bank() -> None:
+    """One of everything the bank's pages show, as a reading would leave it: a bill that a line may pay, a row aside."""
+    now = timezone.now()
+    account = AccountRow("a1", "Operating", "checking", Decimal(20_000), Decimal(20_000), now - timedelta(days=9))
+    line = LineRow("l1", Decimal(-120), LineStatus.SENT, "", now, now, "Hetzner", "R-00001", "", {"id": "l1"})
+    aside = RowAside("l2", BankAnswerMalformed(field_name="amount", problem="missing"), {"id": "l2"})
+    (row,) = record_accounts(rows=[account], read_at=now, acting=SYSTEM)
+    answer = Lines(since=account.opened_at, rows=(line,), aside=(aside,))
+    record_lines(account=row, answer=answer, read_at=now, acting=SYSTEM)
+    make_bill("120", billed_on=now.date(), due_on=now.date())
+    bank.follow_up(now)
 
 
 def later(days: int) -> datetime:

@@ -11,7 +11,7 @@ from habitat.controls.models import Alert
 from habitat.errors import NotAllowed, ReasonRequired
 from tests.factories import make_member
 from tests.sandboxes import MERCURY_TOKEN
-from tests.treasury.banking import NOBODY, OLGA, deposit, later, payments, read, the_line  # noqa: F401 a fixture
+from tests.treasury.banking import NOBODY, OLGA, deposit, later, read, the_line
 from treasury.actions import bank, bank_deposits, bank_matches
 from treasury.errors import BankAccountBooked, BankAnswerMalformed, BankUnavailable, DepositBooked, LineTaken
 from treasury.gateways.mercury import MercuryGateway
@@ -29,7 +29,7 @@ from treasury.policies.references import check_digit, member_in, member_referenc
 from treasury.reports.accounts import account_balance
 from treasury.workflows.bank import window
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("payments")]
+pytestmark = pytest.mark.django_db
 
 
 def alerts(state: str = "open") -> list[str]:

@@ -1,8 +1,6 @@
 """Money that reaches the bank by wire or ACH becomes a payment, of the member its reference names or of nobody yet."""
 
 from datetime import UTC
-from importlib import import_module
-from typing import Any
 
 from django.db import transaction
 
@@ -11,9 +9,9 @@ from habitat.members.policies.actors import Actor
 from habitat.members.policies.permissions import require
 from habitat.members.policies.statuses import MemberKind
 from treasury import locks
-from treasury.actions import bank_matches
+from treasury.actions import bank_matches, payments
 from treasury.errors import LineNotPosted, LineTaken, MatchKindWrong
-from treasury.models import BankLine, BankMatch, Payment
+from treasury.models import BankLine, BankMatch
 from treasury.policies.bank import CHECKING, MatchKind, MatchState, is_posted
 from treasury.policies.matching import Nature, nature
 from treasury.policies.payments import Provider
@@ -45,7 +43,7 @@ def book(*, line: BankLine, acting: Actor) -> BankMatch:
     locks.open_period(on=before.posted_at.astimezone(UTC).date())
     row = locks.bank_lines([line.pk])[0]
     current = row.current
-    if current is None or not is_posted(current.status):
+    if current is None or not is_posted(current.status) or current.posted_at is None:
         raise LineNotPosted(line=row.pk, state=current.status if current is not None else "unknown")
     holder = reports.holder_of_line(row.pk)
     if holder is not None:
@@ -53,7 +51,7 @@ def book(*, line: BankLine, acting: Actor) -> BankMatch:
     if row.account.ledger_code != CHECKING or nature(reports.line_fact(row)) is not Nature.DEPOSIT:
         raise MatchKindWrong(why="the line is no deposit into the operating account")
     member = member_of(current.text)
-    payment = _receive(
+    payment = payments.receive(
         provider=Provider.BANK,
         reference=row.line_id,
         member=member,
@@ -74,12 +72,6 @@ def member_of(text: str) -> Member | None:
     if number is None:
         return None
     return Member.objects.filter(pk=number).exclude(kind=MemberKind.SYSTEM.value).first()
-
-
-def _receive(**facts: Any) -> Payment:
-    payments: Any = import_module("treasury.actions.payments")
-    received: Payment = payments.receive(**facts)
-    return received
 
 
 def _is_suspected(line: BankLine) -> bool:

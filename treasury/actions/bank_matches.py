@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from importlib import import_module
 from typing import Any, Final
 
 from django.db import transaction
@@ -17,7 +16,7 @@ from habitat.members.policies.actors import Actor
 from habitat.members.policies.permissions import require
 from habitat.money import plain
 from treasury import locks
-from treasury.actions import bank, bank_entries, bills
+from treasury.actions import bank, bank_entries, bills, refunds
 from treasury.errors import (
     DepositBooked,
     LineNotPosted,
@@ -30,7 +29,7 @@ from treasury.errors import (
     TargetUnknown,
 )
 from treasury.events import BankMatchConfirmed, BankMatchUndone
-from treasury.models import BankLine, BankMatch, BankMatchLine, BankMatchTarget, Bill, JournalEntry, Payout, Refund
+from treasury.models import BankLine, BankMatch, BankMatchLine, BankMatchTarget, Bill, JournalEntry, Refund
 from treasury.policies import matching
 from treasury.policies.bank import (
     BILL_ACCOUNTS,
@@ -339,7 +338,6 @@ def _settle_refund(parts: Parts, acting: Actor) -> JournalEntry:
     if len(parts.targets) != 1:
         raise MatchKindWrong(why="a refund by wire is one refund")
     refund = Refund.objects.get(pk=int(parts.targets[0].id))
-    refunds: Any = import_module("treasury.actions.refunds")
     refunds.settle(refund_id=refund.refund_id, acting=acting)
     refund = Refund.objects.select_related("journal_entry").get(pk=refund.pk)
     if refund.journal_entry is None:
@@ -442,21 +440,15 @@ def _check_target(kind: MatchKind, target: Target) -> None:
         raise SumsDiffer(lines=plain(target.amount), targets=plain(amount), field="targets")
 
 
-def _amount_of(kind: MatchKind, target: Target) -> Any:
+def _amount_of(kind: MatchKind, target: Target) -> Decimal | None:
     """What the fact comes to, signed as the bank signs; None where there is no such fact of that kind."""
-    pk = int(target.id)
-    if target.kind is TargetKind.PAYOUT:
-        rows = Payout.objects.filter(pk=pk)
-        signed = rows.filter(amount__gt=0) if kind is MatchKind.PAYOUT else rows.filter(amount__lt=0)
-        return signed.values_list("amount", flat=True).first()
-    if target.kind is TargetKind.LINE:
-        return BankLine.objects.filter(pk=pk).values_list("current__amount", flat=True).first()
+    amount = reports.fact_amount(target.kind, int(target.id))
+    if amount is not None and target.kind is TargetKind.PAYOUT:
+        return amount if (amount > 0) is (kind is MatchKind.PAYOUT) else None
     if target.kind is TargetKind.BILL:
         of_kind = BILL_ACCOUNTS[BillKind.TAX if kind is MatchKind.TAX else BillKind.INFRASTRUCTURE]
-        owed = Bill.objects.filter(pk=pk, account__in=of_kind).values_list("amount", flat=True).first()
-    else:
-        owed = Refund.objects.filter(pk=pk, payment__provider="bank").values_list("amount", flat=True).first()
-    return None if owed is None else -owed
+        return amount if Bill.objects.filter(pk=int(target.id), account__in=of_kind).exists() else None
+    return amount
 
 
 def _ids(targets: Sequence[Target], kind: TargetKind) -> list[int]:

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("members", "0006_email_present"),
         ("treasury", "0012_payment_reclaim"),
-        ("treasury", "0012_bank_line_guard"),
+        ("treasury", "0013_bank_line_guard"),
     ]
 
     operations = [

@@ -1,2 +1,0 @@
--- The former body refused every line; nothing goes back to it.
-SELECT 1;
