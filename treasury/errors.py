@@ -341,3 +341,9 @@ class ForeignSettlement(HabitatError):
     code = "foreign_settlement"
     status = 409
     template = "Stripe settles {what} in {currency}; the books are kept in USD."
+
+
+class MovementAwaited(HabitatError):
+    code = "movement_awaited"
+    status = 409
+    template = "Stripe has not said yet what {what} is in USD."

@@ -328,3 +328,15 @@ class BillVoided:
     name: ClassVar[str] = "bill.voided"
     bill_id: str
     reason: str
+
+
+@event_type
+@dataclass(frozen=True)
+class StripeSwept:
+    """A walk along Stripe's balance transactions: how many, which of them webhooks had missed, which failed."""
+
+    name: ClassVar[str] = "stripe.swept"
+    since: str
+    movements: int
+    mended: list[str]
+    failed: list[str]

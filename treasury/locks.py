@@ -1,7 +1,7 @@
 """Every lock of this floor. Order of the house: mint switch, period, owner rows by id, balances by id."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 
 from django.db.models import QuerySet
 
@@ -21,7 +21,6 @@ from treasury.models import (
     StripeEvent,
     StripeMovement,
 )
-from treasury.policies.payments import StripeEventState
 from treasury.policies.periods import PeriodState
 
 # FOR SHARE: posts do not wait for each other, only for a close; Django has no spelling for it. When the row turns
@@ -143,12 +142,6 @@ def payout(payout_id: str) -> Payout | None:
 def stripe_movement(bt_id: str) -> StripeMovement | None:
     """A balance transaction by its id, for writing. None when there is none yet."""
     return StripeMovement.objects.select_for_update(of=("self",), no_key=True).filter(bt_id=bt_id).first()
-
-
-def due_stripe_event(moment: datetime) -> StripeEvent | None:
-    """The oldest stored webhook that is due and in nobody's hands, for writing; None when there is none."""
-    due = StripeEvent.objects.filter(state=StripeEventState.RECEIVED.value, due_at__lte=moment)
-    return due.order_by("due_at", "id").select_for_update(of=("self",), no_key=True, skip_locked=True).first()
 
 
 def stripe_event(event_pk: int) -> StripeEvent:

@@ -22,6 +22,8 @@ CODES = [
     "backing_low",
     "reading_stale",
     "stripe_clearing_drift",
+    "webhook_failed",
+    "stripe_movement_unknown",
     "bank_unmatched",
     "refund_uncovered",
     "topup_stopped",

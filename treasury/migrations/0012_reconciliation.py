@@ -10,7 +10,7 @@ import treasury.models.journal
 class Migration(migrations.Migration):
     dependencies = [
         ("members", "0006_email_present"),
-        ("treasury", "0012_payment_reclaim"),
+        ("treasury", "0013_payment_guards"),
         ("treasury", "0013_bank_line_guard"),
     ]
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from habitat.controls.policies.guards import Guard, withheld
 from treasury.policies.bank_guards import BANK_GUARDS
+from treasury.policies.payment_guards import PAYMENT_GUARDS
 from treasury.policies.reconciliation_guards import RECONCILIATION_GUARDS
 
 GUARDS: Final = (
@@ -37,4 +38,5 @@ GUARDS: Final = (
     Guard("treasury_accountday", "accountday_no_truncate", "trigger", "snapshots emptied unnoticed"),
     *BANK_GUARDS,
     *RECONCILIATION_GUARDS,
+    *PAYMENT_GUARDS,
 )
