@@ -1,6 +1,7 @@
 """Every lock of this floor. Order of the house: mint switch, period, owner rows by id, balances by id."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 
 from django.db.models import QuerySet
@@ -13,6 +14,7 @@ from treasury.models import (
     BankMatch,
     Bill,
     Dispute,
+    MintSwitch,
     Payment,
     Payout,
     Period,
@@ -41,6 +43,47 @@ SELECT p.id, p.name, p.start, p."end", p.state
  WHERE p.start <= %(on)s::date AND %(on)s::date < p."end"
    FOR SHARE OF p
 """
+
+# Mints do not wait for each other, only for a flag being moved.
+_MINT_SWITCH = "SELECT s.id, s.automatic, s.manual, s.changed_at FROM treasury_mintswitch s FOR SHARE OF s"
+_MINT_SWITCH_ALONE = """
+SELECT s.id, s.automatic, s.manual, s.changed_at FROM treasury_mintswitch s FOR NO KEY UPDATE OF s
+"""
+_CHECK_IN_FLIGHT = "hashtext('treasury.backing.flight')"
+_ONE_CHECK = "SELECT pg_advisory_xact_lock(hashtext('treasury.backing.check'))::text"
+
+
+def mint_switch() -> MintSwitch:
+    """The mint switch FOR SHARE until the transaction ends: first lock of every mint for which cash came in."""
+    [row] = rows_of(_MINT_SWITCH, ())
+    return MintSwitch(*row)
+
+
+def mint_switch_exclusive() -> MintSwitch:
+    """The mint switch alone: to move a flag, and first lock of every mint for which no cash came in.
+
+    Two of the latter would each find room for one. Never after `mint_switch` in the same transaction.
+    """
+    [row] = rows_of(_MINT_SWITCH_ALONE, ())
+    return MintSwitch(*row)
+
+
+def backing_check() -> None:
+    """Checks are written one after the other, so that an older one never moves the flag after a newer. Comes before
+    the mint switch."""
+    rows_of(_ONE_CHECK, ())
+
+
+@contextmanager
+def one_check_in_flight(*, waits: bool) -> Iterator[bool]:
+    """Held by this connection over several transactions while it asks bank and Stripe; False when another has it."""
+    ask = "SELECT true, pg_advisory_lock({})::text" if waits else "SELECT pg_try_advisory_lock({})"
+    [row] = rows_of(ask.format(_CHECK_IN_FLIGHT), ())
+    try:
+        yield row[0]
+    finally:
+        if row[0]:
+            rows_of(f"SELECT pg_advisory_unlock({_CHECK_IN_FLIGHT})", ())
 
 
 def open_period(*, on: date) -> Period:

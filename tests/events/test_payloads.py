@@ -49,6 +49,9 @@ PAYLOADS = {
     "period.closed": "period_id period start end reason",
     "period.locked": "period_id period start end reason",
     "period.reopened": "period_id period start end reason",
+    "backing.checked": "check_id as_of band required held ratio",
+    "minting.suspended": "flag reason",
+    "minting.resumed": "flag reason",
     "payment.received": (
         "payment_id provider reference member_id amount left method charge_id customer_id purchase_ref invoice_ref "
         "mintable problem occurred_at"

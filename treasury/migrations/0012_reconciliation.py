@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("members", "0006_email_present"),
         ("treasury", "0013_payment_guards"),
-        ("treasury", "0013_bank_line_guard"),
+        ("treasury", "0006_backing_guards"),
     ]
 
     operations = [
