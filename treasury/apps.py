@@ -18,11 +18,13 @@ class TreasuryConfig(AppConfig):
         from treasury.actions import adjustments, stripe_events
         from treasury.policies.bank_settings import BANK_SETTINGS
         from treasury.policies.jobs import JOBS
+        from treasury.policies.reconciliation_settings import RECONCILIATION_SETTINGS
         from treasury.policies.settings import SETTINGS
         from treasury.workflows import backing, payments
 
         settings.register(SETTINGS)
         jobs.register(*JOBS)
+        settings.register(RECONCILIATION_SETTINGS)
         settings.register(BANK_SETTINGS)
         subscribers.register()
         queue.register(stripe_events.QUEUE, payments.drain)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -42,6 +43,8 @@ from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
 from tests.treasury.banking import make_bank
 from tests.workflows.toy import CAKE, known
+from treasury.actions import reconciliation
+from treasury.policies.reconciliation import AccountSide, BankInputs, RunKind
 
 INVOICE_DOORS = (
     "cloud/invoices/<int:number>/",
@@ -193,6 +196,17 @@ def _back_office_rows(friend: Member) -> None:
     make_bank()
     with known(CAKE):
         sagas.start(saga=CAKE.name, key="matrix", input={"cake": "plum"}, acting=SYSTEM)
+    _an_exception()
+
+
+def _an_exception() -> None:
+    """1110 stands for money, and no balance of it was ever read."""
+    side = AccountSide("1110", "Checking", Decimal(5), None, Decimal(0), None)
+    now = timezone.now()
+    inputs = BankInputs(
+        as_of=now, days=3, payout_days=3, accounts=(side,), unbooked=(), changed=(), duplicates=(), aside=(), payouts=()
+    )
+    reconciliation.keep(kind=RunKind.BANK, as_of=now, inputs=inputs, acting=SYSTEM)
 
 
 # --- from an address to a path

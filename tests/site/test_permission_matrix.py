@@ -21,6 +21,8 @@ admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$     GET  sign
 admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$     POST sign-in sign-in sign-in 405     405     405
 admin/people/<int:member_id>/                                      GET  sign-in sign-in sign-in 200     200     200
 admin/people/<int:member_id>/                                      POST sign-in sign-in sign-in 405     405     405
+admin/trace/                                                       GET  sign-in sign-in sign-in 200     200     200
+admin/trace/                                                       POST sign-in sign-in sign-in 405     405     405
 admin/search/                                                      GET  sign-in sign-in sign-in 200     200     200
 admin/search/                                                      POST sign-in sign-in sign-in 200     200     200
 admin/                                                             GET  sign-in sign-in sign-in 200     200     200
@@ -235,6 +237,8 @@ cloud_credits.cloudtransaction     steward operations admin
 treasury.account                   steward operations admin
 treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
+treasury.reconciliationrun         steward operations admin
+treasury.reconciliationexception   steward operations admin
 treasury.bankaccount               steward operations admin
 treasury.bankline                  steward operations admin
 treasury.bankrowaside              steward operations admin
@@ -290,6 +294,10 @@ treasury.period                    verb       call-off         operations admin
 treasury.period                    verb       close            operations admin
 treasury.period                    verb       lock             admin
 treasury.period                    verb       reopen           admin
+treasury.reconciliationrun         list_verb  run              operations admin
+treasury.reconciliationexception   verb       own              operations admin
+treasury.reconciliationexception   verb       note             operations admin
+treasury.reconciliationexception   verb       resolve          operations admin
 treasury.bankaccount               list_verb  read-now         operations admin
 treasury.bankaccount               verb       assign           operations admin
 treasury.bankline                  verb       match            operations admin

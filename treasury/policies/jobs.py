@@ -20,13 +20,6 @@ JOBS: Final = (
         catch_up=1,
     ),
     JobDefinition(
-        name="treasury.sweep_stripe",
-        every=Every.DAY,
-        run="treasury.workflows.sweep.nightly",
-        help="Walks along Stripe's balance transactions and mends what webhooks missed.",
-        catch_up=1,
-    ),
-    JobDefinition(
         name="treasury.check_backing",
         every=Every.HOUR,
         run="treasury.workflows.backing.check_by_the_hour",
@@ -52,6 +45,13 @@ JOBS: Final = (
         every=Every.HOUR,
         run="treasury.workflows.bank.read_bank",
         help="Reads the bank's accounts and lines, suggests matches, books deposits, and watches what waits.",
+        catch_up=1,
+    ),
+    JobDefinition(
+        name="treasury.sweep_stripe",
+        every=Every.DAY,
+        run="treasury.workflows.sweep.nightly",
+        help="Walks along Stripe's balance transactions and mends what webhooks missed.",
         catch_up=1,
     ),
 )
