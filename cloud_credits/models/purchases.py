@@ -137,6 +137,10 @@ class Purchase(models.Model):
             ),
         ]
         indexes: ClassVar = [models.Index(name="purchase_of_member", fields=["member", "-id"])]
+        permissions: ClassVar = [
+            ("buy_for_members", "Can begin purchases in members' names"),
+            ("mint_payment", "Can have waiting payments minted now, and send back what cannot be minted"),
+        ]
 
     def __str__(self) -> str:
         return f"Purchase {self.pk}"
@@ -179,6 +183,10 @@ class Purchase(models.Model):
     )
     def refund(self) -> None:
         """All of the money went back."""
+
+    @transition(field=state, source=PurchaseState.REFUNDED.value, target=PurchaseState.MINTED.value)
+    def come_back(self) -> None:
+        """The refund failed after all; the credits were given back."""
 
 
 class PaymentMint(models.Model):
@@ -227,6 +235,7 @@ class RefundRequest(models.Model):
                 name="refundrequest_state_known", condition=Q(state__in=[s.value for s in RefundRequestState])
             ),
         ]
+        permissions: ClassVar = [("refund_credits", "Can send the money of minted payments back")]
 
     def __str__(self) -> str:
         return f"Refund request {self.pk}"
@@ -257,14 +266,31 @@ class RefundRequest(models.Model):
         """The money did not go; the credits are back."""
 
 
+class BillingCustomer(models.Model):
+    """Who a member is to Stripe: one customer each, made at the first purchase. Cards are saved there, never here."""
+
+    member = models.OneToOneField(Member, on_delete=models.PROTECT, related_name="billing_customer")
+    customer_id = models.CharField(max_length=80, unique=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"Customer {self.customer_id}"
+
+
 class Clawback(models.Model):
-    """Credits taken back for one payment because its money went back at Stripe's: totals in CLOUD that only grow."""
+    """Credits taken back for one payment because its money went back at Stripe's: totals in CLOUD that only grow.
+
+    `for_disputes` is the part of `total` that lost disputes caused; `given_back` what came back to the member because
+    a refund made at Stripe failed later.
+    """
 
     payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="clawback")
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="clawbacks")
     total = models.DecimalField(**CREDIT, db_default=0, default=0)
     burned = models.DecimalField(**CREDIT, db_default=0, default=0)
     owed = models.DecimalField(**CREDIT, db_default=0, default=0)
+    for_disputes = models.DecimalField(**CREDIT, db_default=0, default=0)
+    given_back = models.DecimalField(**CREDIT, db_default=0, default=0)
     updated_at = models.DateTimeField(db_default=Now())
 
     objects = OwnedQuerySet.as_manager()
@@ -274,7 +300,16 @@ class Clawback(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="clawback_adds_up", condition=Q(total=F("burned") + F("owed"), burned__gte=0, owed__gte=0)
-            )
+            ),
+            models.CheckConstraint(
+                name="clawback_parts_within",
+                condition=Q(
+                    for_disputes__gte=0,
+                    for_disputes__lte=F("total"),
+                    given_back__gte=0,
+                    given_back__lte=F("total") - F("for_disputes"),
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
