@@ -10,10 +10,10 @@ from moneyed.classes import CURRENCIES, add_currency
 from habitat.errors import AmountNotPositive, AmountTooLarge, NotANumber, TooManyDecimals, WrongCurrency
 
 __all__ = [
-    "CLOUD", "CLOUD_PLACES", "DOWN", "EXACT_DIGITS", "HALF_UP", "LARGEST_CLOUD", "LARGEST_QUANTITY", "LARGEST_USD",
-    "QUANTITY_PLACES", "RATE_PLACES", "SMALLEST_CLOUD", "UP", "USD", "USD_BOOK_PLACES", "Money", "cents", "cloud",
-    "cloud_to_usd", "parse_amount", "parse_decimal", "plain", "product", "require_cloud", "rounded", "usd",
-    "usd_to_cloud",
+    "CENT_PLACES", "CLOUD", "CLOUD_PLACES", "DOWN", "EXACT_DIGITS", "HALF_UP", "LARGEST_CLOUD",
+    "LARGEST_QUANTITY", "LARGEST_USD", "QUANTITY_PLACES", "RATE_PLACES", "SMALLEST_CLOUD", "UP", "USD",
+    "USD_BOOK_PLACES", "Money", "cents", "cloud", "cloud_to_usd", "parse_amount", "parse_decimal", "plain",
+    "product", "require_cloud", "rounded", "usd", "usd_to_cloud",
 ]  # fmt: skip
 
 CLOUD: Final[Currency] = CURRENCIES.get("CLOUD") or add_currency(

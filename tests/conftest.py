@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 
 from tests.database import TestDatabase
 from tests.rabbitmq import running_server, server_program
+from tests.sandboxes import stripe_sandbox, stripe_server  # noqa: F401 fixtures of every test
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = {

@@ -217,3 +217,115 @@ class BillAccountWrong(HabitatError):
 class BillDatesWrong(HabitatError):
     code = "bill_dates_wrong"
     template = "A bill is due on the day it is dated ({billed_on}) or later; {due_on} lies before."
+
+
+class StripeUnavailable(HabitatError):
+    code = "stripe_unavailable"
+    status = 503
+    template = "Stripe did not answer for certain ({said}). It is asked again; nothing happens twice."
+
+
+class StripeRefused(HabitatError):
+    code = "stripe_refused"
+    template = "Stripe refused this ({stripe_code}): {said}"
+
+
+class WebhookSignatureInvalid(HabitatError):
+    code = "signature_invalid"
+    status = 400
+    template = "The signature does not fit the body, or is older than five minutes. Nothing was stored."
+
+
+class WebhookBodyInvalid(HabitatError):
+    code = "webhook_body_invalid"
+    status = 400
+    template = "The body is no event: it must be UTF-8 JSON as Stripe sends it."
+
+
+class WebhookTooLarge(HabitatError):
+    code = "webhook_too_large"
+    status = 413
+    template = "The body is larger than {largest} bytes."
+
+
+class WebhookOfOtherMode(HabitatError):
+    code = "webhook_of_other_mode"
+    status = 400
+    template = "This event is of the {theirs} mode; the books are kept in the {ours} mode."
+
+
+class PaymentUnknown(HabitatError):
+    code = "payment_unknown"
+    status = 404
+    template = "There is no payment {reference} in the books."
+
+
+class PaymentInWrongState(HabitatError):
+    code = "payment_in_wrong_state"
+    status = 409
+    template = "Payment {payment} is {state}; this needs it to be {needed}."
+
+
+class PaymentNotMintable(HabitatError):
+    code = "payment_not_mintable"
+    status = 409
+    template = "Payment {payment} can never become credits ({problem}). Its money goes back."
+
+
+class PaymentContested(HabitatError):
+    code = "payment_contested"
+    status = 409
+    template = "Payment {payment} has a dispute that is open, or a refund on its way. Wait for its end."
+
+
+class PaymentAmountWrong(HabitatError):
+    code = "payment_amount_wrong"
+    status = 409
+    template = "Of payment {payment} exactly {left} USD can be used, not {asked}."
+
+
+class PaymentIdentified(HabitatError):
+    code = "payment_identified"
+    status = 409
+    template = "Payment {payment} belongs to a member already."
+
+
+class RefundTooLarge(HabitatError):
+    code = "refund_too_large"
+    template = "Of payment {payment} {left} USD are left to refund; {asked} were asked for."
+
+
+class RefundUnknown(HabitatError):
+    code = "refund_unknown"
+    status = 404
+    template = "There is no refund {refund} in the books."
+
+
+class RefundInWrongState(HabitatError):
+    code = "refund_in_wrong_state"
+    status = 409
+    template = "Refund {refund} is {state}; this needs it to be {needed}."
+
+
+class RefundOfOtherPayment(HabitatError):
+    code = "refund_of_other_payment"
+    status = 409
+    template = "Refund {refund} is recorded for another payment or another amount."
+
+
+class ClawbackTooLarge(HabitatError):
+    code = "clawback_too_large"
+    status = 409
+    template = "Of payment {payment} {left} USD are left to take back or to give back; {asked} were asked for."
+
+
+class StripeEventInWrongState(HabitatError):
+    code = "stripe_event_in_wrong_state"
+    status = 409
+    template = "Event {event} is {state}; only a failed one is processed again."
+
+
+class ForeignSettlement(HabitatError):
+    code = "foreign_settlement"
+    status = 409
+    template = "Stripe settles {what} in {currency}; the books are kept in USD."

@@ -81,3 +81,164 @@ class PeriodReopened:
     start: str
     end: str
     reason: str
+
+
+@event_type
+@dataclass(frozen=True)
+class PaymentReceived:
+    """Money that stands in 2240 and may become credits, unless `mintable` is false: then `problem` says why never.
+
+    Announced again when what stood in its way has ended (identified, dispute won, refund failed): `left` is what can
+    be minted now. USD. `purchase_ref` is the purchase's id, or the subscription's (`sub_…`) for a renewal.
+    """
+
+    name: ClassVar[str] = "payment.received"
+    payment_id: str
+    provider: str
+    reference: str
+    member_id: str
+    amount: str
+    left: str
+    method: str
+    charge_id: str
+    customer_id: str
+    purchase_ref: str
+    invoice_ref: str
+    mintable: bool
+    problem: str
+    occurred_at: str
+
+
+@event_type
+@dataclass(frozen=True)
+class PaymentIdentified:
+    """A person said whose a payment is."""
+
+    name: ClassVar[str] = "payment.identified"
+    payment_id: str
+    member_id: str
+    reason: str
+
+
+@event_type
+@dataclass(frozen=True)
+class PaymentFailed:
+    """A try to pay failed at Stripe: a card declined, a bank debit that came back. No money moved."""
+
+    name: ClassVar[str] = "payment.failed"
+    reference: str
+    member_id: str
+    amount: str
+    purchase_ref: str
+    invoice_ref: str
+    code: str
+    message: str
+
+
+@event_type
+@dataclass(frozen=True)
+class PaymentRefunded:
+    """What must be taken back in credits, as totals of the charge, in USD; a total falls when a refund failed later.
+
+    Neither total holds refunds asked for here, nor what went back before anything was minted.
+    """
+
+    name: ClassVar[str] = "payment.refunded"
+    payment_id: str
+    member_id: str
+    charge_id: str
+    refunded: str
+    disputed_lost: str
+
+
+@event_type
+@dataclass(frozen=True)
+class PaymentRefundSettled:
+    """A refund asked for here has reached the payer. USD."""
+
+    name: ClassVar[str] = "payment.refund_settled"
+    payment_id: str
+    refund_id: str
+    amount: str
+
+
+@event_type
+@dataclass(frozen=True)
+class PaymentRefundFailed:
+    """A refund asked for here did not arrive, or came back later. USD."""
+
+    name: ClassVar[str] = "payment.refund_failed"
+    payment_id: str
+    refund_id: str
+    amount: str
+
+
+@event_type
+@dataclass(frozen=True)
+class PaymentDisputeOpened:
+    """The payer contests the charge at their bank. USD."""
+
+    name: ClassVar[str] = "payment.dispute_opened"
+    payment_id: str
+    member_id: str
+    dispute_id: str
+    amount: str
+    reason: str
+
+
+@event_type
+@dataclass(frozen=True)
+class PaymentDisputeClosed:
+    """`outcome` is won or lost. USD."""
+
+    name: ClassVar[str] = "payment.dispute_closed"
+    payment_id: str
+    member_id: str
+    dispute_id: str
+    amount: str
+    outcome: str
+
+
+@event_type
+@dataclass(frozen=True)
+class CheckoutCompleted:
+    """The payer went through Stripe's page; `payment_status` unpaid means that a bank debit is still on its way."""
+
+    name: ClassVar[str] = "checkout.completed"
+    session_id: str
+    payment_status: str
+    reference: str
+    subscription_id: str
+    member_id: str
+    purchase_ref: str
+    invoice_ref: str
+
+
+@event_type
+@dataclass(frozen=True)
+class CheckoutExpired:
+    """Stripe's page closed unpaid, or its bank debit failed (`failed` true)."""
+
+    name: ClassVar[str] = "checkout.expired"
+    session_id: str
+    failed: bool
+    member_id: str
+    purchase_ref: str
+    invoice_ref: str
+
+
+@event_type
+@dataclass(frozen=True)
+class SubscriptionChanged:
+    """A subscription as Stripe has it now; `amount` in USD a period."""
+
+    name: ClassVar[str] = "subscription.changed"
+    subscription_id: str
+    customer_id: str
+    member_id: str
+    purchase_ref: str
+    status: str
+    paused: bool
+    cancel_at_period_end: bool
+    amount: str
+    interval: str

@@ -1,13 +1,26 @@
 """Every lock of this floor. Order of the house: mint switch, period, owner rows by id, balances by id."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 
 from django.db.models import QuerySet
 
 from habitat.statements import rows_of
 from treasury.errors import NoPeriod, PeriodClosed
-from treasury.models import BankAccount, BankLine, BankMatch, Bill, Period
+from treasury.models import (
+    BankAccount,
+    BankLine,
+    BankMatch,
+    Bill,
+    Dispute,
+    Payment,
+    Payout,
+    Period,
+    Refund,
+    StripeEvent,
+    StripeMovement,
+)
+from treasury.policies.payments import StripeEventState
 from treasury.policies.periods import PeriodState
 
 # FOR SHARE: posts do not wait for each other, only for a close; Django has no spelling for it. When the row turns
@@ -79,3 +92,42 @@ def bank_match(match_pk: int) -> BankMatch:
 def bills(bill_pks: Iterable[int]) -> list[Bill]:
     """Bills for writing, by id."""
     return list(Bill.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(bill_pks)).order_by("pk"))
+
+
+def payment(payment_pk: int) -> Payment:
+    """One payment for writing, after the period. Whatever happens to it, its refunds or its disputes waits here.
+
+    Raises Payment.DoesNotExist.
+    """
+    return Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_pk)
+
+
+def refund(refund_id: str) -> Refund | None:
+    """A refund by Stripe's id, for writing; its payment first. None when there is none yet."""
+    return Refund.objects.select_for_update(of=("self",), no_key=True).filter(refund_id=refund_id).first()
+
+
+def dispute(dispute_id: str) -> Dispute | None:
+    """A dispute by Stripe's id, for writing; its payment first. None when there is none yet."""
+    return Dispute.objects.select_for_update(of=("self",), no_key=True).filter(dispute_id=dispute_id).first()
+
+
+def payout(payout_id: str) -> Payout | None:
+    """A pay-out by Stripe's id, for writing. None when there is none yet."""
+    return Payout.objects.select_for_update(of=("self",), no_key=True).filter(payout_id=payout_id).first()
+
+
+def stripe_movement(bt_id: str) -> StripeMovement | None:
+    """A balance transaction by its id, for writing. None when there is none yet."""
+    return StripeMovement.objects.select_for_update(of=("self",), no_key=True).filter(bt_id=bt_id).first()
+
+
+def due_stripe_event(moment: datetime) -> StripeEvent | None:
+    """The oldest stored webhook that is due and in nobody's hands, for writing; None when there is none."""
+    due = StripeEvent.objects.filter(state=StripeEventState.RECEIVED.value, due_at__lte=moment)
+    return due.order_by("due_at", "id").select_for_update(of=("self",), no_key=True, skip_locked=True).first()
+
+
+def stripe_event(event_pk: int) -> StripeEvent:
+    """One stored webhook for writing. Raises StripeEvent.DoesNotExist."""
+    return StripeEvent.objects.select_for_update(of=("self",), no_key=True).get(pk=event_pk)

@@ -185,9 +185,21 @@ SELF_METERING_FLUSH_SECONDS = env.int("SELF_METERING_FLUSH_SECONDS", default=10)
 SELF_METERING_URL = env.str("SELF_METERING_URL", default=SITE_URL)
 SELF_METERING_KEY = env.str("SELF_METERING_KEY", default="")
 SELF_METERING_KEY_FILE = env.str("SELF_METERING_KEY_FILE", default=str(BASE_DIR / ".local" / "self-metering.key"))
+# Drills only: "saga/step/direction/point" at which this process kills itself (docs/design/money-in.md).
+SAGA_KILL_POINT = env.str("SAGA_KILL_POINT", default="")
 EVENT_BUS_URL = env.str("EVENT_BUS_URL", default="")
 # `timer`: committed events wake the workers, at most twice a second a process. `none`: only `tick` does.
 EVENT_WAKE = env.str("EVENT_WAKE", default="timer")
+
+# Stripe. Without a key nothing is asked of it. Several webhook secrets, with commas, while one replaces another.
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRETS = [
+    secret
+    for name in ("STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRETS")
+    for secret in env.list(name, default=[])
+    if secret
+]
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

@@ -1,8 +1,15 @@
 """Members' money is here: everything from the environment, nothing with a default that is unsafe."""
 
+from django.core.exceptions import ImproperlyConfigured
+
 from habitat.settings.base import *
-from habitat.settings.base import DATABASE_ROLE, env
+from habitat.settings.base import DATABASE_ROLE, SAGA_KILL_POINT, env
 from habitat.settings.database import databases
+
+if SAGA_KILL_POINT:
+    raise ImproperlyConfigured(
+        "SAGA_KILL_POINT makes this process kill itself: it is for drills, never for production."
+    )
 
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")

@@ -37,6 +37,22 @@ PAYLOADS = {
     "period.closed": "period_id period start end reason",
     "period.locked": "period_id period start end reason",
     "period.reopened": "period_id period start end reason",
+    "payment.received": (
+        "payment_id provider reference member_id amount left method charge_id customer_id purchase_ref invoice_ref "
+        "mintable problem occurred_at"
+    ),
+    "payment.identified": "payment_id member_id reason",
+    "payment.failed": "reference member_id amount purchase_ref invoice_ref code message",
+    "payment.refunded": "payment_id member_id charge_id refunded disputed_lost",
+    "payment.refund_settled": "payment_id refund_id amount",
+    "payment.refund_failed": "payment_id refund_id amount",
+    "payment.dispute_opened": "payment_id member_id dispute_id amount reason",
+    "payment.dispute_closed": "payment_id member_id dispute_id amount outcome",
+    "checkout.completed": "session_id payment_status reference subscription_id member_id purchase_ref invoice_ref",
+    "checkout.expired": "session_id failed member_id purchase_ref invoice_ref",
+    "subscription.changed": (
+        "subscription_id customer_id member_id purchase_ref status paused cancel_at_period_end amount interval"
+    ),
 }
 
 

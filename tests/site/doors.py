@@ -33,11 +33,13 @@ from habitat.members.policies.roles import Role
 from habitat.money import cloud
 from habitat.notifications.actions.notify import notify
 from habitat.notifications.models import Notification
+from habitat.workflows.actions import sagas
 from habitat.workflows.actions.jobs import insert_due
 from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
+from tests.workflows.toy import CAKE, known
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
@@ -176,6 +178,8 @@ def _back_office_rows(friend: Member) -> None:
     alerts.raise_alert(code="backing_low", cause="matrix", message="low")
     runtime_settings.change(key=CHARGE_PAGES, value=True, reason="shown", acting=SYSTEM)
     insert_due(now=timezone.now(), acting=SYSTEM)
+    with known(CAKE):
+        sagas.start(saga=CAKE.name, key="matrix", input={"cake": "plum"}, acting=SYSTEM)
 
 
 # --- from an address to a path

@@ -220,6 +220,7 @@ treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
 notifications.email                operations admin
 workflows.job                      operations admin
+workflows.execution                steward operations admin
 events.event                       operations admin
 events.delivery                    operations admin
 events.eventcount                  operations admin
@@ -263,6 +264,10 @@ treasury.period                    verb       lock             admin
 treasury.period                    verb       reopen           admin
 notifications.email                verb       send-again       operations admin
 workflows.job                      verb       run-again        operations admin
+workflows.execution                verb       retry            operations admin
+workflows.execution                verb       signal           operations admin
+workflows.execution                verb       compensate       operations admin
+workflows.execution                verb       cancel           operations admin
 events.delivery                    list_verb  replay-all       operations admin
 events.delivery                    verb       replay           operations admin
 controls.alert                     verb       acknowledge      operations admin

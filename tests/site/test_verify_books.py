@@ -8,7 +8,9 @@ from habitat.controls.models import Alert
 from habitat.members.policies.actors import SYSTEM
 from habitat.site.reports.verification import proofs
 from habitat.site.workflows import verification
+from habitat.workflows.policies.sagas import SagaDefinition, SagaStep
 from tests.site.cooperative import behind_the_guards, broken, make_cooperative, verify_books
+from tests.workflows.toy import known
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -16,6 +18,10 @@ _FIRST_ENTRY = "(SELECT min(id) FROM treasury_journalentry)"
 _UNPOSTED = (
     "ALTER TABLE cloud_credits_cloudtransaction DROP CONSTRAINT transaction_one_sided_posts;"
     "UPDATE cloud_credits_cloudtransaction SET journal_entry_id = NULL WHERE type = 'redemption'"
+)
+_SAGA = (
+    "WITH saga AS (INSERT INTO workflows_execution (saga, version, key, input, signals, acting, state, finished_at)"
+    " VALUES ('verify', 1, '1', '{}', '{}', 'system:0', 'completed', now()) RETURNING id)"
 )
 # One break a proof, by a superuser with triggers and foreign keys switched off: (proof, SQL).
 BREAKS = [
@@ -81,6 +87,21 @@ BREAKS = [
         "INSERT INTO cloud_credits_selfmetercharge (member_id, primitive, window_start, window_end, quantity, state,"
         " due_at, attempts, refusal_code, refusal, meter_id, cost, charged_at)"
         " SELECT id, 'compute', now(), now(), 1, 'charged', now(), 1, '', '', 999999, 1, now() FROM members_member LIMIT 1",
+    ),
+    (
+        "ended sagas left nothing open",
+        f"{_SAGA} INSERT INTO workflows_step (execution_id, name, direction, state, key, input)"
+        " SELECT id, 'only', 'forward', 'calling', 'k', '{}' FROM saga",
+    ),
+    (
+        "completed sagas took every step",
+        "INSERT INTO workflows_execution (saga, version, key, input, signals, acting, state, finished_at)"
+        " VALUES ('verify', 1, '1', '{}', '{}', 'system:0', 'completed', now())",
+    ),
+    (
+        "sagas undo only what was done",
+        f"{_SAGA} INSERT INTO workflows_step (execution_id, name, direction, state, key, input, output, recorded_at)"
+        " SELECT id, 'only', 'backward', 'recorded', 'k', '{}', '{}', now() FROM saga",
     ),
 ]  # fmt: skip
 # (proof, SQL, what the line must name)
@@ -208,7 +229,8 @@ def test_break__is_named_and_raises_an_alert(proof, sql, superuser_dsn):
     with behind_the_guards(superuser_dsn) as connection:
         connection.execute(sql)
 
-    code, output = verify_books("--all")
+    with known(SagaDefinition("verify", 1, "Verify", "One step.", (SagaStep("only"),))):
+        code, output = verify_books("--all")
 
     assert code == 1
     assert [line for line in broken(output) if f"{proof}:" in line], output

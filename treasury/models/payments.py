@@ -1,11 +1,12 @@
 """Money that came in for credits, and what became of it: payments, refunds, disputes."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import F, Q
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from habitat.members.models import Member
 from treasury.models.journal import ClockTime, JournalEntry
@@ -30,7 +31,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return self.filter(state=PaymentState.RECEIVED.value, member__isnull=False).order_by("received_at", "id")
 
 
-class Payment(models.Model):
+class Payment(FSMModelMixin, models.Model):
     """One payment, once per PaymentIntent or bank line. Its dollars stand in 2240 until they are minted or go back.
 
     `refunded` and `disputed` are totals of the charge as Stripe tells them (`disputed`: lost ones only);
@@ -49,7 +50,6 @@ class Payment(models.Model):
     # Why it can never become credits (`wrong_currency`, `other_customer` …); empty when nothing stands against it.
     problem = models.CharField(max_length=40, db_default="", default="", blank=True)
     state = FSMField(
-        db_default=PaymentState.RECEIVED.value,
         default=PaymentState.RECEIVED.value,
         choices=[(s.value, s.value) for s in PaymentState],
         protected=True,
@@ -123,20 +123,30 @@ class Payment(models.Model):
     def finish_refund(self) -> None:
         """All of it went back before any credit was minted."""
 
-    @transition(field=state, source=PaymentState.REFUNDING.value, target=PaymentState.RECEIVED.value)
+    @transition(
+        field=state,
+        source=[PaymentState.REFUNDING.value, PaymentState.REFUNDED.value],
+        target=PaymentState.RECEIVED.value,
+    )
     def refund_failed(self) -> None:
         """The money came back to the cooperative; it waits again."""
 
+    @property
+    def left(self) -> Decimal:
+        """USD of it that neither went back nor was lost: what can be minted, or refunded."""
+        return max(self.amount - self.refunded - self.disputed, Decimal(0))
 
-class Refund(models.Model):
+
+class Refund(FSMModelMixin, models.Model):
     """Money on its way back to whoever paid. In USD."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     refund_id = models.CharField(max_length=120, unique=True)
     amount = models.DecimalField(**DOLLARS)
+    # How much of it must be taken back in credits: it was made at Stripe after they were minted.
+    reclaim = models.DecimalField(**DOLLARS, db_default=0, default=0)
     origin = models.CharField(max_length=8, choices=[(o.value, o.value) for o in RefundOrigin])
     state = FSMField(
-        db_default=RefundState.PENDING.value,
         default=RefundState.PENDING.value,
         choices=[(s.value, s.value) for s in RefundState],
         protected=True,
@@ -150,6 +160,7 @@ class Refund(models.Model):
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
             models.CheckConstraint(name="refund_amount_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(name="refund_reclaim_within", condition=Q(reclaim__gte=0, reclaim__lte=F("amount"))),
             models.CheckConstraint(name="refund_state_known", condition=Q(state__in=[s.value for s in RefundState])),
             models.CheckConstraint(name="refund_origin_known", condition=Q(origin__in=[o.value for o in RefundOrigin])),
         ]
@@ -169,17 +180,23 @@ class Refund(models.Model):
     def fail(self) -> None:
         """The money did not arrive, or came back."""
 
+    @property
+    def is_ours(self) -> bool:
+        """Asked for in this house: the credits were burned, or never minted, before it was sent."""
+        return self.origin != RefundOrigin.STRIPE.value
 
-class Dispute(models.Model):
+
+class Dispute(FSMModelMixin, models.Model):
     """A charge the payer contests at their bank. `fee` is what Stripe takes for it. In USD."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     dispute_id = models.CharField(max_length=120, unique=True)
     amount = models.DecimalField(**DOLLARS)
     fee = models.DecimalField(**DOLLARS, db_default=0, default=0)
+    # How much of a lost one must be taken back in credits; the rest stood in 2240, or is the cooperative's loss.
+    reclaim = models.DecimalField(**DOLLARS, db_default=0, default=0)
     reason = models.CharField(max_length=80, db_default="", default="", blank=True)
     state = FSMField(
-        db_default=DisputeState.OPEN.value,
         default=DisputeState.OPEN.value,
         choices=[(s.value, s.value) for s in DisputeState],
         protected=True,
@@ -193,6 +210,9 @@ class Dispute(models.Model):
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
             models.CheckConstraint(name="dispute_amount_positive", condition=Q(amount__gt=0, fee__gte=0)),
+            models.CheckConstraint(
+                name="dispute_reclaim_within", condition=Q(reclaim__gte=0, reclaim__lte=F("amount"))
+            ),
             models.CheckConstraint(name="dispute_state_known", condition=Q(state__in=[s.value for s in DisputeState])),
         ]
 

@@ -4,21 +4,20 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from treasury.models.journal import ClockTime, JournalEntry
 from treasury.models.payments import DOLLARS
 from treasury.policies.payments import PayoutState, StripeEventState
 
 
-class StripeEvent(models.Model):
+class StripeEvent(FSMModelMixin, models.Model):
     """A webhook whose signature held, stored as it came before anything is done with it."""
 
     event_id = models.CharField(max_length=120, unique=True)
     type = models.CharField(max_length=120)
     payload = models.JSONField()
     state = FSMField(
-        db_default=StripeEventState.RECEIVED.value,
         default=StripeEventState.RECEIVED.value,
         choices=[(s.value, s.value) for s in StripeEventState],
         protected=True,
@@ -63,14 +62,13 @@ class StripeEvent(models.Model):
         """A person wants another try."""
 
 
-class Payout(models.Model):
+class Payout(FSMModelMixin, models.Model):
     """Money between Stripe and the bank; a negative amount is one that Stripe takes from the bank. In USD."""
 
     payout_id = models.CharField(max_length=120, unique=True)
     amount = models.DecimalField(**DOLLARS)
     arrival_on = models.DateField(null=True)
     state = FSMField(
-        db_default=PayoutState.PENDING.value,
         default=PayoutState.PENDING.value,
         choices=[(s.value, s.value) for s in PayoutState],
         protected=True,

@@ -1,7 +1,11 @@
 """The lives of money that comes in: payments, pay-outs, refunds, disputes and stored webhooks (domain §6)."""
 
+from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
+
+from treasury.policies.stripe import MEMBER_KEY, USD_CODE, StripeInvoice, StripePayment
 
 
 class Provider(StrEnum):
@@ -15,6 +19,8 @@ MEMBER_MONEY_HELD: Final = "2240"
 STRIPE_CLEARING: Final = "1115"
 DISPUTED_FUNDS: Final = "1116"
 MEMBER_RECEIVABLES: Final = "1310"
+PROCESSING_FEES: Final = "5910"
+MISCELLANEOUS: Final = "5930"
 
 
 class PaymentState(StrEnum):
@@ -24,12 +30,13 @@ class PaymentState(StrEnum):
     REFUNDED = "refunded"
 
 
-# `refunding → received` is a refund that failed; a minted payment stays minted, its refunds are rows of their own.
+# `refunding → received` and `refunded → received` are a refund that failed, at once or after it had succeeded; a
+# minted payment stays minted, its refunds are rows of their own.
 PAYMENT_EDGES: Final[dict[PaymentState, frozenset[PaymentState]]] = {
     PaymentState.RECEIVED: frozenset({PaymentState.MINTED, PaymentState.REFUNDING, PaymentState.REFUNDED}),
     PaymentState.MINTED: frozenset(),
     PaymentState.REFUNDING: frozenset({PaymentState.REFUNDED, PaymentState.RECEIVED}),
-    PaymentState.REFUNDED: frozenset(),
+    PaymentState.REFUNDED: frozenset({PaymentState.RECEIVED}),
 }
 
 
@@ -98,3 +105,55 @@ DISPUTE_EDGES: Final[dict[DisputeState, frozenset[DisputeState]]] = {
     DisputeState.WON: frozenset(),
     DisputeState.LOST: frozenset(),
 }
+
+
+class ClawbackCause(StrEnum):
+    """Why credits are taken back: a refund made at Stripe, or a dispute that was lost."""
+
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
+# What each leaves to be covered: a refund's money left 1115, a dispute's waits in 1116.
+CLAWBACK_ACCOUNT: Final[dict[ClawbackCause, str]] = {
+    ClawbackCause.REFUND: STRIPE_CLEARING,
+    ClawbackCause.DISPUTE: DISPUTED_FUNDS,
+}
+
+
+class Problem(StrEnum):
+    """Why a payment can never become credits; its money goes back."""
+
+    WRONG_CURRENCY = "wrong_currency"
+    OTHER_CUSTOMER = "other_customer"
+    UNKNOWN_MEMBER = "unknown_member"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Whose a payment is (empty: nobody's that we know) and what stands against it for good (empty: nothing)."""
+
+    member: str
+    problem: str
+
+
+def judge(payment: StripePayment, invoice: StripeInvoice | None = None) -> Judged:
+    """What Stripe's own objects say of a payment that succeeded (domain §6): marks of ours on it, and its customer.
+
+    A payment with a customer belongs to the member that customer was made for; a mark that names another is a
+    mismatch. Without a customer the mark alone says it.
+    """
+    marks = {**(invoice.metadata if invoice else {}), **payment.metadata}
+    marked = marks.get(MEMBER_KEY, "")
+    member = payment.customer_member if payment.customer_id else marked
+    if payment.currency != USD_CODE:
+        return Judged(member, Problem.WRONG_CURRENCY)
+    if marked and marked != member:
+        return Judged("", Problem.OTHER_CUSTOMER)
+    return Judged(member, "" if member.isdecimal() else Problem.UNKNOWN_MEMBER)
+
+
+def split(amount: Decimal, left: Decimal) -> tuple[Decimal, Decimal]:
+    """Of money that goes back: what the payment still covers, and what is lost beyond it."""
+    within = min(amount, left)
+    return within, amount - within

@@ -1,5 +1,6 @@
 """What exists on this floor."""
 
 from habitat.workflows.models.jobs import Job, JobQuerySet
+from habitat.workflows.models.sagas import Execution, ExecutionQuerySet, Step
 
-__all__ = ["Job", "JobQuerySet"]
+__all__ = ["Execution", "ExecutionQuerySet", "Job", "JobQuerySet", "Step"]

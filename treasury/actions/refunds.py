@@ -1,0 +1,267 @@
+"""Refunds: those asked for here, step by step with a saga, and those that Stripe tells of."""
+
+from decimal import Decimal
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from habitat.errors import AmountNotPositive
+from habitat.events.actions.outbox import emit
+from habitat.members.policies.actors import Actor
+from habitat.money import plain
+from treasury import locks
+from treasury.actions import journal, payments
+from treasury.errors import (
+    PaymentContested,
+    PaymentInWrongState,
+    RefundInWrongState,
+    RefundOfOtherPayment,
+    RefundTooLarge,
+    RefundUnknown,
+)
+from treasury.events import PaymentRefundFailed, PaymentRefundSettled
+from treasury.models import Dispute, Payment, Period, Refund
+from treasury.policies.chart import Side
+from treasury.policies.journal import Line, Source
+from treasury.policies.payments import (
+    CASH_ACCOUNT,
+    MEMBER_MONEY_HELD,
+    MISCELLANEOUS,
+    DisputeState,
+    PaymentState,
+    Provider,
+    RefundOrigin,
+    RefundState,
+    split,
+)
+
+REFUND: Final = "refund"
+REFUND_FAILED: Final = "refund_failed"
+# Stripe's words for a refund that will never arrive.
+FAILED_WORDS: Final = frozenset({"failed", "canceled"})
+
+
+# --- asked for here
+
+
+@transaction.atomic
+def begin(*, payment: Payment, amount: Decimal, acting: Actor) -> Payment:
+    """Money is about to be sent back; call it before Stripe is asked. USD. Books nothing.
+
+    A payment that was not minted goes back whole (received → refunding); of a minted one at most what is left and
+    not on its way already, after its credits were burned. A second call changes nothing. Raises AmountNotPositive,
+    RefundTooLarge, PaymentContested, PaymentInWrongState.
+    """
+    row = locks.payment(payment.pk)
+    if amount <= 0:
+        raise AmountNotPositive(given=plain(amount), field="amount")
+    if Dispute.objects.filter(payment=row, state=DisputeState.OPEN.value).exists():
+        raise PaymentContested(payment=row.pk)
+    if row.state == PaymentState.MINTED.value:
+        left = row.left - _on_its_way(row)
+        if amount > left:
+            raise RefundTooLarge(payment=row.pk, left=plain(left), asked=plain(amount))
+        return row
+    if row.state == PaymentState.REFUNDED.value:
+        raise PaymentInWrongState(payment=row.pk, state=row.state, needed=PaymentState.RECEIVED.value)
+    if amount != row.left:
+        raise RefundTooLarge(payment=row.pk, left=plain(row.left), asked=plain(amount))
+    if row.state == PaymentState.RECEIVED.value:
+        row.begin_refund()
+        row.save(update_fields=["state"])
+    return row
+
+
+@transaction.atomic
+def call_off(*, payment: Payment, acting: Actor) -> Payment:
+    """Stripe refused the refund that was begun: refunding → received. Nothing when it is not refunding."""
+    row = locks.payment(payment.pk)
+    if row.state == PaymentState.REFUNDING.value and not _on_its_way(row):
+        row.refund_failed()
+        row.save(update_fields=["state"])
+    return row
+
+
+@transaction.atomic
+def record_sent(*, payment: Payment, refund_id: str, amount: Decimal, acting: Actor) -> Refund:
+    """Stripe (or the bank) took the refund; it is on its way. Once a refund id. USD, as begun.
+
+    Raises RefundOfOtherPayment when the id is known for another payment or amount.
+    """
+    row = locks.payment(payment.pk)
+    origin = RefundOrigin.HABITAT if row.provider == Provider.STRIPE.value else RefundOrigin.BANK
+    return _row(row, refund_id, amount, origin)
+
+
+@transaction.atomic
+def settle(*, refund_id: str, acting: Actor, taken: Decimal | None = None) -> Refund:
+    """It reached the payer: Dr 2240 / Cr 1115 (1110 for a wire). `taken`: what it cost in USD, when that differs.
+
+    The difference (a payment in another currency) is booked to 5930. A second call changes nothing. Raises
+    RefundUnknown, RefundInWrongState.
+    """
+    period, payment, row = _locked(refund_id)
+    if row.state == RefundState.SUCCEEDED.value:
+        return row
+    if row.state == RefundState.FAILED.value:
+        raise RefundInWrongState(refund=refund_id, state=row.state, needed=RefundState.PENDING.value)
+    _succeed(payment, row, taken, period, acting)
+    return row
+
+
+@transaction.atomic
+def fail(*, refund_id: str, acting: Actor) -> Refund:
+    """It did not arrive, or came back after it had: what was booked for it is undone. A second call changes nothing.
+
+    Raises RefundUnknown.
+    """
+    period, payment, row = _locked(refund_id)
+    if row.state != RefundState.FAILED.value:
+        _fail(payment, row, period, acting)
+    return row
+
+
+# --- told by Stripe
+
+
+@transaction.atomic
+def observe(
+    *,
+    payment: Payment,
+    refund_id: str,
+    amount: Decimal,
+    status: str,
+    is_ours: bool,
+    taken: Decimal | None = None,
+    acting: Actor,
+) -> Refund:
+    """Bring a refund to the state that Stripe reports, whoever asked for it and however often it is told.
+
+    `amount` and `taken` in USD. Before the mint: Dr 2240 / Cr 1115. After it `payment.refunded` tells what to take
+    back in credits. What goes beyond the payment is the cooperative's loss: Dr 5930.
+    """
+    period = locks.open_period(on=timezone.now().date())
+    locked = locks.payment(payment.pk)
+    row = _row(locked, refund_id, amount, RefundOrigin.HABITAT if is_ours else RefundOrigin.STRIPE)
+    if status in FAILED_WORDS:
+        if row.state != RefundState.FAILED.value:
+            _fail(locked, row, period, acting)
+    elif status == RefundState.SUCCEEDED.value and row.state == RefundState.PENDING.value:
+        _succeed(locked, row, taken, period, acting)
+    return row
+
+
+# --- inside
+
+
+def _row(payment: Payment, refund_id: str, amount: Decimal, origin: RefundOrigin) -> Refund:
+    row = locks.refund(refund_id)
+    if row is None:
+        return Refund.objects.create(payment=payment, refund_id=refund_id, amount=amount, origin=origin.value)
+    if row.payment_id != payment.pk or row.amount != amount:
+        raise RefundOfOtherPayment(refund=refund_id)
+    return row
+
+
+def _locked(refund_id: str) -> tuple[Period, Payment, Refund]:
+    """In the order of the house: period, payment, refund."""
+    payment_pk = Refund.objects.filter(refund_id=refund_id).values_list("payment_id", flat=True).first()
+    if payment_pk is None:
+        raise RefundUnknown(refund=refund_id)
+    period = locks.open_period(on=timezone.now().date())
+    payment = locks.payment(payment_pk)
+    row = locks.refund(refund_id)
+    if row is None:
+        raise RefundUnknown(refund=refund_id)
+    return period, payment, row
+
+
+def _on_its_way(payment: Payment) -> Decimal:
+    pending = Refund.objects.filter(payment=payment, state=RefundState.PENDING.value)
+    return sum(pending.values_list("amount", flat=True), Decimal(0))
+
+
+def _succeed(payment: Payment, row: Refund, taken: Decimal | None, period: Period, acting: Actor) -> None:
+    minted = payment.state == PaymentState.MINTED.value
+    within, beyond = split(row.amount, payment.left)
+    # Our own refund's credits were burned into 2240 before it was sent: all of it stands there.
+    held = row.amount if minted and row.is_ours else within
+    if minted and not row.is_ours:
+        row.reclaim, held = within, Decimal(0)
+    lost = row.amount - held - row.reclaim
+    _post(payment, row, held, lost, (taken or row.amount) - row.amount, period, acting)
+    row.succeed()
+    row.settled_at = timezone.now()
+    row.save(update_fields=["state", "settled_at", "journal_entry", "reclaim"])
+    payment.refunded += row.amount
+    if not minted and payment.left == 0:
+        payment.finish_refund()
+    payment.save(update_fields=["state", "refunded"])
+    if row.is_ours:
+        emit(PaymentRefundSettled(**_named(payment, row)), acting=acting)
+    if row.reclaim:
+        payments.announce_reclaim(payment=payment, acting=acting)
+    elif payment.state == PaymentState.RECEIVED.value:
+        payments.announce(payment=payment, acting=acting)
+
+
+def _post(
+    payment: Payment, row: Refund, held: Decimal, lost: Decimal, dearer: Decimal, period: Period, acting: Actor
+) -> None:
+    """`dearer`: by how much the refund cost more USD than it was worth when it came in (negative: less)."""
+    cash = CASH_ACCOUNT[Provider(payment.provider)]
+    wanted = ((MEMBER_MONEY_HELD, held), (MISCELLANEOUS, lost), (MISCELLANEOUS, dearer))
+    lines = [_signed(code, amount) for code, amount in (*wanted, (cash, -(held + lost + dearer))) if amount]
+    if not lines:
+        return
+    row.journal_entry = journal.post(
+        lines=lines,
+        occurred_at=timezone.now(),
+        source=Source(REFUND, row.refund_id),
+        description=f"Refund {row.refund_id} of payment {payment.reference}",
+        idempotency_key=f"{REFUND}:{row.refund_id}",
+        acting=acting,
+        period=period,
+    )
+
+
+def _signed(code: str, amount: Decimal) -> Line:
+    return Line.debit(code, amount) if amount > 0 else Line.credit(code, -amount)
+
+
+def _fail(payment: Payment, row: Refund, period: Period, acting: Actor) -> None:
+    had_succeeded = row.state == RefundState.SUCCEEDED.value
+    if row.journal_entry is not None:
+        lines = row.journal_entry.lines.select_related("account").order_by("id")
+        journal.post(
+            lines=[Line(line.account.code, Side(line.side), line.amount).mirrored() for line in lines],
+            occurred_at=timezone.now(),
+            source=Source(REFUND_FAILED, row.refund_id),
+            description=f"Refund {row.refund_id} of payment {payment.reference} failed",
+            idempotency_key=f"{REFUND_FAILED}:{row.refund_id}",
+            acting=acting,
+            period=period,
+        )
+    row.fail()
+    row.save(update_fields=["state"])
+    if had_succeeded:
+        payment.refunded -= row.amount
+    waits_again = payment.state in {PaymentState.REFUNDING.value, PaymentState.REFUNDED.value}
+    if waits_again:
+        payment.refund_failed()
+    payment.save(update_fields=["state", "refunded"])
+    _tell_failure(payment, row, had_succeeded, acting)
+
+
+def _tell_failure(payment: Payment, row: Refund, had_succeeded: bool, acting: Actor) -> None:
+    if row.is_ours:
+        emit(PaymentRefundFailed(**_named(payment, row)), acting=acting)
+    elif had_succeeded and payment.state == PaymentState.MINTED.value:
+        payments.announce_reclaim(payment=payment, acting=acting)
+    if not row.is_ours and payment.state == PaymentState.RECEIVED.value:
+        payments.announce(payment=payment, acting=acting)
+
+
+def _named(payment: Payment, row: Refund) -> dict[str, str]:
+    return {"payment_id": str(payment.pk), "refund_id": row.refund_id, "amount": plain(row.amount)}

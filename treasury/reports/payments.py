@@ -1,0 +1,41 @@
+"""What a payment's refunds and disputes add up to."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Sum
+
+from treasury.models import Payment
+from treasury.policies.payments import DisputeState, RefundState
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaim:
+    """What must be taken back in credits, as totals of the charge. USD."""
+
+    refunded: Decimal
+    disputed: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.refunded + self.disputed
+
+
+def to_reclaim(payment: Payment) -> Reclaim:
+    """Refunds made at Stripe and lost disputes after the mint; without refunds that failed."""
+    refunds = payment.refunds.filter(state=RefundState.SUCCEEDED.value).aggregate(sum=Sum("reclaim"))["sum"]
+    disputes = payment.disputes.filter(state=DisputeState.LOST.value).aggregate(sum=Sum("reclaim"))["sum"]
+    return Reclaim(refunded=refunds or Decimal(0), disputed=disputes or Decimal(0))
+
+
+def is_contested(payment: Payment) -> bool:
+    """Whether a dispute of it is open or a refund on its way: how much is left is not certain."""
+    return (
+        payment.disputes.filter(state=DisputeState.OPEN.value).exists()
+        or payment.refunds.filter(state=RefundState.PENDING.value).exists()
+    )
+
+
+def payment_of(*, provider: str, reference: str) -> Payment | None:
+    """The payment of a PaymentIntent or bank line."""
+    return Payment.objects.filter(provider=provider, reference=reference).first()
