@@ -116,6 +116,32 @@ class RangeBackwards(HabitatError):
     template = "The range ends ({end}) before it starts ({start})."
 
 
+class MintingSuspended(HabitatError):
+    code = "minting_suspended"
+    status = 409
+    template = "No credits are made at present: {why} What was paid stays safe and becomes credits on resumption."
+
+
+class BackingWouldBreak(HabitatError):
+    code = "backing_would_break"
+    status = 409
+    template = (
+        "{held} USD are held for {required} USD of credits and payments. Another {more} USD of credits without new "
+        "money would not be covered. This waits until they are."
+    )
+
+
+class SwitchAlreadySo(HabitatError):
+    code = "switch_already_so"
+    status = 409
+    template = "The manual flag is already {state}."
+
+
+class ReadingInFuture(HabitatError):
+    code = "reading_in_future"
+    template = "A balance cannot have been read at {read_at}: that is still to come."
+
+
 class BankUnavailable(HabitatError):
     code = "bank_unavailable"
     status = 503

@@ -242,3 +242,37 @@ class SubscriptionChanged:
     cancel_at_period_end: bool
     amount: str
     interval: str
+
+
+@event_type
+@dataclass(frozen=True)
+class BackingChecked:
+    """The ratio was computed. Amounts are USD; `ratio` is a percentage, null when nothing is required."""
+
+    name: ClassVar[str] = "backing.checked"
+    check_id: str
+    as_of: str
+    band: str
+    required: str
+    held: str
+    ratio: str | None
+
+
+@event_type
+@dataclass(frozen=True)
+class MintingSuspended:
+    """From now on no credits are minted; payments are still taken. `flag` is the one that went off."""
+
+    name: ClassVar[str] = "minting.suspended"
+    flag: str
+    reason: str
+
+
+@event_type
+@dataclass(frozen=True)
+class MintingResumed:
+    """Both flags are on again: what waits is minted, oldest first. `flag` is the one that came on."""
+
+    name: ClassVar[str] = "minting.resumed"
+    flag: str
+    reason: str

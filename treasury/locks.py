@@ -13,6 +13,7 @@ from treasury.models import (
     BankMatch,
     Bill,
     Dispute,
+    MintSwitch,
     Payment,
     Payout,
     Period,
@@ -41,6 +42,34 @@ SELECT p.id, p.name, p.start, p."end", p.state
  WHERE p.start <= %(on)s::date AND %(on)s::date < p."end"
    FOR SHARE OF p
 """
+
+# Mints do not wait for each other, only for a flag being moved.
+_MINT_SWITCH = "SELECT s.id, s.automatic, s.manual, s.changed_at FROM treasury_mintswitch s FOR SHARE OF s"
+_MINT_SWITCH_ALONE = """
+SELECT s.id, s.automatic, s.manual, s.changed_at FROM treasury_mintswitch s FOR NO KEY UPDATE OF s
+"""
+_ONE_CHECK = "SELECT pg_advisory_xact_lock(hashtext('treasury.backing.check'))::text"
+
+
+def mint_switch() -> MintSwitch:
+    """The mint switch FOR SHARE until the transaction ends: first lock of every mint for which cash came in."""
+    [row] = rows_of(_MINT_SWITCH, ())
+    return MintSwitch(*row)
+
+
+def mint_switch_exclusive() -> MintSwitch:
+    """The mint switch alone: to move a flag, and first lock of every mint for which no cash came in.
+
+    Two of the latter would each find room for one. Never after `mint_switch` in the same transaction.
+    """
+    [row] = rows_of(_MINT_SWITCH_ALONE, ())
+    return MintSwitch(*row)
+
+
+def backing_check() -> None:
+    """Checks are written one after the other, so that an older one never moves the flag after a newer. Comes before
+    the mint switch."""
+    rows_of(_ONE_CHECK, ())
 
 
 def open_period(*, on: date) -> Period:

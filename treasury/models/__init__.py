@@ -1,7 +1,7 @@
 """What exists on this floor."""
 
 from treasury.models.accounts import Account
-from treasury.models.backing import BackingCheck, MintSwitch, MintSwitchChange
+from treasury.models.backing import BackingCheck, BackingRequest, MintSwitch, MintSwitchChange
 from treasury.models.bank import BankAccount, BankLine, BankLineVersion, BankReading, BankRowAside
 from treasury.models.bank_matches import BankMatch, BankMatchLine, BankMatchTarget
 from treasury.models.bills import Bill
@@ -12,8 +12,8 @@ from treasury.models.snapshots import AccountDay, SealedDay
 from treasury.models.stripe import Payout, StripeEvent, StripeMovement, StripeReading
 
 __all__ = [
-    "Account", "AccountDay", "BackingCheck", "BankAccount", "BankLine", "BankLineVersion", "BankMatch",
-    "BankMatchLine", "BankMatchTarget", "BankReading", "BankRowAside", "Bill", "Dispute", "JournalEntry",
+    "Account", "AccountDay", "BackingCheck", "BackingRequest", "BankAccount", "BankLine", "BankLineVersion",
+    "BankMatch", "BankMatchLine", "BankMatchTarget", "BankReading", "BankRowAside", "Bill", "Dispute", "JournalEntry",
     "JournalLine", "MintSwitch", "MintSwitchChange", "Payment", "Payout", "Period", "PeriodChange", "Refund",
     "SealedDay", "StripeEvent", "StripeMovement", "StripeReading",
 ]  # fmt: skip

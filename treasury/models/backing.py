@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from habitat.faces.fields import CurrentTransaction, TransactionIdField
 from treasury.models.journal import ClockTime
 from treasury.models.payments import DOLLARS
 from treasury.policies.backing import Band
@@ -67,6 +68,12 @@ class BackingCheck(models.Model):
     settled_ratio = models.DecimalField(max_digits=20, decimal_places=4, null=True)
     band = models.CharField(max_length=9, choices=[(b.value, b.value) for b in Band])
     terms = models.JSONField()
+    # The books this was computed from: the entries that this snapshot sees and those its own transaction had written
+    # up to that one; of the days before `books_until`, or of all.
+    snapshot = models.TextField(editable=False)
+    transaction = TransactionIdField(db_default=CurrentTransaction(), editable=False)
+    last_entry = models.BigIntegerField(editable=False)
+    books_until = models.DateField(null=True, editable=False)
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -81,3 +88,16 @@ class BackingCheck(models.Model):
 
     def __str__(self) -> str:
         return f"Backing as of {self.as_of:%Y-%m-%d %H:%M}Z: {self.band}"
+
+
+class BackingRequest(models.Model):
+    """Something moved that the ratio depends on. However many wait, one check answers them all and takes them away."""
+
+    trigger = models.CharField(max_length=40)
+    asked_at = models.DateTimeField(db_default=ClockTime(), editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"Check after {self.trigger}"

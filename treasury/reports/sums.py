@@ -60,14 +60,14 @@ WITH unsealed AS (
     SELECT d.account_id, d.debit, d.credit
       FROM treasury_accountday d
      WHERE d.day >= %(start)s AND d.day < %(end)s
-       AND (%(account)s::bigint IS NULL OR d.account_id = %(account)s)
+       AND (%(accounts)s::bigint[] IS NULL OR d.account_id = ANY(%(accounts)s::bigint[]))
     UNION ALL
     SELECT l.account_id,
            CASE WHEN l.side = 'D' THEN l.amount ELSE 0 END, CASE WHEN l.side = 'C' THEN l.amount ELSE 0 END
       FROM unsealed
       JOIN treasury_journalentry e ON e.effective_on = unsealed.day
       JOIN treasury_journalline l ON l.entry_id = e.id
-     WHERE %(account)s::bigint IS NULL OR l.account_id = %(account)s
+     WHERE %(accounts)s::bigint[] IS NULL OR l.account_id = ANY(%(accounts)s::bigint[])
     UNION ALL
     SELECT l.account_id,
            CASE WHEN l.side = 'D' THEN l.amount ELSE 0 END, CASE WHEN l.side = 'C' THEN l.amount ELSE 0 END
@@ -76,7 +76,7 @@ WITH unsealed AS (
       JOIN treasury_journalline l ON l.entry_id = e.id
      WHERE e.transaction >= (SELECT min(horizon) FROM treasury_sealedday)
        AND e.effective_on >= %(start)s AND e.effective_on < %(end)s
-       AND (%(account)s::bigint IS NULL OR l.account_id = %(account)s)
+       AND (%(accounts)s::bigint[] IS NULL OR l.account_id = ANY(%(accounts)s::bigint[]))
 )
 """
 _BY_POSTING_TIME: Final = """
@@ -87,7 +87,7 @@ WITH part AS (
       FROM treasury_journalentry e
       JOIN treasury_journalline l ON l.entry_id = e.id
      WHERE e.posted_at >= %(from)s AND e.posted_at < %(to)s
-       AND (%(account)s::bigint IS NULL OR l.account_id = %(account)s)
+       AND (%(accounts)s::bigint[] IS NULL OR l.account_id = ANY(%(accounts)s::bigint[]))
 )
 """
 # The close empties revenue and expense into 3310; a statement of what was earned must not see that.
@@ -100,7 +100,7 @@ WITH part AS (
       JOIN treasury_journalline l ON l.entry_id = e.id
      WHERE {range}
        AND e.source_kind <> 'close'
-       AND (%(account)s::bigint IS NULL OR l.account_id = %(account)s)
+       AND (%(accounts)s::bigint[] IS NULL OR l.account_id = ANY(%(accounts)s::bigint[]))
 )
 """
 _RANGES: Final = {
@@ -118,6 +118,26 @@ SELECT a.code, a.name, a.kind, a.normal_side, total.debit, total.credit
  WHERE a.ledger = %(ledger)s
  ORDER BY a.code
 """
+
+_OWED: Final = """
+, total AS MATERIALIZED (
+    SELECT account_id, sum(credit) - sum(debit) AS owed FROM part GROUP BY account_id
+)
+SELECT a.code, coalesce(total.owed, 0), pg_current_snapshot()::text,
+       coalesce((SELECT max(id) FROM treasury_journalentry), 0)
+  FROM treasury_account a
+  LEFT JOIN total ON total.account_id = a.id
+ WHERE a.id = ANY(%(accounts)s::bigint[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Credit balances by account code, in USD, and which entries they were summed from."""
+
+    balances: dict[str, Decimal]
+    snapshot: str
+    last_entry: int
 
 
 def moments(start: date, end: date) -> tuple[datetime, datetime]:
@@ -154,10 +174,20 @@ def account_sums_without_close(
 def _sums(sql: str, start: date, end: date, ledger: Ledger, account_id: int | None) -> list[AccountSum]:
     check_range(start, end)
     since, until = moments(start, end)
-    given = {"start": start, "end": end, "from": since, "to": until, "ledger": ledger.value, "account": account_id}
+    accounts = None if account_id is None else [account_id]
+    given = {"start": start, "end": end, "from": since, "to": until, "ledger": ledger.value, "accounts": accounts}
     with connection.cursor() as cursor:
         cursor.execute(sql, given)
         return [AccountSum(*row) for row in cursor.fetchall()]
+
+
+def owed(account_ids: dict[str, int], *, until: date = END) -> Owed:
+    """The credit balances of book accounts (id by code) before the day `until`, all in one statement."""
+    given = {"start": BEGINNING, "end": until, "accounts": list(account_ids.values())}
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_EFFECTIVE_DAY + _OWED, given)
+        rows = cursor.fetchall()
+    return Owed({row[0]: row[1] for row in rows}, snapshot=rows[0][2], last_entry=rows[0][3])
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
