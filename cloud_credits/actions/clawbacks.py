@@ -118,9 +118,7 @@ def _burn(payment: Payment, held: Clawback, cause: ClawbackCause, purpose: Purpo
 def _owe(
     mint: PaymentMint, member: Member, amount: Decimal, entry: JournalEntry, payment: Payment, acting: Actor
 ) -> Receivable:
-    debt = Receivable.objects.create(
-        member=member, amount=amount, origin_id=mint.transaction_id, journal_entry=entry
-    )
+    debt = Receivable.objects.create(member=member, amount=amount, origin_id=mint.transaction_id, journal_entry=entry)
     raise_alert(
         code=receivables.ALERT,
         cause=receivables.cause_of(debt),

@@ -1,4 +1,4 @@
-"""Payments that cannot become credits go back whole (domain §6: 2240 / 1115). The saga `payment_refund` carries them."""
+"""Payments that cannot become credits go back whole (domain §6: 2240 / 1115), by the saga `payment_refund`."""
 
 from decimal import Decimal
 from typing import Any, Final
@@ -100,9 +100,7 @@ def let_go(*, payment_id: int, acting: Actor) -> Payment:
 @transaction.atomic
 def record_sent(*, payment_id: int, refund_id: str, amount: Decimal, acting: Actor) -> None:
     """Stripe has the order. `amount` in USD, as held."""
-    refunds.record_sent(
-        payment=treasury_locks.payment(payment_id), refund_id=refund_id, amount=amount, acting=acting
-    )
+    refunds.record_sent(payment=treasury_locks.payment(payment_id), refund_id=refund_id, amount=amount, acting=acting)
 
 
 @transaction.atomic

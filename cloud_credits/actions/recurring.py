@@ -1,4 +1,4 @@
-"""Recurring purchases: begun through Checkout, paused, resumed and cancelled at Stripe by the saga `recurring_change`."""
+"""Recurring purchases: begun through Checkout; paused, resumed and cancelled by the saga `recurring_change`."""
 
 from datetime import UTC, datetime
 from typing import Final

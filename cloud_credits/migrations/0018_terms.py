@@ -23,98 +23,156 @@ def publish(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('cloud_credits', '0017_purchases'),
-        ('members', '0006_email_present'),
-        ('treasury', '0011_bank_guards'),
+        ("cloud_credits", "0017_purchases"),
+        ("members", "0006_email_present"),
+        ("treasury", "0011_bank_guards"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='BillingCustomer',
+            name="BillingCustomer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('customer_id', models.CharField(max_length=80, unique=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("customer_id", models.CharField(max_length=80, unique=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ReceivableWriteOff',
+            name="ReceivableWriteOff",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', models.DecimalField(decimal_places=8, max_digits=20)),
-                ('reason', models.CharField(max_length=500)),
-                ('acting', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount", models.DecimalField(decimal_places=8, max_digits=20)),
+                ("reason", models.CharField(max_length=500)),
+                ("acting", models.CharField(max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False),
+                ),
             ],
         ),
         migrations.AlterModelOptions(
-            name='purchase',
-            options={'ordering': ['-id'], 'permissions': [('buy_for_members', "Can begin purchases in members' names"), ('mint_payment', 'Can have waiting payments minted now, and send back what cannot be minted')]},
+            name="purchase",
+            options={
+                "ordering": ["-id"],
+                "permissions": [
+                    ("buy_for_members", "Can begin purchases in members' names"),
+                    ("mint_payment", "Can have waiting payments minted now, and send back what cannot be minted"),
+                ],
+            },
         ),
         migrations.AlterModelOptions(
-            name='receivable',
-            options={'permissions': [('settle_receivable', "Can settle debts from members' liquid credits"), ('write_off_receivable', 'Can ask and decide that a debt is written off')]},
+            name="receivable",
+            options={
+                "permissions": [
+                    ("settle_receivable", "Can settle debts from members' liquid credits"),
+                    ("write_off_receivable", "Can ask and decide that a debt is written off"),
+                ]
+            },
         ),
         migrations.AlterModelOptions(
-            name='refundrequest',
-            options={'ordering': ['-id'], 'permissions': [('refund_credits', 'Can send the money of minted payments back')]},
+            name="refundrequest",
+            options={
+                "ordering": ["-id"],
+                "permissions": [("refund_credits", "Can send the money of minted payments back")],
+            },
         ),
         migrations.AddField(
-            model_name='clawback',
-            name='for_disputes',
+            model_name="clawback",
+            name="for_disputes",
             field=models.DecimalField(db_default=0, decimal_places=8, default=0, max_digits=20),
         ),
         migrations.AddField(
-            model_name='clawback',
-            name='given_back',
+            model_name="clawback",
+            name="given_back",
             field=models.DecimalField(db_default=0, decimal_places=8, default=0, max_digits=20),
         ),
         migrations.AddField(
-            model_name='termsversion',
-            name='reason',
-            field=models.CharField(db_default='', default='', max_length=500),
+            model_name="termsversion",
+            name="reason",
+            field=models.CharField(db_default="", default="", max_length=500),
         ),
         migrations.AlterField(
-            model_name='cloudtransaction',
-            name='purpose',
-            field=models.CharField(choices=[('transfer', 'transfer'), ('staking', 'staking'), ('payment', 'payment'), ('dispute', 'dispute'), ('redemption', 'redemption'), ('invoice', 'invoice'), ('manual', 'manual'), ('grant', 'grant'), ('receivable', 'receivable'), ('staking_share', 'staking_share'), ('patronage', 'patronage')], editable=False, max_length=16),
+            model_name="cloudtransaction",
+            name="purpose",
+            field=models.CharField(
+                choices=[
+                    ("transfer", "transfer"),
+                    ("staking", "staking"),
+                    ("payment", "payment"),
+                    ("dispute", "dispute"),
+                    ("redemption", "redemption"),
+                    ("invoice", "invoice"),
+                    ("manual", "manual"),
+                    ("grant", "grant"),
+                    ("receivable", "receivable"),
+                    ("staking_share", "staking_share"),
+                    ("patronage", "patronage"),
+                ],
+                editable=False,
+                max_length=16,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='clawback',
-            constraint=models.CheckConstraint(condition=models.Q(('for_disputes__gte', 0), ('for_disputes__lte', models.F('total')), ('given_back__gte', 0), ('given_back__lte', django.db.models.expressions.CombinedExpression(models.F('total'), '-', models.F('for_disputes')))), name='clawback_parts_within'),
+            model_name="clawback",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("for_disputes__gte", 0),
+                    ("for_disputes__lte", models.F("total")),
+                    ("given_back__gte", 0),
+                    (
+                        "given_back__lte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("total"), "-", models.F("for_disputes")
+                        ),
+                    ),
+                ),
+                name="clawback_parts_within",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='termsversion',
-            constraint=models.CheckConstraint(condition=models.Q(('body__regex', '\\S'), ('title__regex', '\\S')), name='terms_have_text'),
+            model_name="termsversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("body__regex", "\\S"), ("title__regex", "\\S")), name="terms_have_text"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='termsversion',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__regex', '\\S')), name='terms_have_reason'),
+            model_name="termsversion",
+            constraint=models.CheckConstraint(condition=models.Q(("reason__regex", "\\S")), name="terms_have_reason"),
         ),
         migrations.AddField(
-            model_name='billingcustomer',
-            name='member',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='billing_customer', to='members.member'),
+            model_name="billingcustomer",
+            name="member",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT, related_name="billing_customer", to="members.member"
+            ),
         ),
         migrations.AddField(
-            model_name='receivablewriteoff',
-            name='journal_entry',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='receivable_write_off', to='treasury.journalentry'),
+            model_name="receivablewriteoff",
+            name="journal_entry",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="receivable_write_off",
+                to="treasury.journalentry",
+            ),
         ),
         migrations.AddField(
-            model_name='receivablewriteoff',
-            name='receivable',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='write_offs', to='cloud_credits.receivable'),
+            model_name="receivablewriteoff",
+            name="receivable",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="write_offs", to="cloud_credits.receivable"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='receivablewriteoff',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='writeoff_amount_positive'),
+            model_name="receivablewriteoff",
+            constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="writeoff_amount_positive"),
         ),
         migrations.AddConstraint(
-            model_name='receivablewriteoff',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__regex', '\\S')), name='writeoff_has_reason'),
+            model_name="receivablewriteoff",
+            constraint=models.CheckConstraint(condition=models.Q(("reason__regex", "\\S")), name="writeoff_has_reason"),
         ),
         # Going back drops the table two migrations earlier; a version is never deleted row by row.
         migrations.RunPython(publish, migrations.RunPython.noop),

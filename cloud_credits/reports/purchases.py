@@ -18,7 +18,9 @@ from treasury.reports.purchases import limits
 
 def of_member(member_id: int) -> QuerySet[Purchase]:
     """A member's purchases, newest first."""
-    return Purchase.objects.filter(member_id=member_id).select_related("payment", "invoice", "recurring").order_by("-id")
+    return (
+        Purchase.objects.filter(member_id=member_id).select_related("payment", "invoice", "recurring").order_by("-id")
+    )
 
 
 def open_today(member_id: int) -> Decimal:
@@ -61,9 +63,7 @@ def member_of_customer(customer_id: str) -> int | None:
 
 def running_recurring(member_id: int) -> RecurringPurchase | None:
     """The recurring purchase that is not cancelled."""
-    return (
-        RecurringPurchase.objects.filter(member_id=member_id).exclude(state=RecurringState.CANCELLED.value).first()
-    )
+    return RecurringPurchase.objects.filter(member_id=member_id).exclude(state=RecurringState.CANCELLED.value).first()
 
 
 def wire_reference(member_id: int) -> str:
