@@ -21,6 +21,7 @@ from cloud_credits.policies.purchases import (
     PurchaseState,
     judge,
 )
+from cloud_credits.reports.purchases import purchase_named
 from habitat.events.actions.outbox import emit
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
@@ -133,10 +134,8 @@ def _asked(payment: Payment) -> Purchase | None:
     if ref.startswith(SUBSCRIPTION):
         first = Purchase.objects.filter(recurring__subscription_id=ref).order_by("pk").values_list("pk", flat=True)
         return locks.purchase(first[0]) if first else None
-    if not (ref.isascii() and ref.isdigit() and len(ref) < 19):
-        return None
-    found = Purchase.objects.filter(pk=int(ref)).values_list("pk", flat=True).first()
-    return locks.purchase(found) if found is not None else None
+    named = purchase_named(ref)
+    return locks.purchase(named.pk) if named is not None else None
 
 
 def _another(payment: Payment, asked: Purchase | None) -> Purchase | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from typing import Final
 
 from django.db.models import Q, QuerySet, Sum
 
@@ -14,6 +15,9 @@ from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import usd_to_cloud
 from treasury.policies.references import member_reference
 from treasury.reports.purchases import limits
+
+# Longer than any number of ours.
+LONGEST_NUMBER: Final = 19
 
 
 def of_member(member_id: int) -> QuerySet[Purchase]:
@@ -56,9 +60,15 @@ def payer_of(member_id: int) -> Payer:
     return Payer(name=member.display_name, email=member.user.email if member.user is not None else "")
 
 
-def member_of_customer(customer_id: str) -> int | None:
-    """The other way round."""
-    return BillingCustomer.objects.filter(customer_id=customer_id).values_list("member_id", flat=True).first()
+def purchase_named(reference: str) -> Purchase | None:
+    """The purchase whose number Stripe was given; None for anything else."""
+    is_number = reference.isascii() and reference.isdigit() and len(reference) < LONGEST_NUMBER
+    return Purchase.objects.filter(pk=int(reference)).first() if is_number else None
+
+
+def recurring_named(subscription_id: str) -> RecurringPurchase | None:
+    """The recurring purchase that Stripe knows as this subscription."""
+    return RecurringPurchase.objects.filter(subscription_id=subscription_id).first() if subscription_id else None
 
 
 def running_recurring(member_id: int) -> RecurringPurchase | None:
