@@ -1,4 +1,4 @@
-"""Every row lock of the credit ledger, in the house's one order: period → owner rows by id → balances by id."""
+"""Every row lock of the credit ledger, in the house's one order: mint switch, period, owner rows, balances by id."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from cloud_credits.policies.movements import Holding
 from habitat.members.models import Member
 from habitat.members.policies.statuses import SystemAccount
 from habitat.statements import array_of, rows_of
-from treasury.locks import open_period
+from treasury.locks import mint_switch_exclusive, open_period
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,9 @@ def cloud_transaction(transaction_id: int) -> CloudTransaction:
 
 
 def pending_in_order(transaction_id: int) -> CloudTransaction:
-    """A ledger row about to be completed: the period is locked first, for its completion posts."""
+    """A ledger row about to be completed: the mint switch alone and the period are locked first, for its completion
+    makes credits without new cash and posts."""
+    mint_switch_exclusive()
     open_period(on=datetime.now(tz=UTC).date())
     return cloud_transaction(transaction_id)
 

@@ -247,9 +247,7 @@ def _tell_invoice(event: DeliveredEvent, member_id: int, kind: NotificationType,
     notify(member_id=member_id, type=kind, subject=subject, text=text, link=link, event_id=event.id, acting=SYSTEM)
 
 
-def _tell_purchase(
-    event: DeliveredEvent, member_id: int, kind: NotificationType, subject: str, text: str
-) -> None:
+def _tell_purchase(event: DeliveredEvent, member_id: int, kind: NotificationType, subject: str, text: str) -> None:
     notify(
         member_id=member_id,
         type=kind,

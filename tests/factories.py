@@ -1,7 +1,11 @@
 """People and credits for tests, made only through the verbs the product itself uses."""
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Final
+
+from django.utils import timezone
 
 from cloud_credits.actions.corrections import correct
 from cloud_credits.actions.identities import initialize
@@ -10,7 +14,9 @@ from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM, Actor, ActorKind
 from habitat.members.policies.statuses import SystemAccount
 from habitat.money import cloud
+from treasury.models import BankAccount, BankReading
 
+OPENED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _numbers = itertools.count(1)
 
 
@@ -24,6 +30,7 @@ def make_member(
 ) -> Member:
     """An active person, with a cloud identity and `credits` CLOUD unless told otherwise."""
     number = next(_numbers)
+    back_credits()
     member = members.register(
         kind="person",
         display_name=name or f"Member {number}",
@@ -41,8 +48,30 @@ def make_member(
     return member
 
 
+def hold_dollars(amount: str = "50000000000") -> BankReading:
+    """A bank that holds `amount` USD for credits, read just now."""
+    account, _ = BankAccount.objects.get_or_create(
+        account_id="backing",
+        defaults={
+            "name": "Checking",
+            "kind": "checking",
+            "ledger_code": "1110",
+            "is_backing": True,
+            "opened_at": OPENED,
+        },
+    )
+    return BankReading.objects.create(account=account, available=amount, current=amount, read_at=timezone.now())
+
+
+def back_credits() -> None:
+    """The bank holds plenty, unless it was read in the last hour: credits without cash behind them are refused."""
+    if not BankReading.objects.filter(read_at__gt=timezone.now() - timedelta(hours=1)).exists():
+        hold_dollars()
+
+
 def fund(member: Member, credits: str | Decimal) -> None:
     """Credits from nowhere, corrected up by the house: 5930 / 2220."""
+    back_credits()
     correct(
         to_member=member,
         amount=cloud(credits),

@@ -11,12 +11,14 @@ class TreasuryConfig(AppConfig):
 
     def ready(self) -> None:
         from habitat.controls.actions.approvals import on_granted
-        from habitat.controls.policies import approvals
+        from habitat.controls.policies import approvals, settings
         from habitat.workflows.policies import jobs
         from treasury import events, subscribers  # noqa: F401 - events registers the event types
         from treasury.actions import adjustments
         from treasury.policies.jobs import JOBS
+        from treasury.policies.settings import SETTINGS
 
+        settings.register(SETTINGS)
         jobs.register(*JOBS)
         subscribers.register()
         approvals.register(adjustments.KIND, permission="treasury.approve_adjustment", title="Adjusting entry")

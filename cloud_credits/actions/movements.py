@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from cloud_credits import locks
+from cloud_credits.actions import minting
 from cloud_credits.locks import LockedBalance
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.movements import (
@@ -92,11 +93,12 @@ def apply(
 
     `ids` are transaction ids drawn beforehand, one a movement; with `completes_pending` they are rows already
     there in state processing, which this completes. Raises MemberNotActive, InsufficientBalance,
-    InsufficientStake, NoCloudIdentity, and what the journal raises. Locks: period, then balances by id (house, lock
-    order).
+    InsufficientStake, NoCloudIdentity, MintingSuspended, BackingWouldBreak, and what the journal raises. Locks: the
+    mint switch when credits are made, period, then balances by id (house, lock order).
     """
     if not movements:
         return []
+    minting.admit(movements, acting=acting)
     moment = occurred_at or datetime.now(tz=UTC)
     groups = _entry_groups(movements)
     period = open_period(on=moment.date()) if groups else None

@@ -140,12 +140,12 @@ def _asked(payment: Payment) -> Purchase | None:
 
 def _another(payment: Payment, asked: Purchase | None) -> Purchase | None:
     """A purchase for a payment that no checkout waits for. Anything under whole eight decimals has none."""
-    if payment.problem:
+    if payment.problem or payment.member is None:
         return None
     recurring = asked.recurring if asked is not None and asked.member_id == payment.member_id else None
     key = f"payment:{payment.pk}"
     return Purchase.objects.create(
-        member_id=payment.member_id,
+        member=payment.member,
         amount=usd_to_cloud(payment.amount),
         usd=payment.amount,
         kind=PurchaseKind.RECURRING.value if recurring else PurchaseKind.ONCE.value,

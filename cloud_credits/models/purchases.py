@@ -1,6 +1,6 @@
 """Buying credits: purchases and recurring purchases, what minted a payment, refunds asked and credits taken back."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
@@ -17,16 +17,37 @@ from treasury.models import Payment
 from treasury.models.payments import DOLLARS
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from habitat.members.models import User
 
 
-class OwnedQuerySet(models.QuerySet[models.Model]):
+M = TypeVar("M", bound=models.Model)
+
+
+class OwnedQuerySet(models.QuerySet[M]):
     """Rows that belong to a member: their own, and all of them for who may view the model."""
 
-    def visible_to(self, user: "User | AnonymousUser") -> "OwnedQuerySet":
+    def visible_to(self, user: "User | AnonymousUser") -> "Self":
         if user.has_perm(f"cloud_credits.view_{self.model._meta.model_name}"):
             return self
         return self.filter(member__in=Member.objects.held_by(user))
+
+
+class RecurringPurchaseQuerySet(OwnedQuerySet["RecurringPurchase"]):
+    pass
+
+
+class PurchaseQuerySet(OwnedQuerySet["Purchase"]):
+    pass
+
+
+class RefundRequestQuerySet(OwnedQuerySet["RefundRequest"]):
+    pass
+
+
+class ClawbackQuerySet(OwnedQuerySet["Clawback"]):
+    pass
 
 
 class RecurringPurchase(models.Model):
@@ -45,7 +66,7 @@ class RecurringPurchase(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     ended_at = models.DateTimeField(null=True)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = RecurringPurchaseQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -113,7 +134,7 @@ class Purchase(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     paid_at = models.DateTimeField(null=True)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = PurchaseQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -224,7 +245,7 @@ class RefundRequest(models.Model):
     problem = models.CharField(max_length=300, db_default="", default="", blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = RefundRequestQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -293,7 +314,7 @@ class Clawback(models.Model):
     given_back = models.DecimalField(**CREDIT, db_default=0, default=0)
     updated_at = models.DateTimeField(db_default=Now())
 
-    objects = OwnedQuerySet.as_manager()
+    objects = ClawbackQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]

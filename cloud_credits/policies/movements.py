@@ -68,6 +68,8 @@ BALANCING_ACCOUNT: Final[dict[Purpose, str]] = {
     Purpose.STAKING_SHARE: "2230",
     Purpose.PATRONAGE: "2320",
 }
+# Credits made for one of these come without new cash. A reversal only restores what was owed before.
+WITHOUT_CASH: Final = frozenset({Purpose.MANUAL, Purpose.GRANT, Purpose.STAKING_SHARE, Purpose.PATRONAGE})
 OUTSTANDING: Final = "2220"
 HELD_BY_TECHNE: Final = "1130"
 
@@ -106,6 +108,11 @@ class Movement:
     def is_lock(self) -> bool:
         """Stakes and unstakes move credits inside one balance."""
         return self.type in {TransactionType.STAKE, TransactionType.UNSTAKE}
+
+    @property
+    def is_without_cash(self) -> bool:
+        """Whether it makes credits for which no money came in (domain §6: manual, patronage, staking)."""
+        return self.outstanding_change > 0 and self.purpose in WITHOUT_CASH and self.reverses is None
 
     @property
     def outstanding_change(self) -> Decimal:

@@ -68,9 +68,7 @@ def checkout_completed(event: DeliveredEvent) -> None:
     fact = event.payload
     purchase = purchase_named(fact["purchase_ref"])
     if purchase is not None and purchase.recurring_id is not None and fact["subscription_id"]:
-        recurring.activate(
-            recurring_id=purchase.recurring_id, subscription_id=fact["subscription_id"], acting=SYSTEM
-        )
+        recurring.activate(recurring_id=purchase.recurring_id, subscription_id=fact["subscription_id"], acting=SYSTEM)
 
 
 def subscription_changed(event: DeliveredEvent) -> None:

@@ -33,7 +33,7 @@ from tests.cloud_credits.ledger import (
     stored,
     told,
 )
-from tests.factories import actor, fund, key, make_member, system_member
+from tests.factories import actor, back_credits, fund, key, make_member, system_member
 
 pytestmark = pytest.mark.django_db
 
@@ -210,6 +210,7 @@ def test_reverse__an_invoice_whose_credits_techne_redeemed__issues_them_anew():
 
 
 def test_reverse__credits_techne_no_longer_holds__cannot_be_taken_from_it():
+    back_credits()
     techne = system_member(SystemAccount.TECHNE)
     up = correct(to_member=techne, amount=cloud("4"), reason="x", idempotency_key=key(), acting=SYSTEM).transaction
     spend(techne, "1")

@@ -26,8 +26,9 @@ from tests.factories import actor, fund, key, make_member, system_member
 
 pytestmark = pytest.mark.django_db
 
-PERIOD, OWNER, BALANCE, WRITE = "period", "owner", "balances", "write"
+SWITCH, PERIOD, OWNER, BALANCE, WRITE = "mint switch", "period", "owner", "balances", "write"
 LOCKS = (
+    (SWITCH, re.compile(r"FROM treasury_mintswitch s\b.*FOR (NO KEY UPDATE|SHARE)", re.DOTALL)),
     (PERIOD, re.compile(r"FROM treasury_period p\b.*FOR SHARE", re.DOTALL)),
     (BALANCE, re.compile(r"FROM cloud_credits_cloudbalance b\b.*ORDER BY b\.id\s+FOR NO KEY UPDATE", re.DOTALL)),
     (OWNER, re.compile(r"FOR NO KEY UPDATE|FOR UPDATE")),
@@ -79,7 +80,7 @@ VERBS: dict[str, tuple[Callable[[World], object], list[str], int]] = {
         [PERIOD, BALANCE, WRITE],
         6,
     ),
-    "correct": (lambda w: w.asks(correct, to_member=w.ada, reason="x"), [PERIOD, BALANCE, WRITE], 6),
+    "correct": (lambda w: w.asks(correct, to_member=w.ada, reason="x"), [SWITCH, PERIOD, BALANCE, WRITE], 16),
     "stake": (lambda w: w.asks(stake, member=w.ada, days=30), [OWNER, BALANCE, WRITE], 8),
     "reverse": (
         lambda w: reverse(original=w.gift, reason="x", idempotency_key=key(), acting=SYSTEM),
@@ -101,11 +102,11 @@ def test_lock_order__period_then_owner_then_balances(verb):
     assert len(statements) == count, "\n".join(statement[:100] for statement in statements)
 
 
-def test_lock_order__a_granted_mint_locks_its_approval_then_period_row_and_balance():
+def test_lock_order__a_granted_mint_locks_its_approval_then_switch_period_row_and_balance():
     world = World()
     with CaptureQueriesContext(connection) as captured:
         approvals.grant(approval=world.approval, reason="seen", acting=world.second)
-    assert taken([query["sql"] for query in captured]) == [OWNER, PERIOD, OWNER, PERIOD, BALANCE, WRITE]
+    assert taken([query["sql"] for query in captured]) == [OWNER, SWITCH, PERIOD, OWNER, SWITCH, PERIOD, BALANCE, WRITE]
 
 
 def test_lock_order__unstake_with_a_debt__locks_the_period_before_the_debt_before_the_stake(superuser_dsn):

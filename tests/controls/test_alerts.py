@@ -24,6 +24,7 @@ CODES = [
     "stripe_clearing_drift",
     "bank_unmatched",
     "refund_uncovered",
+    "refund_failed",
     "topup_stopped",
     "sync_diverged",
     "stream_deviation",

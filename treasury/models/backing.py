@@ -70,9 +70,9 @@ class BackingCheck(models.Model):
     terms = models.JSONField()
     # The books this was computed from: the entries that this snapshot sees and those its own transaction had written
     # up to that one; of the days before `books_until`, or of all.
-    snapshot = models.TextField(editable=False)
+    snapshot = models.TextField(db_default="", default="", editable=False)
     transaction = TransactionIdField(db_default=CurrentTransaction(), editable=False)
-    last_entry = models.BigIntegerField(editable=False)
+    last_entry = models.BigIntegerField(db_default=0, default=0, editable=False)
     books_until = models.DateField(null=True, editable=False)
 
     class Meta:

@@ -108,7 +108,7 @@ def computed(*, as_of: datetime | None = None, books_until: date | None = None) 
     books = owed(dict(Account.objects.filter(code__in=_OWED).values_list("code", "id")), until=books_until or END)
     readings = _bank_readings(moment)
     bank_read_at = max((reading.read_at for reading in readings), default=None)
-    stripe = _reading_at(StripeReading.objects.all(), moment)
+    stripe = _nearest(StripeReading.objects.all(), moment)
     terms = [*_bank_terms(readings, moment), *_stripe_terms(stripe, moment)]
     terms.append(_in_transit(moment, bank_read_at))
     read_at = {Provider.BANK: min(reading.read_at for reading in readings)} if readings else {}

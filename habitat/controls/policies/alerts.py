@@ -51,9 +51,9 @@ CATALOGUE: Final = (
     AlertDefinition(
         "backing_low",
         Severity.WARNING,
-        "Backing is below its target",
-        "Credits are covered, but the reserve above them is smaller than the setting asks for.",
-        "A later check finds the reserve at its target or above.",
+        "Backing is low",
+        "Credits are covered, but less than 105 % of what is owed is held. Purchases are limited meanwhile.",
+        "A later check finds the backing ratio at 105 % or above.",
     ),
     AlertDefinition(
         "reading_stale",
