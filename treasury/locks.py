@@ -1,6 +1,7 @@
 """Every lock of this floor. Order of the house: mint switch, period, owner rows by id, balances by id."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 
 from django.db.models import QuerySet
@@ -48,6 +49,7 @@ _MINT_SWITCH = "SELECT s.id, s.automatic, s.manual, s.changed_at FROM treasury_m
 _MINT_SWITCH_ALONE = """
 SELECT s.id, s.automatic, s.manual, s.changed_at FROM treasury_mintswitch s FOR NO KEY UPDATE OF s
 """
+_CHECK_IN_FLIGHT = "hashtext('treasury.backing.flight')"
 _ONE_CHECK = "SELECT pg_advisory_xact_lock(hashtext('treasury.backing.check'))::text"
 
 
@@ -70,6 +72,18 @@ def backing_check() -> None:
     """Checks are written one after the other, so that an older one never moves the flag after a newer. Comes before
     the mint switch."""
     rows_of(_ONE_CHECK, ())
+
+
+@contextmanager
+def one_check_in_flight(*, waits: bool) -> Iterator[bool]:
+    """Held by this connection over several transactions while it asks bank and Stripe; False when another has it."""
+    ask = "SELECT true, pg_advisory_lock({})::text" if waits else "SELECT pg_try_advisory_lock({})"
+    [row] = rows_of(ask.format(_CHECK_IN_FLIGHT), ())
+    try:
+        yield row[0]
+    finally:
+        if row[0]:
+            rows_of(f"SELECT pg_advisory_unlock({_CHECK_IN_FLIGHT})", ())
 
 
 def open_period(*, on: date) -> Period:
@@ -160,3 +174,10 @@ def due_stripe_event(moment: datetime) -> StripeEvent | None:
 def stripe_event(event_pk: int) -> StripeEvent:
     """One stored webhook for writing. Raises StripeEvent.DoesNotExist."""
     return StripeEvent.objects.select_for_update(of=("self",), no_key=True).get(pk=event_pk)
+
+
+def payouts(payout_pks: Iterable[int]) -> list[Payout]:
+    """Pay-outs for writing, by id."""
+    return list(
+        Payout.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(payout_pks)).order_by("pk")
+    )

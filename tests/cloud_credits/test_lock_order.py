@@ -80,7 +80,7 @@ VERBS: dict[str, tuple[Callable[[World], object], list[str], int]] = {
         [PERIOD, BALANCE, WRITE],
         6,
     ),
-    "correct": (lambda w: w.asks(correct, to_member=w.ada, reason="x"), [SWITCH, PERIOD, BALANCE, WRITE], 16),
+    "correct": (lambda w: w.asks(correct, to_member=w.ada, reason="x"), [SWITCH, PERIOD, BALANCE, WRITE], 17),
     "stake": (lambda w: w.asks(stake, member=w.ada, days=30), [OWNER, BALANCE, WRITE], 8),
     "reverse": (
         lambda w: reverse(original=w.gift, reason="x", idempotency_key=key(), acting=SYSTEM),

@@ -38,7 +38,7 @@ from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.statuses import SystemAccount
 from habitat.money import CLOUD, Money, cloud, usd
 from tests.cloud_credits.ledger import Clock, account, broken_proofs, commit_checks, refused
-from tests.factories import actor, make_member, system_member
+from tests.factories import actor, back_credits, make_member, system_member
 
 FURTHEST = timedelta(days=400)
 EXAMPLES, STEPS, LEAST_STEPS = 60, 50, 2_000
@@ -241,6 +241,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(days=st.sampled_from([1, 29, 31]))
     def wait(self, days: int) -> None:
         self.clock.forward(days=days)
+        back_credits()
 
     @precondition(lambda self: any(self.model.staked.values()))
     @rule(pick=picks)

@@ -1,5 +1,7 @@
 """The mint switch and the checks that move it: what is written when the backing is computed, and by whose word."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Final
 
@@ -8,6 +10,7 @@ from django.utils import timezone
 
 from habitat.controls.actions.alerts import raise_alert, resolve_cause
 from habitat.events.actions.outbox import emit
+from habitat.events.actions.wakes import wake_after_commit
 from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.members.policies.permissions import require
@@ -19,6 +22,7 @@ from treasury.policies.backing import Backing, Band, Flag, Provider, may_mint, r
 from treasury.reports.backing import Computed, aging, computed, outdated
 
 CAUSE: Final = "backing"
+QUEUE: Final = "backing"
 LONGEST_REASON: Final = 500
 LONGEST_TRIGGER: Final = 40
 
@@ -54,9 +58,17 @@ def record_check(
     return check
 
 
+@contextmanager
+def in_flight(*, waits: bool, acting: Actor) -> Iterator[bool]:
+    """One check at a time asks bank and Stripe; False when another does and this does not wait. No transaction."""
+    with locks.one_check_in_flight(waits=waits) as is_mine:
+        yield is_mine
+
+
 @transaction.atomic(savepoint=False)
 def request_check(*, trigger: str, acting: Actor = SYSTEM) -> BackingRequest:
     """Something moved: the next check answers this and whatever else waits by then."""
+    wake_after_commit(QUEUE)
     return BackingRequest.objects.create(trigger=trigger[:LONGEST_TRIGGER])
 
 

@@ -9,7 +9,7 @@ from habitat.faces.migrations import sql_file
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("treasury", "0012_payment_reclaim"),
+        ("treasury", "0013_bank_line_guard"),
         ("members", "0002_guards"),
     ]
 

@@ -19,4 +19,32 @@ JOBS: Final = (
         help="Makes sure that the next two quarters exist before anything needs them.",
         catch_up=1,
     ),
+    JobDefinition(
+        name="treasury.check_backing",
+        every=Every.HOUR,
+        run="treasury.workflows.backing.check_by_the_hour",
+        help="Asks bank and Stripe what they hold and compares it with what is owed.",
+        catch_up=1,
+    ),
+    JobDefinition(
+        name="treasury.check_backing_of_the_day",
+        every=Every.DAY,
+        run="treasury.workflows.backing.check_of_the_day",
+        help="The backing as of 00:00 UTC, against bank and Stripe.",
+        catch_up=7,
+    ),
+    JobDefinition(
+        name="treasury.recheck_backing",
+        every=Every.FIVE_MINUTES,
+        run="treasury.workflows.backing.recheck",
+        help="While checks keep minting off, looks again whether it may resume.",
+        catch_up=1,
+    ),
+    JobDefinition(
+        name="treasury.read_bank",
+        every=Every.HOUR,
+        run="treasury.workflows.bank.read_bank",
+        help="Reads the bank's accounts and lines, suggests matches, books deposits, and watches what waits.",
+        catch_up=1,
+    ),
 )

@@ -13,7 +13,7 @@ from django.utils import timezone
 from habitat.controls.reports.settings import value as setting
 from habitat.money import cloud_to_usd, plain
 from treasury.errors import BackingWouldBreak, MintingSuspended
-from treasury.models import Account, BackingCheck, BankAccount, BankReading, MintSwitch, StripeReading
+from treasury.models import Account, BackingCheck, BackingRequest, BankAccount, BankReading, MintSwitch, StripeReading
 from treasury.policies.backing import (
     CREDITS_OUTSTANDING,
     MEMBER_MONEY_HELD,
@@ -140,7 +140,10 @@ def mint_allowed(*, new_cash: bool, amount: Decimal, switch: MintSwitch | None =
         return None
     backing = computed().backing
     more = cloud_to_usd(amount)
-    if outdated(backing) or breaks(required=backing.required, held=backing.held, more=more):
+    old = outdated(backing)
+    if old:
+        return MintingSuspended(why=f"the balance at {' and '.join(old)} was not read lately.")
+    if breaks(required=backing.required, held=backing.held, more=more):
         return BackingWouldBreak(held=plain(backing.held), required=plain(backing.required), more=plain(more))
     return None
 
@@ -188,6 +191,22 @@ def history(*, end: datetime, days: int) -> list[BackingCheck]:
     return list(BackingCheck.objects.filter(pk__in=ids).order_by("as_of", "id"))
 
 
+def last_request() -> BackingRequest | None:
+    """The youngest of what waits for a check."""
+    return BackingRequest.objects.order_by("-id").first()
+
+
+def bank_was_read(*, within: timedelta) -> bool:
+    """Whether every backing account was read that lately."""
+    readings = _bank_readings(timezone.now())
+    return bool(readings) and min(reading.read_at for reading in readings) > timezone.now() - within
+
+
+def is_stripe_connected() -> bool:
+    """Whether there is a Stripe account to ask."""
+    return bool(getattr(settings, "STRIPE_SECRET_KEY", ""))
+
+
 def _bank_readings(moment: datetime) -> list[BankReading]:
     """One reading for each backing account, or none at all while one of them was never read."""
     accounts = list(BankAccount.objects.filter(is_backing=True).order_by("id"))
@@ -206,7 +225,7 @@ def _nearest(rows: QuerySet[AnyReading], moment: datetime) -> AnyReading | None:
 def _unread(readings: list[BankReading], stripe: StripeReading | None) -> tuple[Provider, ...]:
     """Who must be asked and never was. Stripe must once it is connected."""
     unread = [] if readings else [Provider.BANK]
-    if stripe is None and getattr(settings, "STRIPE_SECRET_KEY", ""):
+    if stripe is None and is_stripe_connected():
         unread.append(Provider.STRIPE)
     return tuple(unread)
 

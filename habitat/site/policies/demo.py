@@ -76,6 +76,11 @@ class Lock:
     days: int
 
 
+# 20,000 USD of capital (domain §6), and what the members had paid for their opening credits.
+OPENED_ON: Final = date(2026, 1, 1)
+OPENING_CASH: Final = Decimal(20_000) + 10 * Decimal(3_250)
+OPENING: Final = "Opening cash: capital, and payments for the opening credits"
+
 # Techne takes no mint: credits reach it by invoices and grants only (domain §3).
 SYSTEM_MINTS: Final = ((SystemAccount.POOL, Decimal(600)), (SystemAccount.WATERSHED, Decimal(250)))
 TRANSFERS: Final = (

@@ -1,7 +1,7 @@
 """Builds the sample cooperative by the same verbs people use; what is already there is left as it is."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cached_property
 from typing import Final
@@ -29,6 +29,11 @@ from habitat.money import cloud
 from habitat.site.policies import demo
 from habitat.site.policies.demo import AGREES, ASKS, PASSWORD, PEOPLE, REASON, Person, Reading
 from habitat.site.workflows import self_metering
+from treasury.actions import bank, journal
+from treasury.gateways import mercury
+from treasury.policies.bank_rows import AccountRow
+from treasury.policies.journal import Line, Source
+from treasury.workflows import backing
 
 # A newcomer sees usage appear while clicking (issue 2): pages are charged too, in windows of a minute.
 SETTINGS: Final[tuple[tuple[str, object], ...]] = ((CHARGE_PAGES, True), (WINDOW_SECONDS, 60))
@@ -43,6 +48,7 @@ class Demo:
             ("Settings and keys", self.prepare),
             ("Twelve members and their roles", self.register),
             ("Cloud identities", self.identify),
+            ("Capital in the bank", self.fund),
             ("Credits, minted by two people", self.mint),
             ("Transfers, grants and stakes", self.move),
             ("Three months of usage", self.use),
@@ -81,6 +87,29 @@ class Demo:
                 identities.initialize(
                     member=member, subname=subname, address=demo.address_of(subname), acting=self.operator
                 )
+
+    def fund(self) -> None:
+        """Dollars first: credits without them are refused. A bank that answers is asked; else its first balance is
+        what the books say."""
+        booked = journal.post(
+            lines=[Line.debit("1110", demo.OPENING_CASH), Line.credit("3320", demo.OPENING_CASH)],
+            occurred_at=datetime.combine(demo.OPENED_ON, time(), UTC),
+            source=Source("opening", "demo"),
+            description=demo.OPENING,
+            idempotency_key="demo-opening",
+            acting=SYSTEM,
+        )
+        if not booked.replayed and not mercury.is_configured():
+            row = AccountRow(
+                account_id="demo-checking",
+                name="Demo checking",
+                kind="checking",
+                available=demo.OPENING_CASH,
+                current=demo.OPENING_CASH,
+                opened_at=datetime.combine(demo.OPENED_ON, time(), UTC),
+            )
+            bank.record_accounts(rows=[row], read_at=timezone.now(), acting=SYSTEM)
+        backing.check_now(trigger="demo", acting=SYSTEM)
 
     def mint(self) -> None:
         for person in PEOPLE:
@@ -128,8 +157,9 @@ class Demo:
                 self._meter(reading)
 
     def settle(self) -> None:
-        """What the worker would do next: deliveries to their handlers, and the ledger's seal."""
+        """What the worker would do next: deliveries to their handlers, the check they ask for, the ledger's seal."""
         queue.drain(queue.DELIVERIES)
+        queue.drain(backing.QUEUE)
         chain.seal()
 
     @cached_property
