@@ -160,6 +160,7 @@ def _pay(payment: Payment, purchase: Purchase) -> None:
         purchase.payment = payment
         purchase.paid_at = datetime.now(tz=UTC)
         purchase.pay()
+        purchase.save(update_fields=["state", "payment", "paid_at"])
 
 
 def _note_arrival(payment: Payment, purchase: Purchase, judgement: Judgement, acting: Actor) -> None:
@@ -167,7 +168,7 @@ def _note_arrival(payment: Payment, purchase: Purchase, judgement: Judgement, ac
     is_new = purchase.payment_id is None
     _pay(payment, purchase)
     purchase.problem = judgement.why[:300]
-    purchase.save(update_fields=["state", "payment", "paid_at", "problem"])
+    purchase.save(update_fields=["problem"])
     if not is_new or judgement.fate is not Fate.WAIT:
         return
     if purchase.invoice_id is not None:
@@ -215,6 +216,6 @@ def _complete(payment: Payment, purchase: Purchase, applied: Applied, acting: Ac
     if purchase.state == PurchaseState.PAID:
         purchase.mint()
     purchase.problem = ""
-    purchase.save(update_fields=["state", "payment", "paid_at", "problem"])
+    purchase.save(update_fields=["state", "problem"])
     if purchase.invoice_id is not None:
         invoices.pay_after_mint(invoice_id=purchase.invoice_id, minted=applied, acting=acting)

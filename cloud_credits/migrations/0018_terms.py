@@ -7,6 +7,7 @@ from typing import Any
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
+import django_fsm
 from django.db import migrations, models
 
 
@@ -173,6 +174,55 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="receivablewriteoff",
             constraint=models.CheckConstraint(condition=models.Q(("reason__regex", "\\S")), name="writeoff_has_reason"),
+        ),
+        migrations.AlterField(
+            model_name="purchase",
+            name="state",
+            field=django_fsm.FSMField(
+                choices=[
+                    ("created", "created"),
+                    ("open", "open"),
+                    ("paid", "paid"),
+                    ("minted", "minted"),
+                    ("expired", "expired"),
+                    ("failed", "failed"),
+                    ("refunded", "refunded"),
+                ],
+                default="created",
+                max_length=50,
+                protected=True,
+            ),
+        ),
+        migrations.AlterField(
+            model_name="recurringpurchase",
+            name="state",
+            field=django_fsm.FSMField(
+                choices=[
+                    ("starting", "starting"),
+                    ("active", "active"),
+                    ("paused", "paused"),
+                    ("cancelled", "cancelled"),
+                ],
+                default="starting",
+                max_length=50,
+                protected=True,
+            ),
+        ),
+        migrations.AlterField(
+            model_name="refundrequest",
+            name="state",
+            field=django_fsm.FSMField(
+                choices=[
+                    ("asked", "asked"),
+                    ("burned", "burned"),
+                    ("sent", "sent"),
+                    ("settled", "settled"),
+                    ("failed", "failed"),
+                ],
+                default="asked",
+                max_length=50,
+                protected=True,
+            ),
         ),
         # Going back drops the table two migrations earlier; a version is never deleted row by row.
         migrations.RunPython(publish, migrations.RunPython.noop),

@@ -6,7 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from cloud_credits.models.balances import CREDIT
 from cloud_credits.models.invoices import Invoice
@@ -50,14 +50,13 @@ class ClawbackQuerySet(OwnedQuerySet["Clawback"]):
     pass
 
 
-class RecurringPurchase(models.Model):
+class RecurringPurchase(FSMModelMixin, models.Model):
     """A purchase that repeats each month through a Stripe subscription. `amount` in CLOUD."""
 
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="recurring_purchases")
     amount = models.DecimalField(**CREDIT)
     subscription_id = models.CharField(max_length=120, null=True, unique=True)  # noqa: DJ001 - many have none yet
     state = FSMField(
-        db_default=RecurringState.STARTING.value,
         default=RecurringState.STARTING.value,
         choices=[(s.value, s.value) for s in RecurringState],
         protected=True,
@@ -108,7 +107,7 @@ class RecurringPurchase(models.Model):
         """It ended for good."""
 
 
-class Purchase(models.Model):
+class Purchase(FSMModelMixin, models.Model):
     """One wish to buy credits: `amount` CLOUD for `usd`. Whoever pays twice has two purchases."""
 
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="purchases")
@@ -118,7 +117,6 @@ class Purchase(models.Model):
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="purchases")
     recurring = models.ForeignKey(RecurringPurchase, on_delete=models.PROTECT, null=True, related_name="purchases")
     state = FSMField(
-        db_default=PurchaseState.CREATED.value,
         default=PurchaseState.CREATED.value,
         choices=[(s.value, s.value) for s in PurchaseState],
         protected=True,
@@ -222,7 +220,7 @@ class PaymentMint(models.Model):
         return f"Mint of {self.payment}"
 
 
-class RefundRequest(models.Model):
+class RefundRequest(FSMModelMixin, models.Model):
     """Operations' decision to send money of a minted payment back: `amount` CLOUD burned, ten dollars each returned."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refund_requests")
@@ -232,7 +230,6 @@ class RefundRequest(models.Model):
     asked_by = models.CharField(max_length=64)
     key = models.CharField(max_length=200, unique=True)
     state = FSMField(
-        db_default=RefundRequestState.ASKED.value,
         default=RefundRequestState.ASKED.value,
         choices=[(s.value, s.value) for s in RefundRequestState],
         protected=True,
