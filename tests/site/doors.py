@@ -39,6 +39,7 @@ from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
+from tests.treasury.banking import make_bank
 from tests.workflows.toy import CAKE, known
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
@@ -178,6 +179,7 @@ def _back_office_rows(friend: Member) -> None:
     alerts.raise_alert(code="backing_low", cause="matrix", message="low")
     runtime_settings.change(key=CHARGE_PAGES, value=True, reason="shown", acting=SYSTEM)
     insert_due(now=timezone.now(), acting=SYSTEM)
+    make_bank()
     with known(CAKE):
         sagas.start(saga=CAKE.name, key="matrix", input={"cake": "plum"}, acting=SYSTEM)
 
@@ -186,7 +188,7 @@ def _back_office_rows(friend: Member) -> None:
 
 SPELLED = {
     # What a pattern with a regular expression in it looks like when somebody asks for it.
-    "admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx)/$": "/admin/reports/trial-balance/csv/",
+    "admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$": "/admin/reports/trial-balance/csv/",
     "admin/^(?P<app_label>…)/$": "/admin/treasury/",
     "admin/(?P<url>.*)$": "/admin/no/such/room/",
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": "/accounts/confirm-email/no-such-key/",

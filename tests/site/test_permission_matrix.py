@@ -17,8 +17,8 @@ pytestmark = pytest.mark.django_db
 PAGES = r"""
 admin/reports/<slug:report>/                                       GET  sign-in sign-in sign-in 200     200     200
 admin/reports/<slug:report>/                                       POST sign-in sign-in sign-in 405     405     405
-admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx)/$     GET  sign-in sign-in sign-in 200     200     200
-admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx)/$     POST sign-in sign-in sign-in 405     405     405
+admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$     GET  sign-in sign-in sign-in 200     200     200
+admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$     POST sign-in sign-in sign-in 405     405     405
 admin/people/<int:member_id>/                                      GET  sign-in sign-in sign-in 200     200     200
 admin/people/<int:member_id>/                                      POST sign-in sign-in sign-in 405     405     405
 admin/search/                                                      GET  sign-in sign-in sign-in 200     200     200
@@ -218,6 +218,11 @@ cloud_credits.cloudtransaction     steward operations admin
 treasury.account                   steward operations admin
 treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
+treasury.bankaccount               steward operations admin
+treasury.bankline                  steward operations admin
+treasury.bankrowaside              steward operations admin
+treasury.bankmatch                 steward operations admin
+treasury.bill                      steward operations admin
 notifications.email                operations admin
 workflows.job                      operations admin
 workflows.execution                steward operations admin
@@ -262,6 +267,16 @@ treasury.period                    verb       call-off         operations admin
 treasury.period                    verb       close            operations admin
 treasury.period                    verb       lock             admin
 treasury.period                    verb       reopen           admin
+treasury.bankaccount               list_verb  read-now         operations admin
+treasury.bankaccount               verb       assign           operations admin
+treasury.bankline                  verb       match            operations admin
+treasury.bankline                  verb       ignore           operations admin
+treasury.bankline                  verb       duplicate        operations admin
+treasury.bankmatch                 verb       confirm          operations admin
+treasury.bankmatch                 verb       dismiss          operations admin
+treasury.bankmatch                 verb       unmatch          operations admin
+treasury.bill                      list_verb  record           operations admin
+treasury.bill                      verb       void             operations admin
 notifications.email                verb       send-again       operations admin
 workflows.job                      verb       run-again        operations admin
 workflows.execution                verb       retry            operations admin

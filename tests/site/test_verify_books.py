@@ -36,6 +36,16 @@ BREAKS = [
     ("entries lie in their period", f"UPDATE treasury_journalentry SET effective_on = '2001-01-01' WHERE id = {_FIRST_ENTRY}"),
     ("reversals mirror their entries", f"UPDATE treasury_journalentry SET reverses_id = {_FIRST_ENTRY} WHERE id = (SELECT max(id) FROM treasury_journalentry)"),
     ("snapshots equal lines", "UPDATE treasury_accountday SET debit = debit + 1"),
+    (
+        "bank matches agree",
+        "INSERT INTO treasury_bankmatch (kind, state, rule, score, why, digest, created_by, decided_by, decided_at, reason, question, undone_by, undo_reason)"
+        " VALUES ('payout', 'confirmed', 'x', 1, 'x', 'x', 'x', 'x', now(), '', '', '', '')",
+    ),
+    (
+        "bills stand as they are matched",
+        "INSERT INTO treasury_bill (kind, account, supplier, number, amount, billed_on, due_on, state, note, idempotency_key, journal_entry_id, recorded_by, voided_by, void_reason)"
+        " VALUES ('tax', '6510', 'IRS', '1', 1, now(), now(), 'paid', '', 'x', 1, 'x', '', '')",
+    ),
     ("events have their deliveries", "UPDATE events_event SET subscribers = '{treasury}' WHERE id = (SELECT min(id) FROM events_event)"),
     ("deliveries have their event", "INSERT INTO events_delivery (event_id, subscriber) VALUES (999999, 'treasury')"),
     ("every transaction's balances-after = their replay", "UPDATE cloud_credits_cloudtransaction SET to_liquid_after = to_liquid_after + 1 WHERE type = 'transfer'"),
@@ -54,6 +64,16 @@ BREAKS = [
     ("every entry moves 2220 as its transactions do", f"UPDATE treasury_journalline SET amount = amount + 10 WHERE entry_id = {_FIRST_ENTRY}"),
     ("active positions = staked", "UPDATE cloud_credits_stakingposition SET amount = amount + 1"),
     ("every transaction is covered by one event", "DELETE FROM events_event WHERE name = 'cloud.transferred'"),
+    (
+        "every paid or refunded invoice has its transfers",
+        "UPDATE cloud_credits_invoice SET total = 1 WHERE state = 'paid'",
+    ),
+    (
+        "every transfer for an invoice has its invoice",
+        "UPDATE cloud_credits_invoice SET state = 'sent', paid_at = NULL, payment_transaction_id = NULL WHERE state = 'paid'",
+    ),
+    ("every invoice is the sum of its lines", "DELETE FROM cloud_credits_invoiceline"),
+    ("invoices are numbered 1…n and due in thirty days", "UPDATE cloud_credits_invoice SET number = number + 1"),
     ("hash chain intact", "UPDATE cloud_credits_cloudtransaction SET description = 'something else' WHERE type = 'stake'"),
     ("usage is priced by the card in force", "UPDATE cloud_credits_resourceusage SET rate = 2, cost = quantity * 2"),
     ("usage is redeemed", "UPDATE cloud_credits_resourceusage SET member_id = member_id + 1"),

@@ -9,9 +9,12 @@ from django.utils import timezone
 from habitat.members.policies.actors import SYSTEM, Actor, ActorKind
 from tests.sandboxes import MERCURY_TOKEN, Sandbox
 from treasury.actions import bills
+from treasury.actions.bank import record_accounts, record_lines
+from treasury.errors import BankAnswerMalformed
 from treasury.gateways.mercury import MercuryGateway
 from treasury.models import BankLine, Bill, Payout
-from treasury.policies.bank import BillKind
+from treasury.policies.bank import BillKind, LineStatus
+from treasury.policies.bank_rows import AccountRow, LineRow, Lines, RowAside
 from treasury.workflows import bank
 from treasury.workflows.bank import Synced
 
@@ -61,6 +64,19 @@ def make_bill(amount: str = "120", **facts) -> Bill:
         "acting": SYSTEM,
     } | facts
     return bills.record(**given)
+
+
+def make_bank() -> None:
+    """One of everything the bank's pages show, as a reading would leave it: a bill that a line may pay, a row aside."""
+    now = timezone.now()
+    account = AccountRow("a1", "Operating", "checking", Decimal(20_000), Decimal(20_000), now - timedelta(days=9))
+    line = LineRow("l1", Decimal(-120), LineStatus.SENT, "", now, now, "Hetzner", "R-00001", "", {"id": "l1"})
+    aside = RowAside("l2", BankAnswerMalformed(field_name="amount", problem="missing"), {"id": "l2"})
+    (row,) = record_accounts(rows=[account], read_at=now, acting=SYSTEM)
+    answer = Lines(since=account.opened_at, rows=(line,), aside=(aside,))
+    record_lines(account=row, answer=answer, read_at=now, acting=SYSTEM)
+    make_bill("120", billed_on=now.date(), due_on=now.date())
+    bank.follow_up(now)
 
 
 def later(days: int) -> datetime:

@@ -29,7 +29,7 @@ from treasury.errors import (
     TargetUnknown,
 )
 from treasury.events import BankMatchConfirmed, BankMatchUndone
-from treasury.models import BankLine, BankMatch, BankMatchLine, BankMatchTarget, Bill, JournalEntry, Payout, Refund
+from treasury.models import BankLine, BankMatch, BankMatchLine, BankMatchTarget, Bill, JournalEntry, Refund
 from treasury.policies import matching
 from treasury.policies.bank import (
     BILL_ACCOUNTS,
@@ -440,21 +440,15 @@ def _check_target(kind: MatchKind, target: Target) -> None:
         raise SumsDiffer(lines=plain(target.amount), targets=plain(amount), field="targets")
 
 
-def _amount_of(kind: MatchKind, target: Target) -> Any:
+def _amount_of(kind: MatchKind, target: Target) -> Decimal | None:
     """What the fact comes to, signed as the bank signs; None where there is no such fact of that kind."""
-    pk = int(target.id)
-    if target.kind is TargetKind.PAYOUT:
-        rows = Payout.objects.filter(pk=pk)
-        signed = rows.filter(amount__gt=0) if kind is MatchKind.PAYOUT else rows.filter(amount__lt=0)
-        return signed.values_list("amount", flat=True).first()
-    if target.kind is TargetKind.LINE:
-        return BankLine.objects.filter(pk=pk).values_list("current__amount", flat=True).first()
+    amount = reports.fact_amount(target.kind, int(target.id))
+    if amount is not None and target.kind is TargetKind.PAYOUT:
+        return amount if (amount > 0) is (kind is MatchKind.PAYOUT) else None
     if target.kind is TargetKind.BILL:
         of_kind = BILL_ACCOUNTS[BillKind.TAX if kind is MatchKind.TAX else BillKind.INFRASTRUCTURE]
-        owed = Bill.objects.filter(pk=pk, account__in=of_kind).values_list("amount", flat=True).first()
-    else:
-        owed = Refund.objects.filter(pk=pk, payment__provider="bank").values_list("amount", flat=True).first()
-    return None if owed is None else -owed
+        return amount if Bill.objects.filter(pk=int(target.id), account__in=of_kind).exists() else None
+    return amount
 
 
 def _ids(targets: Sequence[Target], kind: TargetKind) -> list[int]:

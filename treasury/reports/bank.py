@@ -86,6 +86,19 @@ def open_refunds() -> list[RefundFact]:
     return [RefundFact(row.pk, row.refund_id, row.amount) for row in rows]
 
 
+def fact_amount(kind: TargetKind, pk: int) -> Decimal | None:
+    """What a fact comes to, signed as the bank signs; None where there is none. USD."""
+    if kind is TargetKind.PAYOUT:
+        return Payout.objects.filter(pk=pk).values_list("amount", flat=True).first()
+    if kind is TargetKind.LINE:
+        return BankLine.objects.filter(pk=pk).values_list("current__amount", flat=True).first()
+    if kind is TargetKind.BILL:
+        owed = Bill.objects.filter(pk=pk).values_list("amount", flat=True).first()
+    else:
+        owed = Refund.objects.filter(pk=pk, payment__provider="bank").values_list("amount", flat=True).first()
+    return None if owed is None else -owed
+
+
 def holder_of(kind: TargetKind, target_id: str) -> int | None:
     """The match that holds a fact, None when none does."""
     row = BankMatchTarget.objects.filter(
