@@ -344,18 +344,6 @@ class BillVoided:
 
 @event_type
 @dataclass(frozen=True)
-class StripeSwept:
-    """A walk along Stripe's balance transactions: how many, which of them webhooks had missed, which failed."""
-
-    name: ClassVar[str] = "stripe.swept"
-    since: str
-    movements: int
-    mended: list[str]
-    failed: list[str]
-
-
-@event_type
-@dataclass(frozen=True)
 class BackingChecked:
     """The ratio was computed. Amounts are USD; `ratio` is a percentage, null when nothing is required."""
 
