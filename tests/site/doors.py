@@ -39,7 +39,9 @@ from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
+from tests.treasury.money_in import received
 from tests.workflows.toy import CAKE, known
+from treasury.actions import stripe_events
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
@@ -178,6 +180,8 @@ def _back_office_rows(friend: Member) -> None:
     alerts.raise_alert(code="backing_low", cause="matrix", message="low")
     runtime_settings.change(key=CHARGE_PAGES, value=True, reason="shown", acting=SYSTEM)
     insert_due(now=timezone.now(), acting=SYSTEM)
+    received(member=friend)
+    stripe_events.store(event_id="evt_matrix", type="unicorn.found", payload={}, acting=SYSTEM)
     with known(CAKE):
         sagas.start(saga=CAKE.name, key="matrix", input={"cake": "plum"}, acting=SYSTEM)
 

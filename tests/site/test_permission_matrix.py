@@ -165,6 +165,10 @@ api/rate-cards/<int:version>/    GET  401   200   200   200   200   200   200   
 api/rate-cards/<int:version>/    POST 401   405   405   405   405   405   405   405
 api/metering/record              GET  401   403   403   403   403   403   405   403
 api/metering/record              POST 401   403   403   403   403   403   422   403
+api/stripe/webhook               GET  405   405   405   405   405   405   405   405
+api/stripe/webhook               POST 400   400   400   400   400   400   400   400
+api/webhooks/stripe              GET  405   405   405   405   405   405   405   405
+api/webhooks/stripe              POST 400   400   400   400   400   400   400   400
 api/health                       GET  200   200   200   200   200   200   200   200
 api/health                       POST 405   405   405   405   405   405   405   405
 api/schema/                      GET  200   200   200   200   200   200   200   200
@@ -200,6 +204,11 @@ WITHOUT_A_ROW = {
     "cloud_credits.selfmetercharge",
     "cloud_credits.usageimport",
     "events.eventcount",
+    "treasury.dispute",
+    "treasury.payout",
+    "treasury.refund",
+    "treasury.stripemovement",
+    "treasury.stripereading",
 }
 # model · who may look
 VIEWERS = """
@@ -218,6 +227,13 @@ cloud_credits.cloudtransaction     steward operations admin
 treasury.account                   steward operations admin
 treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
+treasury.payment                   steward operations admin
+treasury.refund                    steward operations admin
+treasury.dispute                   steward operations admin
+treasury.payout                    steward operations admin
+treasury.stripemovement            steward operations admin
+treasury.stripereading             steward operations admin
+treasury.stripeevent               operations admin
 notifications.email                operations admin
 workflows.job                      operations admin
 workflows.execution                steward operations admin
@@ -256,6 +272,9 @@ treasury.account                   verb       retire           operations admin
 treasury.account                   verb       bring-back       operations admin
 treasury.journalentry              list_verb  adjust           operations admin
 treasury.journalentry              verb       reverse          operations admin
+treasury.payment                   verb       identify         operations admin
+treasury.stripeevent               verb       process-again    operations admin
+treasury.stripemovement            list_verb  sweep            operations admin
 treasury.period                    list_verb  open-next        operations admin
 treasury.period                    verb       begin-close      operations admin
 treasury.period                    verb       call-off         operations admin
@@ -292,6 +311,8 @@ members.member                     verb       set-investor     operations admin
 members.member                     verb       rename           operations admin
 members.member                     verb       invite           operations admin
 """
+# Addresses that take no session: there is no token to miss.
+SIGNED_OR_OPEN = {"api/health", "api/stripe/webhook", "api/webhooks/stripe"}
 STAFF = ("steward", "operations", "admin")
 PUBLIC = WHO[:6]
 ALL_REFUSED = dict.fromkeys(PUBLIC, "405")
@@ -409,7 +430,7 @@ def test_every_form__needs_the_csrf_token(house):
     """Whoever could act without it is refused when the token is missing; the API of a signed-in session too."""
     wrong, tried = [], 0
     for door, method, verb in _probes():
-        if method == "GET" or door.route == "api/health":
+        if method == "GET" or door.route in SIGNED_OR_OPEN:
             continue
         for who in ("nobody", "owner", "admin"):
             if (_expected(door, method, verb) or {}).get(who) in {"405", "401", "403", "sign-in"}:
