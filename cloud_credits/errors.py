@@ -215,3 +215,58 @@ class RowTooLong(HabitatError):
 class RowUnreadable(HabitatError):
     code = "row_unreadable"
     template = "This row cannot be read: {why}."
+
+
+class InvoiceWithoutLines(HabitatError):
+    code = "invoice_without_lines"
+    template = "An invoice has at least one line: quantity, price and what it is for."
+
+
+class TooManyInvoiceLines(HabitatError):
+    code = "too_many_invoice_lines"
+    template = "An invoice has at most {most} lines; this one would have {given}."
+
+
+class InvoiceLineInvalid(HabitatError):
+    code = "invoice_line_invalid"
+    template = "Line {position}: {why}."
+
+
+class InvoiceTitleInvalid(HabitatError):
+    code = "invoice_title_invalid"
+    template = "A title has 1 to {longest} characters."
+
+
+class NotInvoiceable(HabitatError):
+    code = "not_invoiceable"
+    template = "{holder} is one of the cooperative's own accounts. Invoices go to members."
+
+
+class InvoiceNotDraft(HabitatError):
+    code = "invoice_not_draft"
+    status = 409
+    template = "{invoice} is {state}: only a draft can be changed or sent. Void it and write a new one."
+
+
+class InvoiceNotPayable(HabitatError):
+    code = "invoice_not_payable"
+    status = 409
+    template = "{invoice} is {state}, so there is nothing to pay."
+
+
+class InvoiceNotVoidable(HabitatError):
+    code = "invoice_not_voidable"
+    status = 409
+    template = "{invoice} is {state} and can no longer be voided. A paid invoice is refunded."
+
+
+class InvoiceNotRefundable(HabitatError):
+    code = "invoice_not_refundable"
+    status = 409
+    template = "{invoice} is {state}: only a paid invoice is refunded."
+
+
+class NothingMissing(HabitatError):
+    code = "nothing_missing"
+    status = 409
+    template = "The balance of {available} CLOUD covers this invoice of {needed} CLOUD. Pay it from the balance."

@@ -139,3 +139,80 @@ class CloudIdentityInitialized:
     ethereum_address: str
     balance_id: int
     ens_id: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceCreated:
+    """A member was sent an invoice. `from_` is announced as `from`, the word Python keeps for itself."""
+
+    name: ClassVar[str] = "invoice.created"
+    invoice_id: int
+    from_: str
+    to: int
+    amount_cloud: str
+    amount_usd: str
+    description: str
+    due_date: str
+    created_at: str
+    number: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicePaid:
+    """An invoice's credits are techne's."""
+
+    name: ClassVar[str] = "invoice.paid"
+    invoice_id: int
+    payer: int
+    payee: str
+    amount_cloud: str
+    payment_method: str
+    paid_at: str
+    number: int
+    transaction_id: int
+    journal_entry_id: int | None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceOverdue:
+    """An invoice's due day passed without its payment."""
+
+    name: ClassVar[str] = "invoice.overdue"
+    invoice_id: int
+    to: int
+    amount_cloud: str
+    due_date: str
+    as_of: str
+    number: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceVoided:
+    """An invoice the member had received is not owed."""
+
+    name: ClassVar[str] = "invoice.voided"
+    invoice_id: int
+    to: int
+    amount_cloud: str
+    reason: str
+    number: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceRefunded:
+    """The credits of a paid invoice went back to its member."""
+
+    name: ClassVar[str] = "invoice.refunded"
+    invoice_id: int
+    to: int
+    amount_cloud: str
+    reason: str
+    refunded_at: str
+    number: int
+    transaction_id: int
+    journal_entry_id: int | None

@@ -2,15 +2,17 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from django.db import connection
 
 from cloud_credits.errors import NoCloudIdentity, PositionNotActive, UnknownMember
-from cloud_credits.models import CloudTransaction, Receivable, SelfMeterCharge, StakingPosition
+from cloud_credits.models import CloudTransaction, Invoice, Receivable, SelfMeterCharge, StakingPosition
+from cloud_credits.policies.invoices import InvoiceState
 from cloud_credits.policies.movements import Holding
 from habitat.members.models import Member
+from habitat.members.policies.statuses import SystemAccount
 from habitat.statements import array_of, rows_of
 from treasury.locks import open_period
 
@@ -99,6 +101,33 @@ def members(member_ids: Collection[int]) -> list[Member]:
 def self_charge(charge_id: int) -> SelfMeterCharge:
     """One charge for the house's own requests: two answers to one attempt are written one after the other."""
     return SelfMeterCharge.objects.select_for_update(of=("self",), no_key=True).get(pk=charge_id)
+
+
+def invoice(invoice_id: int) -> Invoice:
+    """One invoice, locked after the period and before any balance."""
+    return Invoice.objects.select_for_update(of=("self",), no_key=True).get(pk=invoice_id)
+
+
+def invoice_and_balances(invoice_id: int) -> Invoice:
+    """An invoice about to be paid with credits about to be minted: its row, then its member's balance and techne's.
+
+    Both at once and in their order: techne's comes before the member's, which a mint alone would lock first.
+    """
+    held = invoice(invoice_id)
+    balances({held.member_id, Member.objects.system(SystemAccount.TECHNE).pk})
+    return held
+
+
+def invoices_due_before(day: date) -> list[Invoice]:
+    """Sent invoices whose due day lies before `day`, by id; those whose payment is already here are left out."""
+    due = Invoice.objects.filter(state=InvoiceState.SENT.value, due_on__lt=day, payment_received_at__isnull=True)
+    return list(due.order_by("pk").select_for_update(of=("self",), no_key=True))
+
+
+def invoice_numbers() -> None:
+    """One number at a time: a transaction-level advisory lock, since the next number has no row to lock yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cloud_credits.invoice_numbers'))")
 
 
 def chain_head() -> None:

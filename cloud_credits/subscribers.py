@@ -3,6 +3,8 @@
 from typing import Any
 
 from cloud_credits.policies import notices
+from cloud_credits.policies.invoices import PaymentMethod
+from cloud_credits.policies.movements import Purpose
 from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.reports.names import name_of
@@ -13,6 +15,8 @@ from habitat.notifications.policies.types import NotificationType
 def tell_transferred(event: DeliveredEvent) -> None:
     """Both sides (brief 123 §4 workflow 3, step 4)."""
     fact = event.payload
+    if fact["purpose"] == Purpose.INVOICE.value:
+        return  # the invoice's own notice says it
     sender, recipient = name_of(fact["from_member_id"]), name_of(fact["to_member_id"])
     memo = f" “{fact['memo']}”" if fact["memo"] else ""
     _tell(
@@ -101,7 +105,46 @@ def tell_identity(event: DeliveredEvent) -> None:
     )
 
 
+def tell_invoice(event: DeliveredEvent) -> None:
+    """Brief 123 §4 workflow 4, step 2: "Invoice for 500 CLOUD", due in thirty days."""
+    fact = event.payload
+    text = f"Invoice {fact['number']} for {fact['description']}: {fact['amount_cloud']} CLOUD, due {fact['due_date']}."
+    _tell_invoice(event, fact["to"], notices.INVOICE, f"Invoice for {fact['amount_cloud']} CLOUD", text)
+
+
+def tell_invoice_paid(event: DeliveredEvent) -> None:
+    fact = event.payload
+    how = "with your payment" if fact["payment_method"] == PaymentMethod.CARD.value else "from your balance"
+    subject = f"Invoice {fact['number']} is paid"
+    _tell_invoice(
+        event, fact["payer"], notices.INVOICE_SETTLED, subject, f"{fact['amount_cloud']} CLOUD were paid {how}."
+    )
+
+
+def tell_invoice_overdue(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"{fact['amount_cloud']} CLOUD were due on {fact['due_date']}. Please pay, or tell operations what is wrong."
+    _tell_invoice(event, fact["to"], notices.INVOICE_OVERDUE, f"Invoice {fact['number']} is overdue", text)
+
+
+def tell_invoice_voided(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"Its {fact['amount_cloud']} CLOUD are not owed. Why: {fact['reason']}"
+    _tell_invoice(event, fact["to"], notices.INVOICE_SETTLED, f"Invoice {fact['number']} is void", text)
+
+
+def tell_invoice_refunded(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"{fact['amount_cloud']} CLOUD are back in your balance. Why: {fact['reason']}"
+    _tell_invoice(event, fact["to"], notices.INVOICE_SETTLED, f"Invoice {fact['number']} is refunded", text)
+
+
 HANDLERS = {
+    "invoice.created": tell_invoice,
+    "invoice.paid": tell_invoice_paid,
+    "invoice.overdue": tell_invoice_overdue,
+    "invoice.voided": tell_invoice_voided,
+    "invoice.refunded": tell_invoice_refunded,
     "cloud.transferred": tell_transferred,
     "cloud.minted": tell_minted,
     "cloud.burned": tell_burned,
@@ -120,6 +163,11 @@ def register() -> None:
 
 def _tell(event: DeliveredEvent, member_id: int, kind: NotificationType, subject: str, text: str) -> None:
     link = _link(event.payload)
+    notify(member_id=member_id, type=kind, subject=subject, text=text, link=link, event_id=event.id, acting=SYSTEM)
+
+
+def _tell_invoice(event: DeliveredEvent, member_id: int, kind: NotificationType, subject: str, text: str) -> None:
+    link = f"/cloud/invoices/{event.payload['invoice_id']}/"
     notify(member_id=member_id, type=kind, subject=subject, text=text, link=link, event_id=event.id, acting=SYSTEM)
 
 

@@ -6,14 +6,15 @@ from decimal import Decimal
 from typing import Final
 
 from django.db import transaction
+from django.db.models import Q
 
 from cloud_credits import locks
 from cloud_credits.actions import idempotency, movements
 from cloud_credits.actions.idempotency import Outcome
 from cloud_credits.actions.movements import Applied
-from cloud_credits.errors import SelfTransfer, UnknownMember
+from cloud_credits.errors import NotReversible, SelfTransfer, UnknownMember
 from cloud_credits.events import CloudCorrected
-from cloud_credits.models import CloudTransaction, Receivable
+from cloud_credits.models import CloudTransaction, Invoice, Receivable
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
 from cloud_credits.policies.reversals import Undoing, undo
 from habitat.events.actions.outbox import emit
@@ -101,6 +102,7 @@ def reverse(
         return idempotency.first_result(claim)
     period = open_period(on=datetime.now(tz=UTC).date())
     held = locks.cloud_transaction(original.pk)
+    _check_no_invoice(held)
     sides = [side for side in (held.from_member_id, held.to_member_id) if side is not None]
     # Whoever becomes a debtor here is held, so that their next unstake finds the debt.
     locks.members(sides)
@@ -131,6 +133,12 @@ def reverse(
         acting=acting,
     )
     return Outcome(held, replayed=False)
+
+
+def _check_no_invoice(held: CloudTransaction) -> None:
+    """What paid or refunded an invoice stays, for the invoice says so. Raises NotReversible."""
+    if Invoice.objects.filter(Q(payment_transaction=held) | Q(refund_transaction=held)).exists():
+        raise NotReversible(transaction=held.pk, why="it settled an invoice; refund the invoice instead")
 
 
 def _owe(

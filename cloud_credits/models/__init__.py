@@ -3,7 +3,7 @@
 from cloud_credits.models.balances import CloudBalance, SyncStatus
 from cloud_credits.models.chain import ChainBlock
 from cloud_credits.models.identities import EnsRegistration
-from cloud_credits.models.invoices import Invoice, InvoiceLine, InvoiceQuerySet
+from cloud_credits.models.invoices import Invoice, InvoiceChange, InvoiceLine, InvoiceQuerySet
 from cloud_credits.models.purchases import Clawback, PaymentMint, Purchase, RecurringPurchase, RefundRequest
 from cloud_credits.models.rate_cards import RateCard, RateCardHistory, RateCardQuerySet
 from cloud_credits.models.receivables import Receivable
@@ -26,6 +26,7 @@ __all__ = [
     "EnsRegistration",
     "IdempotencyKey",
     "Invoice",
+    "InvoiceChange",
     "InvoiceLine",
     "InvoiceQuerySet",
     "MeteringRefusal",

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Now, Round
 from django_fsm import FSMField, transition
 
 from cloud_credits.models.balances import CREDIT
@@ -36,7 +36,6 @@ class Invoice(models.Model):
     title = models.CharField(max_length=200)
     total = models.DecimalField(**CREDIT)
     state = FSMField(
-        db_default=InvoiceState.DRAFT.value,
         default=InvoiceState.DRAFT.value,
         choices=[(s.value, s.value) for s in InvoiceState],
         protected=True,
@@ -142,7 +141,30 @@ class InvoiceLine(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(name="invoiceline_position_once", fields=["invoice", "position"]),
             models.CheckConstraint(name="invoiceline_positive", condition=Q(quantity__gt=0, price__gt=0, amount__gt=0)),
+            models.CheckConstraint(
+                name="invoiceline_is_quantity_times_price",
+                condition=Q(amount=Round(F("quantity") * F("price"), precision=8)),
+                violation_error_message="A line is its quantity × price, half-up to eight decimals.",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.position}. {self.description}"
+
+
+class InvoiceChange(models.Model):
+    """One step in an invoice's life, with who and why. Never changed."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="changes")
+    verb = models.CharField(max_length=16)
+    from_state = models.CharField(max_length=10, blank=True)
+    to_state = models.CharField(max_length=10)
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=64)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering: ClassVar = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.invoice}: {self.verb}"

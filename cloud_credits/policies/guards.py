@@ -127,4 +127,40 @@ METERING_GUARDS: Final = (
     Guard("cloud_credits_selfmeterremainder", "self_remainder_below_step", "constraint", "a remainder that was due"),
 )
 
-GUARDS: Final = (*LEDGER_GUARDS, *METERING_GUARDS)
+INVOICE_GUARDS: Final = (
+    Guard("cloud_credits_invoice", "invoice_states", "trigger", "an invoice born sent, or off its machine's edges"),
+    Guard(
+        "cloud_credits_invoice", "invoice_unchanged", "trigger", "an invoice changed, misnumbered or paid by nothing"
+    ),
+    Guard("cloud_credits_invoice", "invoice_kept", "trigger", "an invoice deleted"),
+    Guard("cloud_credits_invoice", "invoice_adds_up", "trigger", "a total that is not the sum of its lines"),
+    Guard("cloud_credits_invoice", "invoice_total_positive", "constraint", "an invoice over nothing"),
+    Guard("cloud_credits_invoice", "invoice_state_known", "constraint", "a state of one's own"),
+    Guard("cloud_credits_invoice", "invoice_sent_whole", "constraint", "an invoice sent without number or due day"),
+    Guard("cloud_credits_invoice", "invoice_paid_whole", "constraint", "an invoice paid without its transfer"),
+    Guard("cloud_credits_invoice", "invoice_refunded_whole", "constraint", "an invoice refunded without its transfer"),
+    Guard(
+        "cloud_credits_invoice",
+        "UPDATE (state, title, total, number, sent_at, due_on, paid_at, paid_by, payment_transaction_id, "
+        "refund_transaction_id, payment_received_at)",
+        "columns",
+        "the application giving an invoice to somebody else",
+    ),
+    *withheld("cloud_credits_invoice", "the application rewriting invoices", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_invoiceline", "invoiceline_of_draft", "trigger", "a line changed once its invoice was sent"),
+    Guard("cloud_credits_invoiceline", "invoiceline_kept_whole", "trigger", "lines emptied"),
+    Guard("cloud_credits_invoiceline", "invoiceline_adds_up", "trigger", "lines that are not the total"),
+    Guard("cloud_credits_invoiceline", "invoiceline_position_once", "constraint", "two lines in one place"),
+    Guard("cloud_credits_invoiceline", "invoiceline_positive", "constraint", "a line over nothing"),
+    Guard(
+        "cloud_credits_invoiceline",
+        "invoiceline_is_quantity_times_price",
+        "constraint",
+        "an amount that is not quantity × price",
+    ),
+    *withheld("cloud_credits_invoiceline", "the application rewriting lines", "UPDATE", "TRUNCATE"),
+    Guard("cloud_credits_invoicechange", "invoicechange_kept", "trigger", "an invoice's history rewritten"),
+    *withheld("cloud_credits_invoicechange", "the application rewriting history", "UPDATE", "DELETE", "TRUNCATE"),
+)
+
+GUARDS: Final = (*LEDGER_GUARDS, *METERING_GUARDS, *INVOICE_GUARDS)

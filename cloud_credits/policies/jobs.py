@@ -11,4 +11,12 @@ JOBS: Final = (
         run="cloud_credits.workflows.chain.seal_chain",
         help="Seals the ledger's newest rows into the hash chain.",
     ),
+    JobDefinition(
+        name="cloud_credits.mark_overdue_invoices",
+        every=Every.DAY,
+        run="cloud_credits.workflows.invoices.mark_overdue",
+        help="Marks invoices overdue whose due day has passed, and tells their members.",
+        # Whatever fell due on missed days is overdue on the newest one too.
+        catch_up=1,
+    ),
 )

@@ -14,5 +14,19 @@ BURNED: Final = NotificationType("credits_burned", "Credits taken out of your ba
 CORRECTED: Final = NotificationType("credits_corrected", "Corrections of your balance", BOTH)
 STAKED: Final = NotificationType("credits_staked", "Stakes and their release")
 IDENTITY: Final = NotificationType("identity_ready", "Your cloud identity", BOTH)
+INVOICE: Final = NotificationType("invoice", "Invoices sent to you", BOTH)
+INVOICE_SETTLED: Final = NotificationType("invoice_settled", "Invoices paid, voided or refunded", BOTH)
+INVOICE_OVERDUE: Final = NotificationType("invoice_overdue", "Invoices overdue", BOTH)
 
-NOTICES: Final = (SENT, RECEIVED, MINTED, BURNED, CORRECTED, STAKED, IDENTITY)
+NOTICES: Final = (
+    SENT,
+    RECEIVED,
+    MINTED,
+    BURNED,
+    CORRECTED,
+    STAKED,
+    IDENTITY,
+    INVOICE,
+    INVOICE_SETTLED,
+    INVOICE_OVERDUE,
+)

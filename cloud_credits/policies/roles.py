@@ -31,12 +31,15 @@ _OPERATIONS: Final = (
     "cloud_credits.transfer_for_members",
     "cloud_credits.redeem_credits",
     "cloud_credits.stake_for_members",
+    "cloud_credits.view_invoice",
+    "cloud_credits.write_invoice",
+    "cloud_credits.refund_invoice",
 )
 
 # A member needs no permission for what is their own: the verbs ask whether they act on their own balance.
 PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
     Role.MEMBER: _READ,
-    Role.STEWARD: (*_READ, *_LEDGER, "cloud_credits.view_ratecardhistory"),
+    Role.STEWARD: (*_READ, *_LEDGER, "cloud_credits.view_ratecardhistory", "cloud_credits.view_invoice"),
     Role.OPERATIONS: _OPERATIONS,
     Role.ADMIN: _OPERATIONS,
 }

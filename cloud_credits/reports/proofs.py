@@ -5,6 +5,7 @@ from typing import Final
 
 from django.db import connection
 
+from cloud_credits.reports import invoice_proofs
 from cloud_credits.reports.metering_proofs import METERING_PROOFS
 from habitat.controls.policies.proofs import Proof, ProofResult
 
@@ -208,5 +209,9 @@ PROOFS: Final = (
     _proof("what is settled of a debt was burned for it", _SETTLED),
     _proof("every transaction is covered by one event", _EVENTS),
     _proof("hash chain intact", _CHAIN),
+    _proof("every paid or refunded invoice has its transfers", invoice_proofs.SETTLED),
+    _proof("every transfer for an invoice has its invoice", invoice_proofs.TRANSFERS),
+    _proof("every invoice is the sum of its lines", invoice_proofs.LINES),
+    _proof("invoices are numbered 1…n and due in thirty days", invoice_proofs.NUMBERS),
     *METERING_PROOFS,
 )

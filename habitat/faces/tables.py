@@ -18,6 +18,8 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 
+from habitat.errors import HabitatError
+from habitat.faces.pdf import UPRIGHT_COLUMNS, Document, PdfColumn
 from habitat.faces.templatetags.faces import cloud, number_of, signed, status, usd, when
 from habitat.money import CENT_PLACES, cents, plain
 
@@ -48,7 +50,17 @@ class Kind(StrEnum):
     STATUS = "status"
 
 
+# A reader turns pages; a list longer than this is data, and takes its time to be drawn.
+PDF_ROWS: Final = 2_000
+# How much of the sheet's breadth a kind needs beside the others.
+PDF_WIDTHS: Final = {Kind.TEXT: 3, Kind.NUMBER: 1, Kind.INTEGER: 1}
+
 AMOUNTS: Final = frozenset({Kind.CLOUD, Kind.CHANGE, Kind.USD, Kind.QUANTITY, Kind.RATE, Kind.INTEGER})
+
+
+class TooManyPdfRows(HabitatError):
+    code = "too_many_pdf_rows"
+    template = "A PDF shows at most {most} lines. Choose a shorter range, or take the CSV or XLSX file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +143,19 @@ class Table(Generic[Row]):
         book.save(out)
         return out.getvalue()
 
+    def pdf(self, document: Document, rows: Iterable[Row], totals: dict[str, Any] | None = None) -> None:
+        """The same table on a document's pages. Raises TooManyPdfRows: long lists are for CSV and XLSX."""
+        body = []
+        for row in rows:
+            if len(body) == PDF_ROWS:
+                raise TooManyPdfRows(most=PDF_ROWS)
+            body.append([_printed(c.kind, c.value(row)) for c in self.columns])
+        foot = [_printed(c.kind, totals.get(c.key)) for c in self.columns] if totals else []
+        if foot and not foot[0]:
+            foot[0] = "Total"
+        columns = [PdfColumn(c.title, PDF_WIDTHS.get(c.kind, 2), is_amount=c.is_amount) for c in self.columns]
+        document.table(columns, body, foot, size=9 if len(self.columns) <= UPRIGHT_COLUMNS else 7)
+
     def export_titles(self) -> list[str]:
         return [title for column in self.columns for title in column.export_titles()]
 
@@ -171,6 +196,17 @@ def _shown(kind: Kind, value: Any) -> SafeString | str:
     if kind is Kind.STATUS:
         return status(value)
     return conditional_escape(value)
+
+
+def _printed(kind: Kind, value: Any) -> str:
+    """As on the page, without its markup: amounts grouped and exact, USD to cents, moments in UTC."""
+    if value is None or value == "":
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if kind in AMOUNTS:
+        return str(_shown(kind, value))
+    return str(value)
 
 
 def _utc_text(moment: datetime) -> str:

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from cloud_credits.actions import invoices
 from cloud_credits.actions.burns import burn
 from cloud_credits.actions.corrections import correct, reverse
 from cloud_credits.actions.grants import grant
@@ -21,6 +22,7 @@ from habitat.controls.models import Approval
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.statuses import SystemAccount
 from habitat.money import cloud
+from tests.cloud_credits.invoiced import item, sent
 from tests.cloud_credits.ledger import Clock
 from tests.factories import actor, fund, key, make_member, system_member
 
@@ -49,7 +51,7 @@ class World:
     """Members with all that any verb needs."""
 
     def __init__(self) -> None:
-        self.ada, self.ben = make_member(credits="50", is_investor=True), make_member(credits="5")
+        self.ada, self.ben = make_member(credits="52", is_investor=True), make_member(credits="5")
         self.techne = system_member(SystemAccount.TECHNE)
         fund(self.techne, "20")
         self.gift = transfer(
@@ -59,6 +61,8 @@ class World:
         self.second = actor(self.ben, "cloud_credits.approve_mint")
         self.ask_mint("before")
         self.approval = Approval.objects.latest("id")
+        self.invoice, self.paid = sent(self.ada, item("1", "2")), sent(self.ada, item("1", "2"))
+        invoices.pay(invoice=self.paid, idempotency_key=key(), acting=actor(self.ada))
         techne_id()
 
     def ask_mint(self, name: str) -> object:
@@ -84,6 +88,16 @@ VERBS: dict[str, tuple[Callable[[World], object], list[str], int]] = {
     "reverse": (
         lambda w: reverse(original=w.gift, reason="x", idempotency_key=key(), acting=SYSTEM),
         [PERIOD, OWNER, BALANCE, WRITE],
+        11,
+    ),
+    "pay an invoice": (
+        lambda w: invoices.pay(invoice=w.invoice, idempotency_key=key(), acting=actor(w.ada)),
+        [PERIOD, OWNER, PERIOD, BALANCE, WRITE],
+        11,
+    ),
+    "refund an invoice": (
+        lambda w: invoices.refund(invoice=w.paid, reason="x", idempotency_key=key(), acting=SYSTEM),
+        [PERIOD, OWNER, PERIOD, BALANCE, WRITE],
         10,
     ),
     "ask for a mint": (lambda w: w.ask_mint("other"), [], 3),

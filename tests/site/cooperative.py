@@ -2,16 +2,19 @@
 
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 
 import psycopg
 from django.core.management import call_command
 from django.utils import timezone
 
-from cloud_credits.actions import chain
+from cloud_credits.actions import chain, invoices
 from cloud_credits.actions.grants import grant
 from cloud_credits.actions.staking import stake
 from cloud_credits.actions.transfers import transfer
+from cloud_credits.policies.invoices import Item
+from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.statuses import SystemAccount
 from habitat.money import cloud
@@ -29,12 +32,21 @@ def make_cooperative() -> None:
     grant(giver=pool, recipient=techne, amount=cloud("5"), reason="hosting", idempotency_key=key(), acting=SYSTEM)
     transfer(sender=alice, recipient=bob, amount=cloud("10"), idempotency_key=key(), acting=actor(alice))
     stake(member=alice, amount=cloud("20"), days=90, idempotency_key=key(), acting=actor(alice))
+    pay_invoice(alice)
     metering = make_key()
     meter(alice, metering)
     meter(bob, metering, primitive="transfer", unit="gigabytes", quantity="7")
     settled()
     seal_account_days(before=timezone.now().date() + timedelta(days=1), acting=SYSTEM)
     chain.seal()
+
+
+def pay_invoice(member: Member) -> None:
+    """Two hours of work, sent and paid."""
+    item = Item(description="Two hours of work", quantity=Decimal(2), price=Decimal("1.5"))
+    invoice = invoices.draft(member=member, title="Website", items=[item], acting=SYSTEM)
+    invoices.send(invoice=invoice, acting=SYSTEM)
+    invoices.pay(invoice=invoice, idempotency_key=key(), acting=actor(member))
 
 
 def verify_books(*options: str) -> tuple[int, str]:

@@ -190,7 +190,7 @@ def _back_office_rows(friend: Member) -> None:
 
 SPELLED = {
     # What a pattern with a regular expression in it looks like when somebody asks for it.
-    "admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx)/$": "/admin/reports/trial-balance/csv/",
+    "admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$": "/admin/reports/trial-balance/csv/",
     "admin/^(?P<app_label>…)/$": "/admin/treasury/",
     "admin/(?P<url>.*)$": "/admin/no/such/room/",
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": "/accounts/confirm-email/no-such-key/",

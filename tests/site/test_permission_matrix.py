@@ -17,8 +17,8 @@ pytestmark = pytest.mark.django_db
 PAGES = r"""
 admin/reports/<slug:report>/                                       GET  sign-in sign-in sign-in 200     200     200
 admin/reports/<slug:report>/                                       POST sign-in sign-in sign-in 405     405     405
-admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx)/$     GET  sign-in sign-in sign-in 200     200     200
-admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx)/$     POST sign-in sign-in sign-in 405     405     405
+admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$     GET  sign-in sign-in sign-in 200     200     200
+admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$     POST sign-in sign-in sign-in 405     405     405
 admin/people/<int:member_id>/                                      GET  sign-in sign-in sign-in 200     200     200
 admin/people/<int:member_id>/                                      POST sign-in sign-in sign-in 405     405     405
 admin/search/                                                      GET  sign-in sign-in sign-in 200     200     200

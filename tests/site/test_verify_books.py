@@ -54,6 +54,16 @@ BREAKS = [
     ("every entry moves 2220 as its transactions do", f"UPDATE treasury_journalline SET amount = amount + 10 WHERE entry_id = {_FIRST_ENTRY}"),
     ("active positions = staked", "UPDATE cloud_credits_stakingposition SET amount = amount + 1"),
     ("every transaction is covered by one event", "DELETE FROM events_event WHERE name = 'cloud.transferred'"),
+    (
+        "every paid or refunded invoice has its transfers",
+        "UPDATE cloud_credits_invoice SET total = 1 WHERE state = 'paid'",
+    ),
+    (
+        "every transfer for an invoice has its invoice",
+        "UPDATE cloud_credits_invoice SET state = 'sent', paid_at = NULL, payment_transaction_id = NULL WHERE state = 'paid'",
+    ),
+    ("every invoice is the sum of its lines", "DELETE FROM cloud_credits_invoiceline"),
+    ("invoices are numbered 1…n and due in thirty days", "UPDATE cloud_credits_invoice SET number = number + 1"),
     ("hash chain intact", "UPDATE cloud_credits_cloudtransaction SET description = 'something else' WHERE type = 'stake'"),
     ("usage is priced by the card in force", "UPDATE cloud_credits_resourceusage SET rate = 2, cost = quantity * 2"),
     ("usage is redeemed", "UPDATE cloud_credits_resourceusage SET member_id = member_id + 1"),

@@ -15,6 +15,7 @@ from openpyxl import load_workbook
 from habitat.controls.models import Approval
 from habitat.members.actions import roles
 from habitat.members.policies.roles import Role
+from tests.faces.pdf_text import text_of
 from tests.members import people
 from tests.treasury.postings import posted, sale
 from treasury.models import Account, JournalEntry, Period
@@ -70,7 +71,7 @@ def test_reports__open_to_those_who_may(report, role, status):
     client = signed_in(role)
 
     assert client.get(reverse("treasury_report", args=[report])).status_code == status
-    for file_format in ("csv", "xlsx"):
+    for file_format in ("csv", "xlsx", "pdf"):
         address = reverse("treasury_report_export", args=[report, file_format])
         assert client.get(address).status_code == status
         assert client.post(address).status_code == (405 if status == 200 else 302)
@@ -118,6 +119,19 @@ def test_exports__equal_the_page(report):
         for value, cell in zip(shown.table.export_row(row), line, strict=True):
             if isinstance(value, Decimal):
                 assert Decimal(cell) == value
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_report_on_paper__says_what_the_page_says(report):
+    sale("12.34567891", description="Workshop in May")
+    address = reverse("treasury_report_export", args=[report, "pdf"]) + RANGE
+
+    answer = signed_in(Role.OPERATIONS).get(address)
+
+    title, _ = REPORTS[report]
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/pdf")
+    assert title in text_of(answer.content)
+    assert "$12.35" in text_of(answer.content)
 
 
 def test_trial_balance_page__shows_cents_and_the_file_shows_all_digits():

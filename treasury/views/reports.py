@@ -1,6 +1,6 @@
-"""The financial reports in the back office: a form for the range, the table, and the same rows as CSV and XLSX."""
+"""The financial reports in the back office: a form for the range, the table, and the same rows as CSV, XLSX and PDF."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from django import forms
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from habitat.errors import HabitatError
 from habitat.faces.admin import actor_for
+from habitat.faces.pdf import UPRIGHT_COLUMNS, Document
 from treasury.models import Account
 from treasury.policies.periods import quarter_end
 from treasury.reports.sums import Basis
@@ -22,6 +23,7 @@ from treasury.reports.tables import BASES, REPORTS, Asked, Shown
 PERMISSION: Final = "treasury.view_reports"
 # A page of more lines helps nobody; the export holds them all.
 LINES_ON_A_PAGE: Final = 1000
+FORMATS: Final = ("csv", "xlsx", "pdf")
 EARLIEST: Final = date(1900, 1, 1)
 LATEST: Final = date(2999, 12, 31)
 
@@ -98,13 +100,30 @@ def report_page(request: HttpRequest, report: str) -> HttpResponseBase:
 
 @require_safe
 def report_export(request: HttpRequest, report: str, file_format: str) -> HttpResponseBase:
-    """All rows of the same report as a file. `file_format` is csv or xlsx."""
-    _, make = _permitted(request, report)
+    """All rows of the same report as a file. `file_format` is csv, xlsx or pdf."""
+    title, make = _permitted(request, report)
     form = RangeForm(_given(request, report), report=report)
     if not form.is_valid():
         return HttpResponse("; ".join(str(e[0]) for e in form.errors.values()), status=422, content_type="text/plain")
     shown = make(form.asked)
+    if file_format == "pdf":
+        return _pdf(title, shown, form.asked)
     return shown.table.csv_response(shown.rows) if file_format == "csv" else shown.table.xlsx_response(shown.rows)
+
+
+def _pdf(title: str, shown: Shown, asked: Asked) -> HttpResponse:
+    """The report on paper; dated by the end of its range, so that the same books give the same file."""
+    made_at = datetime.combine(asked.end, time(), UTC)
+    is_wide = len(shown.table.columns) > UPRIGHT_COLUMNS
+    document = Document(title=title, subject=shown.table.caption, created_at=made_at, is_wide=is_wide)
+    document.heading(title, under=shown.table.caption)
+    for remark in shown.remarks:
+        document.paragraph(remark)
+    try:
+        shown.table.pdf(document, shown.rows, shown.totals or None)
+    except HabitatError as refusal:
+        return HttpResponse(refusal.sentence, status=refusal.status, content_type="text/plain; charset=utf-8")
+    return document.response(f"{shown.table.name}.pdf")
 
 
 def _permitted(request: HttpRequest, report: str) -> Any:
@@ -132,4 +151,4 @@ def _exports(request: HttpRequest, report: str, form: RangeForm) -> list[tuple[s
     asked = form.asked
     query = f"?first={asked.first}&last={asked.last}&basis={asked.basis.value}"
     query += f"&account={asked.account}" if asked.account else ""
-    return [(name.upper(), reverse("treasury_report_export", args=[report, name]) + query) for name in ("csv", "xlsx")]
+    return [(name.upper(), reverse("treasury_report_export", args=[report, name]) + query) for name in FORMATS]

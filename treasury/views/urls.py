@@ -8,7 +8,7 @@ from treasury.views import reports
 urlpatterns = [
     path("<slug:report>/", admin.site.admin_view(reports.report_page), name="treasury_report"),
     re_path(
-        r"^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx)/$",
+        r"^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$",
         admin.site.admin_view(reports.report_export),
         name="treasury_report_export",
     ),

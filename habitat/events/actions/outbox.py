@@ -7,7 +7,7 @@ from django.db import connection
 
 from habitat.events.actions.wakes import wake_after_commit
 from habitat.events.errors import OutsideTransaction
-from habitat.events.policies.registry import name_of, subscribers_of
+from habitat.events.policies.registry import name_of, payload_of, subscribers_of
 from habitat.members.policies.actors import Actor
 from habitat.statements import rows_of
 
@@ -31,7 +31,7 @@ def emit(*events: object, acting: Actor) -> list[int]:
         name = name_of(type(event))
         subscribers = subscribers_of(name)
         heard = heard or bool(subscribers)
-        parameters += (name, _encode(event).decode(), label, _array(subscribers))
+        parameters += (name, _encode(payload_of(event)).decode(), label, _array(subscribers))
     ids = sorted(row[0] for row in rows_of(_statement(len(events)), parameters))
     if heard:
         wake_after_commit("deliveries")

@@ -1,9 +1,10 @@
 """What may be announced and who listens: event types by name, handlers by subscriber and name."""
 
+import keyword
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -38,6 +39,8 @@ class DeliveredEvent:
 Handler = Callable[[DeliveredEvent], None]
 
 _names: dict[type, str] = {}
+# Types with a key that is a word of Python's: the field is written `from_`, the key is announced as `from`.
+_spelled: dict[type, dict[str, str]] = {}
 _types: dict[str, type] = {}
 _handlers: dict[tuple[str, str], tuple[Handler, ...]] = {}
 
@@ -53,7 +56,21 @@ def event_type(cls: type[T]) -> type[T]:
         raise ValueError(f"the event name {name} is taken by {known.__qualname__}")
     _types[name] = cls
     _names[cls] = name
+    keys = {field.name: field.name.removesuffix("_") for field in fields(cls)}
+    if any(keyword.iskeyword(key) for key in keys.values()):
+        _spelled[cls] = keys
     return cls
+
+
+def payload_keys(cls: type) -> list[str]:
+    """The keys an event of this type is announced with, in order."""
+    return list(_spelled.get(cls, {field.name: field.name for field in fields(cls)}).values())
+
+
+def payload_of(event: object) -> object:
+    """What is written of an event: itself, or its fields under keys that Python could not spell."""
+    keys = _spelled.get(type(event))
+    return event if keys is None else {key: getattr(event, name) for name, key in keys.items()}
 
 
 def event_types() -> dict[str, type]:
@@ -106,9 +123,9 @@ _PLAIN: Final = (str, int, bool, types.NoneType)
 
 
 def _refuse_what_json_cannot_carry(cls: type) -> None:
-    for field, hint in typing.get_type_hints(cls).items():
+    for name, hint in typing.get_type_hints(cls).items():
         if typing.get_origin(hint) is not typing.ClassVar and not _is_plain(hint):
-            raise TypeError(f"{cls.__name__}.{field}: an event carries str, int, bool, None, list and dict only")
+            raise TypeError(f"{cls.__name__}.{name}: an event carries str, int, bool, None, list and dict only")
 
 
 def _is_plain(hint: Any) -> bool:

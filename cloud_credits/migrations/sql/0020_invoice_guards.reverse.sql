@@ -1,0 +1,13 @@
+GRANT UPDATE, DELETE ON cloud_credits_invoice, cloud_credits_invoiceline, cloud_credits_invoicechange TO habitat_app;
+DROP TRIGGER invoicechange_kept ON cloud_credits_invoicechange;
+DROP TRIGGER invoiceline_adds_up ON cloud_credits_invoiceline;
+DROP TRIGGER invoice_adds_up ON cloud_credits_invoice;
+DROP TRIGGER invoiceline_kept_whole ON cloud_credits_invoiceline;
+DROP TRIGGER invoiceline_of_draft ON cloud_credits_invoiceline;
+DROP TRIGGER invoice_kept ON cloud_credits_invoice;
+DROP TRIGGER invoice_unchanged ON cloud_credits_invoice;
+DROP TRIGGER invoice_states ON cloud_credits_invoice;
+DROP FUNCTION cloud_credits_invoice_adds_up();
+DROP FUNCTION cloud_credits_invoiceline_of_draft();
+DROP FUNCTION cloud_credits_invoice_frozen();
+DROP FUNCTION cloud_credits_settles_invoice(bigint, numeric, bigint, bigint);
