@@ -11,15 +11,17 @@ class TreasuryConfig(AppConfig):
 
     def ready(self) -> None:
         from habitat.controls.actions.approvals import on_granted
-        from habitat.controls.policies import approvals
+        from habitat.controls.policies import approvals, settings
         from habitat.events.workflows import queue
         from habitat.workflows.policies import jobs
         from treasury import events, subscribers  # noqa: F401 - events registers the event types
         from treasury.actions import adjustments, stripe_events
+        from treasury.policies.bank_settings import BANK_SETTINGS
         from treasury.policies.jobs import JOBS
         from treasury.workflows import payments
 
         jobs.register(*JOBS)
+        settings.register(BANK_SETTINGS)
         subscribers.register()
         queue.register(stripe_events.QUEUE, payments.drain)
         approvals.register(adjustments.KIND, permission="treasury.approve_adjustment", title="Adjusting entry")

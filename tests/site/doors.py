@@ -39,6 +39,7 @@ from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
+from tests.treasury.banking import make_bank
 from tests.treasury.money_in import received
 from tests.workflows.toy import CAKE, known
 from treasury.actions import stripe_events
@@ -182,6 +183,7 @@ def _back_office_rows(friend: Member) -> None:
     insert_due(now=timezone.now(), acting=SYSTEM)
     received(member=friend)
     stripe_events.store(event_id="evt_matrix", type="unicorn.found", payload={}, acting=SYSTEM)
+    make_bank()
     with known(CAKE):
         sagas.start(saga=CAKE.name, key="matrix", input={"cake": "plum"}, acting=SYSTEM)
 

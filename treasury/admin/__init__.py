@@ -1,5 +1,5 @@
 """This floor in the back office."""
 
-from treasury.admin import accounts, journal, payments, periods, stripe
+from treasury.admin import accounts, bank, journal, payments, periods, stripe
 
-__all__ = ["accounts", "journal", "payments", "periods", "stripe"]
+__all__ = ["accounts", "bank", "journal", "payments", "periods", "stripe"]

@@ -26,4 +26,11 @@ JOBS: Final = (
         help="Walks along Stripe's balance transactions and mends what webhooks missed.",
         catch_up=1,
     ),
+    JobDefinition(
+        name="treasury.read_bank",
+        every=Every.HOUR,
+        run="treasury.workflows.bank.read_bank",
+        help="Reads the bank's accounts and lines, suggests matches, books deposits, and watches what waits.",
+        catch_up=1,
+    ),
 )
