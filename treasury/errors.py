@@ -322,6 +322,11 @@ class PaymentAmountWrong(HabitatError):
     template = "Of payment {payment} exactly {left} USD can be used, not {asked}."
 
 
+class PaymentMemberUnknown(HabitatError):
+    code = "payment_member_unknown"
+    template = "There is no member with the number “{given}”."
+
+
 class PaymentIdentified(HabitatError):
     code = "payment_identified"
     status = 409

@@ -22,6 +22,8 @@ PRODUCTION = {
     "DATABASE_OWNER_URL": "postgresql://habitat_owner@127.0.0.1:1/habitat",
     "SITE_URL": "https://habitat.example",
     "CSRF_TRUSTED_ORIGINS": "https://habitat.example",
+    "STRIPE_SECRET_KEY": "sk_live_only-for-the-deploy-check",
+    "STRIPE_WEBHOOK_SECRET": "whsec_only-for-the-deploy-check",
 }
 # Advisories that do not touch us, each with the reason.
 ACCEPTED_ADVISORIES: dict[str, str] = {}

@@ -3,13 +3,27 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from habitat.settings.base import *
-from habitat.settings.base import DATABASE_ROLE, MERCURY_API_BASE, SAGA_KILL_POINT, env
+from habitat.settings.base import (
+    DATABASE_ROLE,
+    MERCURY_API_BASE,
+    SAGA_KILL_POINT,
+    STRIPE_API_BASE,
+    STRIPE_SECRET_KEY,
+    STRIPE_WEBHOOK_SECRETS,
+    env,
+)
 from habitat.settings.database import databases
 
 if SAGA_KILL_POINT:
     raise ImproperlyConfigured(
         "SAGA_KILL_POINT makes this process kill itself: it is for drills, never for production."
     )
+if STRIPE_API_BASE != "https://api.stripe.com":
+    raise ImproperlyConfigured("STRIPE_API_BASE is not Stripe: a sandbox's money is nobody's.")
+if not STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_")):
+    raise ImproperlyConfigured("STRIPE_SECRET_KEY must be a live key: a test key's payments are no money.")
+if not STRIPE_WEBHOOK_SECRETS or not all(secret.startswith("whsec_") for secret in STRIPE_WEBHOOK_SECRETS):
+    raise ImproperlyConfigured("STRIPE_WEBHOOK_SECRET is missing: nothing that Stripe tells could be believed.")
 
 # Another address is a sandbox, or somebody who wants to see the token.
 if MERCURY_API_BASE not in {"", "https://api.mercury.com"}:

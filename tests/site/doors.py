@@ -42,9 +42,11 @@ from tests.factories import key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
 from tests.treasury.banking import make_bank
+from tests.treasury.money_in import received
 from tests.workflows.toy import CAKE, known
 from treasury.actions import reconciliation
 from treasury.policies.reconciliation import AccountSide, BankInputs, RunKind
+from treasury.actions import stripe_events
 
 INVOICE_DOORS = (
     "cloud/invoices/<int:number>/",
@@ -193,6 +195,8 @@ def _back_office_rows(friend: Member) -> None:
     alerts.raise_alert(code="backing_low", cause="matrix", message="low")
     runtime_settings.change(key=CHARGE_PAGES, value=True, reason="shown", acting=SYSTEM)
     insert_due(now=timezone.now(), acting=SYSTEM)
+    received(member=friend)
+    stripe_events.store(event_id="evt_matrix", type="unicorn.found", payload={}, acting=SYSTEM)
     make_bank()
     with known(CAKE):
         sagas.start(saga=CAKE.name, key="matrix", input={"cake": "plum"}, acting=SYSTEM)

@@ -183,6 +183,10 @@ api/rate-cards/<int:version>/    GET  401   200   200   200   200   200   200   
 api/rate-cards/<int:version>/    POST 401   405   405   405   405   405   405   405
 api/metering/record              GET  401   403   403   403   403   403   405   403
 api/metering/record              POST 401   403   403   403   403   403   422   403
+api/stripe/webhook               GET  405   405   405   405   405   405   405   405
+api/stripe/webhook               POST 400   400   400   400   400   400   400   400
+api/webhooks/stripe              GET  405   405   405   405   405   405   405   405
+api/webhooks/stripe              POST 400   400   400   400   400   400   400   400
 api/health                       GET  200   200   200   200   200   200   200   200
 api/health                       POST 405   405   405   405   405   405   405   405
 api/schema/                      GET  200   200   200   200   200   200   200   200
@@ -218,6 +222,11 @@ WITHOUT_A_ROW = {
     "cloud_credits.selfmetercharge",
     "cloud_credits.usageimport",
     "events.eventcount",
+    "treasury.dispute",
+    "treasury.payout",
+    "treasury.refund",
+    "treasury.stripemovement",
+    "treasury.stripereading",
 }
 # model · who may look
 VIEWERS = """
@@ -239,6 +248,13 @@ treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
 treasury.reconciliationrun         steward operations admin
 treasury.reconciliationexception   steward operations admin
+treasury.payment                   steward operations admin
+treasury.refund                    steward operations admin
+treasury.dispute                   steward operations admin
+treasury.payout                    steward operations admin
+treasury.stripemovement            steward operations admin
+treasury.stripereading             steward operations admin
+treasury.stripeevent               operations admin
 treasury.bankaccount               steward operations admin
 treasury.bankline                  steward operations admin
 treasury.bankrowaside              steward operations admin
@@ -288,6 +304,9 @@ treasury.account                   verb       retire           operations admin
 treasury.account                   verb       bring-back       operations admin
 treasury.journalentry              list_verb  adjust           operations admin
 treasury.journalentry              verb       reverse          operations admin
+treasury.payment                   verb       identify         operations admin
+treasury.stripeevent               verb       process-again    operations admin
+treasury.stripemovement            list_verb  sweep            operations admin
 treasury.period                    list_verb  open-next        operations admin
 treasury.period                    verb       begin-close      operations admin
 treasury.period                    verb       call-off         operations admin
@@ -338,6 +357,8 @@ members.member                     verb       set-investor     operations admin
 members.member                     verb       rename           operations admin
 members.member                     verb       invite           operations admin
 """
+# Addresses that take no session: there is no token to miss.
+SIGNED_OR_OPEN = {"api/health", "api/stripe/webhook", "api/webhooks/stripe"}
 STAFF = ("steward", "operations", "admin")
 PUBLIC = WHO[:6]
 ALL_REFUSED = dict.fromkeys(PUBLIC, "405")
@@ -455,7 +476,7 @@ def test_every_form__needs_the_csrf_token(house):
     """Whoever could act without it is refused when the token is missing; the API of a signed-in session too."""
     wrong, tried = [], 0
     for door, method, verb in _probes():
-        if method == "GET" or door.route == "api/health":
+        if method == "GET" or door.route in SIGNED_OR_OPEN:
             continue
         for who in ("nobody", "owner", "admin"):
             if (_expected(door, method, verb) or {}).get(who) in {"405", "401", "403", "sign-in"}:
