@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("habitat.notifications.views.urls")),
     path("", include("cloud_credits.views.urls")),
     path("", include("habitat.site.views.urls")),
+    path("api/", include("treasury.api.urls")),
     path("api/", include("cloud_credits.api.urls")),
     path("api/", include("habitat.site.api.urls")),
 ]

@@ -116,6 +116,18 @@ class RangeBackwards(HabitatError):
     template = "The range ends ({end}) before it starts ({start})."
 
 
+class ExceptionSettled(HabitatError):
+    code = "exception_settled"
+    status = 409
+    template = "Exception {number} is resolved already."
+
+
+class OwnerMustBeMember(HabitatError):
+    code = "owner_must_be_member"
+    status = 403
+    template = "Only a person can look after an exception."
+
+
 class MintingSuspended(HabitatError):
     code = "minting_suspended"
     status = 409
@@ -355,3 +367,9 @@ class ForeignSettlement(HabitatError):
     code = "foreign_settlement"
     status = 409
     template = "Stripe settles {what} in {currency}; the books are kept in USD."
+
+
+class MovementAwaited(HabitatError):
+    code = "movement_awaited"
+    status = 409
+    template = "Stripe has not said yet what {what} is in USD."

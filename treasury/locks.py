@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date
 
 from django.db.models import QuerySet
 
@@ -18,11 +18,11 @@ from treasury.models import (
     Payment,
     Payout,
     Period,
+    ReconciliationException,
     Refund,
     StripeEvent,
     StripeMovement,
 )
-from treasury.policies.payments import StripeEventState
 from treasury.policies.periods import PeriodState
 
 # FOR SHARE: posts do not wait for each other, only for a close; Django has no spelling for it. When the row turns
@@ -112,6 +112,21 @@ def all_periods() -> QuerySet[Period]:
     return Period.objects.select_for_update(of=("self",)).order_by("start")
 
 
+def reconciliation(kind: str) -> None:
+    """One run of a kind is kept at a time, until the transaction ends. An owner row's place in the order."""
+    rows_of("SELECT pg_advisory_xact_lock(hashtextextended('treasury.reconciliation.' || %s::text, 0))", [kind])
+
+
+def open_exceptions(run_kind: str) -> QuerySet[ReconciliationException]:
+    """The open exceptions of one kind of run, by id."""
+    rows = ReconciliationException.objects.select_for_update(of=("self",), no_key=True)
+    return rows.filter(run_kind=run_kind, state="open").order_by("id")
+
+
+def reconciliation_exception(exception_id: int) -> ReconciliationException:
+    return ReconciliationException.objects.select_for_update(of=("self",), no_key=True).get(pk=exception_id)
+
+
 def bank_account(account_pk: int) -> BankAccount:
     """One bank account for writing: readings of it come one after the other. Raises DoesNotExist."""
     return BankAccount.objects.select_for_update(of=("self",), no_key=True).get(pk=account_pk)
@@ -135,6 +150,13 @@ def bank_match(match_pk: int) -> BankMatch:
 def bills(bill_pks: Iterable[int]) -> list[Bill]:
     """Bills for writing, by id."""
     return list(Bill.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(bill_pks)).order_by("pk"))
+
+
+def payouts(payout_pks: Iterable[int]) -> list[Payout]:
+    """Pay-outs for writing, by id."""
+    return list(
+        Payout.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(payout_pks)).order_by("pk")
+    )
 
 
 def payment(payment_pk: int) -> Payment:
@@ -165,19 +187,6 @@ def stripe_movement(bt_id: str) -> StripeMovement | None:
     return StripeMovement.objects.select_for_update(of=("self",), no_key=True).filter(bt_id=bt_id).first()
 
 
-def due_stripe_event(moment: datetime) -> StripeEvent | None:
-    """The oldest stored webhook that is due and in nobody's hands, for writing; None when there is none."""
-    due = StripeEvent.objects.filter(state=StripeEventState.RECEIVED.value, due_at__lte=moment)
-    return due.order_by("due_at", "id").select_for_update(of=("self",), no_key=True, skip_locked=True).first()
-
-
 def stripe_event(event_pk: int) -> StripeEvent:
     """One stored webhook for writing. Raises StripeEvent.DoesNotExist."""
     return StripeEvent.objects.select_for_update(of=("self",), no_key=True).get(pk=event_pk)
-
-
-def payouts(payout_pks: Iterable[int]) -> list[Payout]:
-    """Pay-outs for writing, by id."""
-    return list(
-        Payout.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(payout_pks)).order_by("pk")
-    )

@@ -36,6 +36,8 @@ ICONS: Final = {
     "period": "calendar_month",
     "journalentry": "menu_book",
     "journalline": "format_list_numbered",
+    "reconciliationrun": "rule",
+    "reconciliationexception": "report",
     "bankaccount": "account_balance",
     "bankline": "receipt_long",
     "bankrowaside": "report",
@@ -59,7 +61,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     known = [label for label, _title in FLOORS]
     titles = dict(FLOORS)
     order = [label for label in known if label in apps] + sorted(label for label in apps if label not in known)
-    home = {"title": "", "items": [_item("Home", "home", reverse("admin:index")), _item("Portal", "web", "/cloud/")]}
+    items = [_item("Home", "home", reverse("admin:index")), _item("Portal", "web", "/cloud/")]
+    if request.user.has_perm("treasury.view_payment"):
+        items.append(_item("Trace a dollar", "conversion_path", "/admin/trace/"))
+    home = {"title": "", "items": items}
     groups = [
         {
             "title": titles.get(label, apps[label]["name"]),

@@ -1,9 +1,9 @@
 """`make run`: bring the whole house up on one machine, keep it up, and take it down on Ctrl-C.
 
-The order: PostgreSQL (unless DATABASE_URL names one), migrations as the owner, the demo cooperative, then the web
-server and the worker side by side. A child that dies is started again, later each time. A lock held for as long as
-this process lives says that the house is up; a mark in every child's environment lets the next run find and end what
-a killed run left behind.
+The order: PostgreSQL (unless DATABASE_URL names one), the sandboxes of Stripe and the bank (unless keys of the real
+ones are there), migrations as the owner, the demo cooperative, then the web server and the worker side by side. A
+child that dies is started again, later each time. A lock held for as long as this process lives says that the house
+is up; a mark in every child's environment lets the next run find and end what a killed run left behind.
 """
 
 import ctypes
@@ -23,12 +23,14 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
+from habitat.local import sandboxes
 from habitat.local.binaries import LocalError
 from habitat.local.cluster import CHECKOUT, HOST, Cluster, development_cluster
 
 FIRST_PORT = 8000
 PORTS_TRIED = 50
 WEB_PATIENCE_SECONDS = 60.0
+SANDBOX_PATIENCE_SECONDS = 30.0
 STOP_PATIENCE_SECONDS = 15.0
 STEADY_SECONDS = 60.0
 # Counted only while the house opens: once it has served, it is brought back for as long as it takes.
@@ -177,6 +179,7 @@ def _open_doors(house: House, cluster: Cluster | None, port: int, address: str) 
     if cluster is not None:
         say("Starting PostgreSQL …")
         cluster.ensure()
+    open_sandboxes(house, CHECKOUT / ".local" / "sandbox")
     house.run_step("Bringing the tables up to date (the first time takes a minute) …", ["migrate", "--verbosity", "1"])
     logins = house.run_step("Preparing the demo cooperative …", ["demo"]) if DEMO.exists() else []
     say("Starting the web server and the worker …")
@@ -185,6 +188,25 @@ def _open_doors(house: House, cluster: Cluster | None, port: int, address: str) 
     house.start(Child("worker", [sys.executable, "manage.py", "qcluster"]))
     _await_web(house, web, port)
     say("\n".join(["", f"Habitat is open at {address}", *(f"    {line}" for line in logins), "Ctrl-C stops it.", ""]))
+
+
+def open_sandboxes(house: House, folder: Path) -> None:
+    """Start the sandboxes this environment leaves room for, wait until they answer, tell the others where they are."""
+    plan = sandboxes.planned(
+        folder=folder, site=house.environment["SITE_URL"], given=house.environment, port_from=free_port
+    )
+    if not plan.servers:
+        return
+    say("Starting the sandboxes of Stripe and the bank …")
+    house.environment |= plan.environment
+    for server in plan.servers:
+        house.start(Child(server.title, server.command))
+    deadline = time.monotonic() + SANDBOX_PATIENCE_SECONDS
+    while not all(sandboxes.answers(server.port) for server in plan.servers):
+        if time.monotonic() > deadline:
+            raise LocalError("A sandbox does not answer; what it said is above.")
+        house.tend()
+        time.sleep(0.2)
 
 
 def _await_web(house: House, web: Child, port: int) -> None:

@@ -42,6 +42,15 @@ PAYLOADS = {
     "invoice.overdue": "invoice_id to amount_cloud due_date as_of number",
     "invoice.voided": "invoice_id to amount_cloud reason number",
     "invoice.refunded": "invoice_id to amount_cloud reason refunded_at number transaction_id journal_entry_id",
+    "cloud.clawed_back": "payment_id member_id burned owed given_back total transaction_ids receivable_ids",
+    "purchase.waiting": "purchase_id member_id payment_id quantity usd why",
+    "purchase.sent_back": "payment_id member_id usd why",
+    "refund.requested": "request_id payment_id member_id quantity usd reason",
+    "refund.settled": "request_id payment_id member_id quantity usd",
+    "refund.failed": "request_id payment_id member_id quantity usd why transaction_id",
+    "receivable.written_off": "receivable_id member_id quantity reason journal_entry_id",
+    "recurring.changed": "recurring_id member_id state because",
+    "terms.published": "version title",
     "cloud.identity_initialized": "member_id ens_subname ethereum_address balance_id ens_id",
     "period.opened": "period_id period start end",
     "period.closing": "period_id period start end reason",
@@ -65,6 +74,7 @@ PAYLOADS = {
     "payment.dispute_closed": "payment_id member_id dispute_id amount outcome",
     "checkout.completed": "session_id payment_status reference subscription_id member_id purchase_ref invoice_ref",
     "checkout.expired": "session_id failed member_id purchase_ref invoice_ref",
+    "stripe.swept": "since movements mended failed",
     "subscription.changed": (
         "subscription_id customer_id member_id purchase_ref status paused cancel_at_period_end amount interval"
     ),

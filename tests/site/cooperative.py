@@ -18,6 +18,7 @@ from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.statuses import SystemAccount
 from habitat.money import cloud
+from habitat.site.workflows.reconciliation import reconcilers
 from tests.cloud_credits.metered import make_key, meter
 from tests.factories import actor, fund, key, make_member, system_member
 from tests.horizon import settled
@@ -36,6 +37,8 @@ def make_cooperative() -> None:
     metering = make_key()
     meter(alice, metering)
     meter(bob, metering, primitive="transfer", unit="gigabytes", quantity="7")
+    for reconciler in reconcilers().values():
+        reconciler.run(as_of=timezone.now(), acting=SYSTEM)
     settled()
     seal_account_days(before=timezone.now().date() + timedelta(days=1), acting=SYSTEM)
     chain.seal()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -35,13 +36,24 @@ from habitat.notifications.actions.notify import notify
 from habitat.notifications.models import Notification
 from habitat.workflows.actions import sagas
 from habitat.workflows.actions.jobs import insert_due
+from tests.cloud_credits.invoiced import sent as sent_invoice
 from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
 from tests.treasury.banking import make_bank
 from tests.workflows.toy import CAKE, known
+from treasury.actions import reconciliation
+from treasury.policies.reconciliation import AccountSide, BankInputs, RunKind
 
+INVOICE_DOORS = (
+    "cloud/invoices/<int:number>/",
+    "cloud/invoices/<int:number>/invoice.pdf",
+    "cloud/invoices/<int:number>/pay/",
+    "cloud/invoices/<int:number>/pay/confirm/",
+    "api/invoices/<int:pk>",
+    "api/invoices/<int:pk>/pay",
+)
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
 
@@ -155,10 +167,12 @@ def _belongings(house: House) -> None:
     tell = {"subject": "Sent", "text": "1 CLOUD", "link": "/cloud/", "acting": SYSTEM}
     notify(member_id=owner.pk, type=RECEIVED, event_id=event_id, **tell)
     _back_office_rows(friend)
+    invoice = sent_invoice(owner)
     stake_id = StakingPosition.objects.get(member=owner).pk
     house.arguments = {
         "api/transactions/<int:pk>/": {"pk": sent.transaction.pk},
         "api/stakes/<int:pk>/unstake": {"pk": stake_id},
+        **dict.fromkeys(INVOICE_DOORS, {"number": invoice.pk, "pk": invoice.pk}),
         "cloud/transactions/<int:number>/": {"number": sent.transaction.pk},
         "notifications/<int:notification_id>/read/": {"notification_id": Notification.objects.get(member=owner).pk},
         "rate-cards/<int:version>/": {"version": 1},
@@ -182,6 +196,17 @@ def _back_office_rows(friend: Member) -> None:
     make_bank()
     with known(CAKE):
         sagas.start(saga=CAKE.name, key="matrix", input={"cake": "plum"}, acting=SYSTEM)
+    _an_exception()
+
+
+def _an_exception() -> None:
+    """1110 stands for money, and no balance of it was ever read."""
+    side = AccountSide("1110", "Checking", Decimal(5), None, Decimal(0), None)
+    now = timezone.now()
+    inputs = BankInputs(
+        as_of=now, days=3, payout_days=3, accounts=(side,), unbooked=(), changed=(), duplicates=(), aside=(), payouts=()
+    )
+    reconciliation.keep(kind=RunKind.BANK, as_of=now, inputs=inputs, acting=SYSTEM)
 
 
 # --- from an address to a path

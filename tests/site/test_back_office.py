@@ -19,6 +19,8 @@ from habitat.workflows.actions import jobs
 from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as, active, trusted
+from tests.treasury.postings import posted
+from treasury.workflows import reconciliation
 
 pytestmark = pytest.mark.django_db
 
@@ -70,15 +72,30 @@ def test_home__shows_nothing_to_who_may_nothing():
     assert [part for part in (getattr(shown, name) for name in shown.__slots__) if part is not None] == []
 
 
-def test_home__asks_eleven_queries_however_much_there_is(django_assert_num_queries):
+def test_home__asks_fifteen_queries_however_much_there_is(django_assert_num_queries):
     metering = make_key()
     for number in range(3):
         member = make_member(credits="10")
         meter(member, metering)
         raise_alert(code="outbox_stuck", cause=f"waiting:{number}", message="Deliveries wait.")
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(15):
         home(may=everything)
+
+
+def test_home__counts_the_money_that_waits():
+    reconciliation.reconcile_stripe(as_of=timezone.now(), acting=SYSTEM)
+    posted(("1115", "10", None), ("2240", None, "10"), occurred_at=timezone.now())
+    reconciliation.reconcile_stripe(as_of=timezone.now(), acting=SYSTEM)
+
+    shown = {row.title: (row.count, row.since is not None) for row in home(may=everything).money}
+
+    assert shown == {
+        "Open exceptions": (1, True),
+        "Bank lines without a match": (0, False),
+        "Failed webhooks": (0, False),
+        "Stuck sagas": (0, False),
+    }
 
 
 def test_home_page__names_the_last_proof_and_the_broken(office):

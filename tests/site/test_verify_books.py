@@ -37,6 +37,17 @@ BREAKS = [
     ("reversals mirror their entries", f"UPDATE treasury_journalentry SET reverses_id = {_FIRST_ENTRY} WHERE id = (SELECT max(id) FROM treasury_journalentry)"),
     ("snapshots equal lines", "UPDATE treasury_accountday SET debit = debit + 1"),
     (
+        "reconciliations follow from their inputs",
+        "INSERT INTO treasury_reconciliationrun (kind, as_of, inputs, result, found, started_by)"
+        " SELECT kind, as_of + interval '1 day', inputs, '[]', 1, started_by FROM treasury_reconciliationrun WHERE kind = 'bank'",
+    ),
+    (
+        "open exceptions stand in their runs",
+        "WITH r AS (SELECT id FROM treasury_reconciliationrun LIMIT 1) INSERT INTO treasury_reconciliationexception"
+        " (run_kind, kind, cause, message, since, opened_run_id, last_run_id, state)"
+        " SELECT 'bank', 'line_changed', 'match:0', 'x', now(), r.id, r.id, 'open' FROM r",
+    ),
+    (
         "bank matches agree",
         "INSERT INTO treasury_bankmatch (kind, state, rule, score, why, digest, created_by, decided_by, decided_at, reason, question, undone_by, undo_reason)"
         " VALUES ('payout', 'confirmed', 'x', 1, 'x', 'x', 'x', 'x', now(), '', '', '', '')",
@@ -98,7 +109,7 @@ BREAKS = [
         "UPDATE cloud_credits_cloudtransaction SET state = 'reversed' WHERE type = 'transfer'",
     ),
     (
-        "what is settled of a debt was burned for it",
+        "what is settled of a debt was burned or written off for it",
         "INSERT INTO cloud_credits_receivable (member_id, amount, settled, origin_id, journal_entry_id)"
         " SELECT to_member_id, 1, 1, id, (SELECT min(id) FROM treasury_journalentry)"
         " FROM cloud_credits_cloudtransaction WHERE type = 'transfer' LIMIT 1",

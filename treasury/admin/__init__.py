@@ -1,5 +1,5 @@
 """This floor in the back office."""
 
-from treasury.admin import accounts, bank, journal, periods
+from treasury.admin import accounts, bank, journal, periods, reconciliation
 
-__all__ = ["accounts", "bank", "journal", "periods"]
+__all__ = ["accounts", "bank", "journal", "periods", "reconciliation"]

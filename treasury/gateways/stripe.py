@@ -43,6 +43,8 @@ TOLERANCE_SECONDS: Final = 300
 _TRY_AGAIN: Final = (stripe.APIConnectionError, stripe.RateLimitError)
 _LOCKED: Final = 409
 _BROKEN: Final = 500
+# PostgreSQL's JSON cannot hold it, however it is written.
+_ZERO_CHARACTER: Final = "\\u0000"
 _PAYMENT_PARTS: Final = ["customer", "latest_charge.balance_transaction", "payment_method"]
 
 logging.getLogger("stripe").setLevel(logging.WARNING)
@@ -360,12 +362,21 @@ def notice(body: bytes, signature: str) -> StripeNotice:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise WebhookBodyInvalid from error
-    if not any(_signed(text, signature, secret) for secret in settings.STRIPE_WEBHOOK_SECRETS):
+    # The package compares text, and fails on what is not ASCII.
+    if not signature.isascii() or not any(
+        _signed(text, signature, secret) for secret in settings.STRIPE_WEBHOOK_SECRETS
+    ):
         raise WebhookSignatureInvalid
+    if _ZERO_CHARACTER in text:
+        raise WebhookBodyInvalid
     try:
-        return shapes.notice(json.loads(text))
+        return shapes.notice(json.loads(text, parse_constant=_refuse_constant))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WebhookBodyInvalid from error
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _signed(text: str, signature: str, secret: str) -> bool:
@@ -385,8 +396,13 @@ def _gateway(api_key: str, api_base: str) -> StripeClientGateway:
     return StripeClientGateway(api_key=api_key, api_base=api_base)
 
 
+def is_configured() -> bool:
+    """Whether there is a key: without one nothing is asked of Stripe."""
+    return bool(settings.STRIPE_SECRET_KEY)
+
+
 def stripe_gateway() -> StripeGateway:
-    """The gateway the settings name."""
-    if not settings.STRIPE_SECRET_KEY:
+    """The gateway the settings name. Raises StripeUnavailable while no key is set."""
+    if not is_configured():
         raise StripeUnavailable(said="no key is set")
     return _gateway(settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)

@@ -47,4 +47,11 @@ JOBS: Final = (
         help="Reads the bank's accounts and lines, suggests matches, books deposits, and watches what waits.",
         catch_up=1,
     ),
+    JobDefinition(
+        name="treasury.sweep_stripe",
+        every=Every.DAY,
+        run="treasury.workflows.sweep.nightly",
+        help="Walks along Stripe's balance transactions and mends what webhooks missed.",
+        catch_up=1,
+    ),
 )

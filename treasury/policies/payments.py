@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from habitat.money import CENT_PLACES, product, rounded
 from treasury.policies.stripe import MEMBER_KEY, USD_CODE, StripeInvoice, StripePayment
 
 
@@ -157,3 +158,13 @@ def split(amount: Decimal, left: Decimal) -> tuple[Decimal, Decimal]:
     """Of money that goes back: what the payment still covers, and what is lost beyond it."""
     within = min(amount, left)
     return within, amount - within
+
+
+def worth(amount: Decimal, *, of: Decimal, paid: Decimal, currency: str) -> Decimal:
+    """USD of a part of a charge: itself or, in another currency, its share of what the whole was booked at.
+
+    Such a share is rounded half-up to cents.
+    """
+    if currency == USD_CODE or amount == of:
+        return amount if currency == USD_CODE else paid
+    return rounded(product(amount, paid) / of, CENT_PLACES)

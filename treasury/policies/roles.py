@@ -23,6 +23,10 @@ _READ: Final = (
     "treasury.view_bankmatchline",
     "treasury.view_bankmatchtarget",
     "treasury.view_bill",
+    "treasury.view_payment",
+    "treasury.view_reconciliationrun",
+    "treasury.view_reconciliationexception",
+    "treasury.view_exceptionnote",
 )
 _OPERATIONS: Final = (
     *_READ,
@@ -40,6 +44,8 @@ _OPERATIONS: Final = (
     "treasury.match_bank",
     "treasury.record_bill",
     "treasury.void_bill",
+    "treasury.run_reconciliation",
+    "treasury.settle_reconciliationexception",
 )
 
 PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from django.db.models import Sum
 
+from habitat.members.models import Member
 from treasury.models import Payment
 from treasury.policies.payments import DisputeState, RefundState
+
+# Eighteen digits fit a bigint.
+LONGEST_NUMBER: Final = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +44,10 @@ def is_contested(payment: Payment) -> bool:
 def payment_of(*, provider: str, reference: str) -> Payment | None:
     """The payment of a PaymentIntent or bank line."""
     return Payment.objects.filter(provider=provider, reference=reference).first()
+
+
+def member_of(number: str) -> Member | None:
+    """The member a mark of ours names; None for what is no number, or nobody's."""
+    if not number.isdecimal() or len(number) > LONGEST_NUMBER:
+        return None
+    return Member.objects.filter(pk=int(number)).first()

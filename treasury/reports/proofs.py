@@ -3,6 +3,8 @@
 from django.db import connection
 
 from habitat.controls.policies.proofs import Proof, ProofResult
+from treasury.models import ReconciliationException, ReconciliationRun
+from treasury.policies.reconciliation import ExceptionState, RunKind, findings, written
 
 
 def entries_balance() -> ProofResult:
@@ -128,6 +130,37 @@ def _none_of(*, counting: str, finding: str, good: str, bad: str) -> ProofResult
     return ProofResult(ok=broken is None, counted=counted, message=bad.format(broken[0]) if broken else good)
 
 
+def runs_follow_from_their_inputs() -> ProofResult:
+    """The newest run of each kind and every run that an open exception names: its result is worked out again."""
+    named = ReconciliationException.objects.filter(state=ExceptionState.OPEN.value)
+    newest = ReconciliationRun.objects.order_by("kind", "-id").distinct("kind").values_list("pk", flat=True)
+    numbers = {*newest, *named.values_list("opened_run", flat=True), *named.values_list("last_run", flat=True)}
+    for run in ReconciliationRun.objects.filter(pk__in=numbers).order_by("pk"):
+        again = [written(finding) for finding in findings(RunKind(run.kind), run.inputs)]
+        if again != run.result or run.found != len(run.result):
+            return ProofResult(ok=False, counted=len(numbers), message=f"run {run.pk} does not follow from its inputs")
+    return ProofResult(ok=True, counted=len(numbers), message="every run follows from its inputs")
+
+
+def exceptions_have_their_run() -> ProofResult:
+    """An open exception stands in the results of the run that opened it and of the newest run of its kind."""
+    return _none_of(
+        counting="SELECT count(*) FROM treasury_reconciliationexception WHERE state = 'open'",
+        finding="""
+        SELECT e.id
+          FROM treasury_reconciliationexception e
+          JOIN treasury_reconciliationrun o ON o.id = e.opened_run_id
+          JOIN treasury_reconciliationrun l ON l.id = e.last_run_id
+         WHERE e.state = 'open'
+           AND (o.kind <> e.run_kind OR l.kind <> e.run_kind
+                OR NOT o.result @> jsonb_build_array(jsonb_build_object('kind', e.kind, 'cause', e.cause))
+                OR NOT l.result @> jsonb_build_array(jsonb_build_object('kind', e.kind, 'cause', e.cause)))
+         ORDER BY e.id LIMIT 1""",
+        good="every open exception stands in its runs",
+        bad="exception {} does not stand in the runs it names",
+    )
+
+
 def bank_matches_agree() -> ProofResult:
     """Each match that holds its lines: both sides equal, and its entry moves the bank by what the lines say."""
     return _none_of(
@@ -234,6 +267,8 @@ PROOFS = (
     Proof("entries lie in their period", entries_lie_in_their_period),
     Proof("reversals mirror their entries", reversals_mirror_their_entries),
     Proof("snapshots equal lines", snapshots_equal_lines),
+    Proof("reconciliations follow from their inputs", runs_follow_from_their_inputs),
+    Proof("open exceptions stand in their runs", exceptions_have_their_run),
     Proof("bank matches agree", bank_matches_agree),
     Proof("bills stand as they are matched", bills_stand_as_they_are_matched),
     Proof("the latest backing check = the books", latest_check_agrees_with_the_books),

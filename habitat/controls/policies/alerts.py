@@ -70,6 +70,20 @@ CATALOGUE: Final = (
         "A later reconciliation finds them equal within the limit.",
     ),
     AlertDefinition(
+        "webhook_failed",
+        Severity.CRITICAL,
+        "A webhook of Stripe's could not be processed",
+        "Something that Stripe told is not in the books, after every attempt. The nightly sweep tries another way.",
+        "The webhook is processed again and succeeds.",
+    ),
+    AlertDefinition(
+        "stripe_movement_unknown",
+        Severity.WARNING,
+        "Stripe moved money the books do not know",
+        "A balance transaction is of a kind, or in a currency, that the books have no rule for. Nothing was booked.",
+        "A person books it by an adjusting entry and settles the alert.",
+    ),
+    AlertDefinition(
         "bank_unmatched",
         Severity.WARNING,
         "A bank line has no entry",
@@ -82,6 +96,13 @@ CATALOGUE: Final = (
         "A refund exceeds what the payer holds",
         "A refund or dispute took more money than the payer has credits; the rest stands as a receivable.",
         "The receivable is paid or written off.",
+    ),
+    AlertDefinition(
+        "refund_failed",
+        Severity.CRITICAL,
+        "A payment could not be sent back",
+        "Stripe refused or could not deliver the refund of a payment that cannot become credits. Its money waits.",
+        "A later refund of the same payment arrives.",
     ),
     AlertDefinition(
         "topup_stopped",

@@ -18,4 +18,11 @@ JOBS: Final = (
         help="Proves the books from scratch; a break raises an alert.",
         catch_up=1,
     ),
+    JobDefinition(
+        name="reconcile",
+        every=Every.DAY,
+        run="habitat.site.workflows.reconciliation.run",
+        help="Compares the books with the bank, Stripe and the backing as of midnight; what differs is an exception.",
+        catch_up=1,
+    ),
 )

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Count
+from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 
 from cloud_credits.policies.primitives import MEASURES, Primitive
@@ -18,10 +18,13 @@ from habitat.events.reports.queue import SubscriberQueue, queues
 from habitat.members.models import Member
 from habitat.members.policies.statuses import MemberKind, MemberStatus
 from habitat.money import cloud_to_usd
-from habitat.workflows.models import Job
-from habitat.workflows.policies.states import JobState
-from treasury.models import Period
+from habitat.workflows.models import Execution, Job
+from habitat.workflows.policies.states import ExecutionState, JobState
+from treasury.models import Period, ReconciliationException, StripeEvent
+from treasury.policies.payments import StripeEventState
+from treasury.policies.reconciliation import ExceptionState
 from treasury.reports import accounts
+from treasury.reports.bank import waiting_lines
 
 USAGE_DAYS: Final = 30
 SHOWN_AT_MOST: Final = 5
@@ -86,6 +89,16 @@ class PeriodProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """Something about money that waits for a person: how many, since when, and where to look."""
+
+    title: str
+    count: int
+    since: datetime | None
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
     """A part is None where the reader may not see it."""
 
@@ -97,6 +110,7 @@ class Home:
     queue: list[SubscriberQueue] | None
     verification: Verification | None
     period: PeriodProgress | None
+    money: list[Watched] | None
 
 
 def home(*, may: Callable[[str], bool]) -> Home:
@@ -110,6 +124,7 @@ def home(*, may: Callable[[str], bool]) -> Home:
         queue=queues() if may("events.view_delivery") else None,
         verification=_verification() if may("controls.view_alert") else None,
         period=_period(timezone.now().date()) if may("treasury.view_period") else None,
+        money=_money(may) or None,
     )
 
 
@@ -155,6 +170,46 @@ def _verification() -> Verification:
     last = done.order_by("-finished_at").values_list("finished_at", flat=True).first()
     broken = Alert.objects.filter(code=BROKEN, state__in=[state.value for state in UNRESOLVED]).count()
     return Verification(at=last.astimezone(UTC) if last else None, broken=broken)
+
+
+def _money(may: Callable[[str], bool]) -> list[Watched]:
+    """What the bank, Stripe and the sagas left for a person, each to who may open its list."""
+    of_all: tuple[tuple[str, str, QuerySet[Any], str, str], ...] = (
+        (
+            "Open exceptions",
+            "treasury.view_reconciliationexception",
+            ReconciliationException.objects.filter(state=ExceptionState.OPEN.value),
+            "opened_at",
+            "/admin/treasury/reconciliationexception/?state__exact=open",
+        ),
+        (
+            "Bank lines without a match",
+            "treasury.view_bankline",
+            waiting_lines(),
+            "current__posted_at",
+            "/admin/treasury/bankline/",
+        ),
+        (
+            "Failed webhooks",
+            "treasury.view_stripeevent",
+            StripeEvent.objects.filter(state=StripeEventState.FAILED.value),
+            "received_at",
+            "/admin/treasury/stripeevent/?state__exact=failed",
+        ),
+        (
+            "Stuck sagas",
+            "workflows.view_execution",
+            Execution.objects.filter(state=ExecutionState.STUCK.value),
+            "created_at",
+            "/admin/workflows/execution/?state__exact=stuck",
+        ),
+    )
+    shown = []
+    for title, permission, rows, moment, address in of_all:
+        if may(permission):
+            found = rows.order_by().aggregate(count=Count("pk"), since=Min(moment))
+            shown.append(Watched(title, found["count"], found["since"], address))
+    return shown
 
 
 def _period(today: date) -> PeriodProgress | None:

@@ -1,0 +1,32 @@
+"""Which credits a payment became: the part of a payment's trace that belongs to this floor."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from cloud_credits.models import PaymentMint
+
+
+@dataclass(frozen=True, slots=True)
+class Minted:
+    """The transaction that minted a payment; `amount` in CLOUD."""
+
+    transaction_id: int
+    amount: Decimal
+    booked_at: datetime | None
+    state: str
+    entry_id: int | None
+
+
+def minted_for(payment_id: int) -> Minted | None:
+    """None while the payment waits. One indexed read."""
+    row = PaymentMint.objects.filter(payment_id=payment_id).select_related("transaction").first()
+    if row is None:
+        return None
+    found = row.transaction
+    return Minted(found.pk, row.amount, found.booked_at, str(found.state), found.journal_entry_id)
+
+
+def payment_of_transaction(transaction_id: int) -> int | None:
+    """The payment that a transaction minted, if it did."""
+    return PaymentMint.objects.filter(transaction_id=transaction_id).values_list("payment_id", flat=True).first()

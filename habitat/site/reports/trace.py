@@ -1,0 +1,63 @@
+"""A dollar followed from payment to bank line: treasury's links with the credits of the floor above put in."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cloud_credits.reports.payment_mints import minted_for, payment_of_transaction
+from habitat.money import cloud_to_usd
+from treasury.models import Payment
+from treasury.policies.trace import Arrow, Gap, Link, Trail, gaps
+from treasury.reports.trace import By, payments_by, trail_of, trail_of_unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One payment's way. `payment` is None where the books know of none; `steps` are links and gaps in their order."""
+
+    payment: Payment | None
+    trail: Trail
+    gaps: tuple[Gap, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.gaps
+
+
+def search(by: By, wanted: str) -> list[Payment]:
+    """The payments meant, newest first."""
+    if by is By.TRANSACTION:
+        number = payment_of_transaction(int(wanted)) if wanted.isdecimal() and len(wanted) <= 18 else None
+        return payments_by(By.PAYMENT, str(number)) if number is not None else []
+    return payments_by(by, wanted)
+
+
+def trace(payment: Payment, *, now: datetime) -> Trace:
+    """Every link and every gap of one payment, in a fixed number of queries."""
+    trail = trail_of(payment)
+    minted = minted_for(payment.pk)
+    if minted is not None:
+        link = Link(
+            Arrow.MINT,
+            f"Transaction {minted.transaction_id}",
+            minted.booked_at,
+            cloud_to_usd(minted.amount),
+            minted.state,
+            "cloud_credits.cloudtransaction",
+            minted.transaction_id,
+            minted.entry_id,
+            minted.amount,
+        )
+        trail = replace(trail, links=(*trail.links, link))
+    return _told(payment, trail, now)
+
+
+def trace_of_unknown(reference: str, *, now: datetime) -> Trace | None:
+    """What is known of a Stripe reference without a payment."""
+    trail = trail_of_unknown(reference)
+    return None if trail is None else _told(None, trail, now)
+
+
+def _told(payment: Payment | None, trail: Trail, now: datetime) -> Trace:
+    order = {arrow: place for place, arrow in enumerate((*trail.order, Arrow.REFUND, Arrow.DISPUTE))}
+    links = sorted(trail.links, key=lambda link: order[link.arrow])
+    return Trace(payment, replace(trail, links=tuple(links)), tuple(gaps(trail, now=now)))

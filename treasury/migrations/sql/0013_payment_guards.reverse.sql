@@ -1,0 +1,22 @@
+GRANT UPDATE, DELETE ON treasury_payment, treasury_refund, treasury_dispute, treasury_payout,
+    treasury_stripeevent, treasury_stripemovement, treasury_stripereading TO habitat_app;
+DROP TRIGGER stripereading_append_only ON treasury_stripereading;
+DROP TRIGGER movement_kept ON treasury_stripemovement;
+DROP TRIGGER stripeevent_kept ON treasury_stripeevent;
+DROP TRIGGER payout_kept ON treasury_payout;
+DROP TRIGGER dispute_kept ON treasury_dispute;
+DROP TRIGGER refund_kept ON treasury_refund;
+DROP TRIGGER payment_kept ON treasury_payment;
+DROP TRIGGER movement_fixed ON treasury_stripemovement;
+DROP TRIGGER dispute_booked ON treasury_dispute;
+DROP TRIGGER refund_booked ON treasury_refund;
+DROP TRIGGER payment_totals ON treasury_payment;
+DROP TRIGGER stripeevent_state ON treasury_stripeevent;
+DROP TRIGGER payout_state ON treasury_payout;
+DROP TRIGGER dispute_state ON treasury_dispute;
+DROP TRIGGER refund_state ON treasury_refund;
+DROP TRIGGER payment_state ON treasury_payment;
+DROP FUNCTION treasury_guard_movement();
+DROP FUNCTION treasury_guard_dispute();
+DROP FUNCTION treasury_guard_refund();
+DROP FUNCTION treasury_guard_payment();

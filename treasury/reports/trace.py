@@ -1,0 +1,227 @@
+"""The way of a payment as treasury knows it; the credits are another floor's, the roof puts them in between."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
+from typing import Final
+
+from django.db.models import Q, QuerySet
+
+from treasury.models import (
+    BankLine,
+    BankMatch,
+    BankMatchLine,
+    BankMatchTarget,
+    MintSwitch,
+    Payment,
+    Payout,
+    StripeEvent,
+    StripeMovement,
+)
+from treasury.policies.bank import HOLDING, POSTED, MatchKind, MatchState, TargetKind
+from treasury.policies.payments import Provider
+from treasury.policies.trace import Arrow, Link, Trail
+
+FOUND_AT_MOST: Final = 50
+OBJECT: Final = "payload__data__object__id"
+SUCCEEDED: Final = "payment_intent.succeeded"
+
+
+class By(StrEnum):
+    """What a search is for."""
+
+    REFERENCE = "reference"
+    PAYMENT = "payment"
+    TRANSACTION = "transaction"
+    MEMBER = "member"
+    LINE = "line"
+
+
+def payments_by(by: By, wanted: str) -> list[Payment]:
+    """Payments found by a reference of Stripe's or the bank's, a number, a member's number or a bank line's."""
+    rows = Payment.objects.select_related("member").order_by("-id")
+    if by is By.REFERENCE:
+        return list(rows.filter(_referred(wanted))[:FOUND_AT_MOST])
+    if not wanted.isdecimal() or len(wanted) > 18:
+        return []
+    number = int(wanted)
+    if by is By.MEMBER:
+        return list(rows.filter(member_id=number)[:FOUND_AT_MOST])
+    if by is By.LINE:
+        return list(rows.filter(_of_line(number))[:FOUND_AT_MOST])
+    return list(rows.filter(pk=number)[:FOUND_AT_MOST])
+
+
+def _referred(wanted: str) -> Q:
+    if wanted.startswith("po_"):
+        return _paid_out_by(Payout.objects.filter(payout_id=wanted))
+    if wanted.startswith(("ch_", "py_")):
+        return Q(charge_id=wanted)
+    if wanted.startswith(("re_", "pyr_")):
+        return Q(refunds__refund_id=wanted)
+    if wanted.startswith(("dp_", "du_")):
+        return Q(disputes__dispute_id=wanted)
+    if wanted.startswith("txn_"):
+        sources = StripeMovement.objects.filter(bt_id=wanted).exclude(source_id="")
+        return Q(charge_id__in=sources.values("source_id"))
+    return Q(reference=wanted)
+
+
+def _paid_out_by(payouts: "QuerySet[Payout]") -> Q:
+    sources = StripeMovement.objects.filter(payout__in=payouts).exclude(source_id="")
+    return Q(charge_id__in=sources.values("source_id"))
+
+
+def _of_line(line_id: int) -> Q:
+    matches = BankMatchLine.objects.filter(line=line_id, match__state__in=[s.value for s in HOLDING]).values("match")
+    targets = list(BankMatchTarget.objects.filter(match__in=matches).values_list("kind", "target_id"))
+    payouts = [int(pk) for kind, pk in targets if kind == TargetKind.PAYOUT.value]
+    payments = [int(pk) for kind, pk in targets if kind == TargetKind.PAYMENT.value]
+    return Q(pk__in=payments) | _paid_out_by(Payout.objects.filter(pk__in=payouts))
+
+
+def trail_of(payment: Payment) -> Trail:
+    """Every link that treasury knows of one payment, in the order of the way."""
+    links = [
+        Link(
+            Arrow.PAYMENT,
+            payment.reference,
+            payment.occurred_at,
+            payment.amount,
+            str(payment.state),
+            "treasury.payment",
+            payment.pk,
+            payment.journal_entry_id,
+        )
+    ]
+    trail = Trail(
+        reference=payment.reference,
+        by_bank=payment.provider == Provider.BANK.value,
+        links=(),
+        member_known=payment.member_id is not None,
+        minting_on=_minting_on(),
+        problem=payment.problem,
+        nothing_left=payment.refunded + payment.disputed >= payment.amount,
+    )
+    if trail.by_bank:
+        line = BankLine.objects.filter(line_id=payment.reference).select_related("current").first()
+        before = _of_bank(
+            line, BankMatchTarget.objects.filter(kind=TargetKind.PAYMENT.value, target_id=str(payment.pk))
+        )
+        return replace(trail, links=(*before, *links, *_backwards(payment)))
+    movement = _movement(payment.charge_id)
+    payout = movement.payout if movement is not None else None
+    bank, candidates = _at_the_bank(payout) if payout is not None else ((), ())
+    return replace(
+        trail,
+        links=(
+            *_events([payment.reference, payment.charge_id]),
+            *links,
+            *_at_stripe(movement, payout),
+            *bank,
+            *_backwards(payment),
+        ),
+        fee_due=bool(movement and movement.fee),
+        candidates=candidates,
+    )
+
+
+def trail_of_unknown(reference: str) -> Trail | None:
+    """What is known of a reference that the books have no payment of; None where nothing at all could be expected."""
+    if not reference.startswith(("pi_", "ch_", "py_")):
+        return None
+    movement = _movement(reference)
+    links = (*_events([reference]), *_at_stripe(movement, movement.payout if movement else None))
+    return Trail(reference=reference, by_bank=False, links=links, fee_due=bool(movement and movement.fee))
+
+
+def _minting_on() -> bool:
+    switch = MintSwitch.objects.first()
+    return switch is None or (switch.automatic and switch.manual)
+
+
+def _events(objects: Iterable[str]) -> list[Link]:
+    """The webhook that told of the payment; `payment_intent.succeeded` before any other."""
+    rows = StripeEvent.objects.filter(**{f"{OBJECT}__in": [name for name in objects if name]}).order_by("id")
+    event = min(rows, key=lambda row: (row.type != SUCCEEDED, row.pk), default=None)
+    if event is None or event.type != SUCCEEDED:
+        return []
+    what = f"{event.type} {event.event_id}"
+    return [Link(Arrow.EVENT, what, event.received_at, None, str(event.state), "treasury.stripeevent", event.pk)]
+
+
+def _movement(charge_id: str) -> StripeMovement | None:
+    if not charge_id:
+        return None
+    return StripeMovement.objects.filter(source_id=charge_id).select_related("payout").order_by("id").first()
+
+
+def _at_stripe(movement: StripeMovement | None, payout: Payout | None) -> Iterable[Link]:
+    if movement is None:
+        return
+    row = ("treasury.stripemovement", movement.pk)
+    yield Link(Arrow.MOVEMENT, movement.bt_id, movement.occurred_at, movement.amount, "", *row)
+    if movement.journal_entry_id is not None and movement.fee:
+        yield Link(
+            Arrow.FEE, movement.bt_id, movement.occurred_at, -movement.fee, "", *row, entry=movement.journal_entry_id
+        )
+    if payout is not None:
+        at, state = payout.created_at, str(payout.state)
+        if payout.arrival_on is not None and state == "paid":
+            at = datetime.combine(payout.arrival_on, time(), UTC)
+        yield Link(Arrow.PAYOUT, payout.payout_id, at, payout.amount, state, "treasury.payout", payout.pk)
+
+
+def _at_the_bank(payout: Payout) -> tuple[tuple[Link, ...], tuple[tuple[int, str], ...]]:
+    """The pay-out's line with its match; where there is none, the lines that would fit."""
+    targets = BankMatchTarget.objects.filter(kind=TargetKind.PAYOUT.value, target_id=str(payout.pk))
+    links = tuple(_of_bank(None, targets))
+    if links:
+        return links, ()
+    fitting = BankLine.objects.filter(
+        current__status=POSTED.value,
+        current__amount=payout.amount,
+        current__posted_at__gte=payout.created_at - timedelta(days=1),
+    ).order_by("id")
+    return (), tuple((pk, _fate(pk)) for pk in fitting.values_list("pk", flat=True)[:3])
+
+
+def _fate(line_id: int) -> str:
+    held = BankMatch.objects.filter(match_lines__line=line_id, state__in=[s.value for s in HOLDING]).first()
+    if held is None:
+        return "not matched"
+    explained = held.kind in {MatchKind.IGNORED.value, MatchKind.DUPLICATE.value}
+    return str(held.kind) if explained else f"matched to something else by match {held.pk}"
+
+
+def _of_bank(line: BankLine | None, targets: "QuerySet[BankMatchTarget]") -> Iterable[Link]:
+    """The line and the newest match of a target that was not given up."""
+    given_up = [MatchState.DISMISSED.value, MatchState.UNDONE.value]
+    matches = (
+        BankMatch.objects.filter(targets__in=targets)
+        .exclude(state__in=given_up)
+        .exclude(kind__in=[MatchKind.IGNORED.value, MatchKind.DUPLICATE.value])
+    )
+    match = matches.order_by("-id").first()
+    if line is None and match is not None:
+        part = BankMatchLine.objects.filter(match=match).select_related("line__current").order_by("id").first()
+        line = part.line if part is not None else None
+    if line is not None and line.current is not None and line.current.status == POSTED.value:
+        version = line.current
+        row = ("treasury.bankline", line.pk)
+        yield Link(Arrow.BANK_LINE, version.text[:120], version.posted_at, version.amount, str(version.status), *row)
+    if match is not None:
+        at = match.decided_at or match.created_at
+        row = ("treasury.bankmatch", match.pk)
+        yield Link(Arrow.MATCH, match.why, at, None, str(match.state), *row, entry=match.journal_entry_id)
+
+
+def _backwards(payment: Payment) -> Iterable[Link]:
+    for refund in payment.refunds.order_by("id"):
+        what, at = f"Refund {refund.refund_id}", refund.settled_at or refund.created_at
+        row = ("treasury.refund", refund.pk, refund.journal_entry_id)
+        yield Link(Arrow.REFUND, what, at, -refund.amount, str(refund.state), *row)
+    for dispute in payment.disputes.order_by("id"):
+        what, row = f"Dispute {dispute.dispute_id}", ("treasury.dispute", dispute.pk, dispute.opened_entry_id)
+        yield Link(Arrow.DISPUTE, what, dispute.opened_at, -dispute.amount, str(dispute.state), *row)
