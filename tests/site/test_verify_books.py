@@ -57,6 +57,12 @@ BREAKS = [
         "INSERT INTO treasury_bill (kind, account, supplier, number, amount, billed_on, due_on, state, note, idempotency_key, journal_entry_id, recorded_by, voided_by, void_reason)"
         " VALUES ('tax', '6510', 'IRS', '1', 1, now(), now(), 'paid', '', 'x', 1, 'x', '', '')",
     ),
+    (
+        "the latest backing check = the books",
+        "INSERT INTO treasury_backingcheck (as_of, trigger, outstanding, in_flight, required, held, settled_held, band, terms, snapshot)"
+        " VALUES (now(), 'x', 1, 0, 1, 1, 1, 'low', '[]', pg_current_snapshot()::text)",
+    ),
+    ("mint flags = their last change", "UPDATE treasury_mintswitch SET manual = false"),
     ("events have their deliveries", "UPDATE events_event SET subscribers = '{treasury}' WHERE id = (SELECT min(id) FROM events_event)"),
     ("deliveries have their event", "INSERT INTO events_delivery (event_id, subscriber) VALUES (999999, 'treasury')"),
     ("every transaction's balances-after = their replay", "UPDATE cloud_credits_cloudtransaction SET to_liquid_after = to_liquid_after + 1 WHERE type = 'transfer'"),

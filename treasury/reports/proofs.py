@@ -218,6 +218,47 @@ def bills_stand_as_they_are_matched() -> ProofResult:
     )
 
 
+def latest_check_agrees_with_the_books() -> ProofResult:
+    """What the latest backing check says is owed, summed again from the very entries it had seen."""
+    return _none_of(
+        counting="SELECT count(*) FROM treasury_backingcheck",
+        finding="""
+        SELECT c.id
+          FROM (SELECT * FROM treasury_backingcheck ORDER BY as_of DESC, id DESC LIMIT 1) c
+         CROSS JOIN LATERAL (
+               SELECT coalesce(sum(CASE WHEN l.side = 'C' THEN l.amount ELSE -l.amount END)
+                                 FILTER (WHERE a.code = '2220'), 0) AS outstanding,
+                      coalesce(sum(CASE WHEN l.side = 'C' THEN l.amount ELSE -l.amount END)
+                                 FILTER (WHERE a.code = '2240'), 0) AS in_flight
+                 FROM treasury_account a
+                 JOIN treasury_journalline l ON l.account_id = a.id
+                 JOIN treasury_journalentry e ON e.id = l.entry_id
+                WHERE a.code IN ('2220', '2240')
+                  AND (pg_visible_in_snapshot(e.transaction, c.snapshot::pg_snapshot)
+                       OR (e.transaction = c.transaction AND e.id <= c.last_entry))
+                  AND (c.books_until IS NULL OR e.effective_on < c.books_until)) real
+         WHERE c.outstanding <> real.outstanding OR c.in_flight <> real.in_flight""",
+        good="the latest backing check agrees with the books",
+        bad="backing check {} says something else than the books it saw",
+    )
+
+
+def mint_flags_equal_their_last_change() -> ProofResult:
+    """Each flag of the mint switch stands as its last recorded change left it; on, where there is none."""
+    return _none_of(
+        counting="SELECT count(*) FROM treasury_mintswitchchange",
+        finding="""
+        SELECT said.flag
+          FROM treasury_mintswitch s
+         CROSS JOIN LATERAL (VALUES ('automatic', s.automatic), ('manual', s.manual)) AS said(flag, stands)
+         WHERE said.stands <> coalesce((SELECT c."on" FROM treasury_mintswitchchange c
+                                         WHERE c.flag = said.flag ORDER BY c.id DESC LIMIT 1), true)
+         ORDER BY 1 LIMIT 1""",
+        good="both flags of the mint switch stand as their last change left them",
+        bad="the {} flag of the mint switch moved without a record",
+    )
+
+
 PROOFS = (
     Proof("entries balance", entries_balance),
     Proof("ledgers balance", ledgers_balance),
@@ -230,4 +271,6 @@ PROOFS = (
     Proof("open exceptions stand in their runs", exceptions_have_their_run),
     Proof("bank matches agree", bank_matches_agree),
     Proof("bills stand as they are matched", bills_stand_as_they_are_matched),
+    Proof("the latest backing check = the books", latest_check_agrees_with_the_books),
+    Proof("mint flags = their last change", mint_flags_equal_their_last_change),
 )
