@@ -13,7 +13,12 @@ from hypothesis import settings as hypothesis_settings
 
 from tests.database import TestDatabase
 from tests.rabbitmq import running_server, server_program
-from tests.sandboxes import stripe_sandbox, stripe_server  # noqa: F401 fixtures of every test
+from tests.sandboxes import (  # noqa: F401 fixtures of every test
+    mercury_sandbox,
+    mercury_server,
+    stripe_sandbox,
+    stripe_server,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = {

@@ -93,3 +93,21 @@ def stripe_sandbox(stripe_server: Sandbox) -> Sandbox:
     stripe_server.control("webhooks", url=None, mode="normal", retry_ms=1_000)
     stripe_server.control("reset", seed="test")
     return stripe_server
+
+
+MERCURY_TOKEN = "secret-token:mercury_sandbox"
+
+
+@pytest.fixture(scope="module")
+def mercury_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    data = tmp_path_factory.mktemp("mercury") / "mercury.sqlite3"
+    sandbox = Sandbox("treasury.sandbox.mercury", "--data", data, "--token", MERCURY_TOKEN)
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def mercury_sandbox(mercury_server: Sandbox) -> Sandbox:
+    """The bank's sandbox, empty; its token is MERCURY_TOKEN."""
+    mercury_server.control("reset")
+    return mercury_server

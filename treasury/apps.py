@@ -11,13 +11,15 @@ class TreasuryConfig(AppConfig):
 
     def ready(self) -> None:
         from habitat.controls.actions.approvals import on_granted
-        from habitat.controls.policies import approvals
+        from habitat.controls.policies import approvals, settings
         from habitat.workflows.policies import jobs
         from treasury import events, subscribers  # noqa: F401 - events registers the event types
         from treasury.actions import adjustments
+        from treasury.policies.bank_settings import BANK_SETTINGS
         from treasury.policies.jobs import JOBS
 
         jobs.register(*JOBS)
+        settings.register(BANK_SETTINGS)
         subscribers.register()
         approvals.register(adjustments.KIND, permission="treasury.approve_adjustment", title="Adjusting entry")
         on_granted(adjustments.KIND, adjustments.carry_out)

@@ -131,3 +131,10 @@ def due_stripe_event(moment: datetime) -> StripeEvent | None:
 def stripe_event(event_pk: int) -> StripeEvent:
     """One stored webhook for writing. Raises StripeEvent.DoesNotExist."""
     return StripeEvent.objects.select_for_update(of=("self",), no_key=True).get(pk=event_pk)
+
+
+def payouts(payout_pks: Iterable[int]) -> list[Payout]:
+    """Pay-outs for writing, by id."""
+    return list(
+        Payout.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=list(payout_pks)).order_by("pk")
+    )

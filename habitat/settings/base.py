@@ -185,6 +185,9 @@ SELF_METERING_FLUSH_SECONDS = env.int("SELF_METERING_FLUSH_SECONDS", default=10)
 SELF_METERING_URL = env.str("SELF_METERING_URL", default=SITE_URL)
 SELF_METERING_KEY = env.str("SELF_METERING_KEY", default="")
 SELF_METERING_KEY_FILE = env.str("SELF_METERING_KEY_FILE", default=str(BASE_DIR / ".local" / "self-metering.key"))
+# The bank, read with a read-only token. Without both, nothing is read.
+MERCURY_API_BASE = env.str("MERCURY_API_BASE", default="")
+MERCURY_API_TOKEN = env.str("MERCURY_API_TOKEN", default="")
 # Drills only: "saga/step/direction/point" at which this process kills itself (docs/design/money-in.md).
 SAGA_KILL_POINT = env.str("SAGA_KILL_POINT", default="")
 EVENT_BUS_URL = env.str("EVENT_BUS_URL", default="")

@@ -3,13 +3,17 @@
 from django.core.exceptions import ImproperlyConfigured
 
 from habitat.settings.base import *
-from habitat.settings.base import DATABASE_ROLE, SAGA_KILL_POINT, env
+from habitat.settings.base import DATABASE_ROLE, MERCURY_API_BASE, SAGA_KILL_POINT, env
 from habitat.settings.database import databases
 
 if SAGA_KILL_POINT:
     raise ImproperlyConfigured(
         "SAGA_KILL_POINT makes this process kill itself: it is for drills, never for production."
     )
+
+# Another address is a sandbox, or somebody who wants to see the token.
+if MERCURY_API_BASE not in {"", "https://api.mercury.com"}:
+    raise ImproperlyConfigured("MERCURY_API_BASE is not Mercury's own address, https://api.mercury.com.")
 
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")

@@ -7,6 +7,13 @@ from habitat.events.policies.registry import event_types, payload_keys
 # Taking a key away, or giving it another name, breaks whoever listens. Adding one is a line here.
 PAYLOADS = {
     "alert.raised": "alert_id code cause severity message",
+    "bank.account_assigned": "account_id ledger_code is_backing reason",
+    "bank.line_changed": "line_id version status amount match_id",
+    "bank.matched": "match_id kind line_ids targets amount journal_entry_id",
+    "bank.unmatched": "match_id kind line_ids targets reason",
+    "bill.paid": "bill_id match_id",
+    "bill.recorded": "bill_id kind supplier number amount due_on",
+    "bill.voided": "bill_id reason",
     "cloud.minted": (
         "transaction_id member_id quantity amount_paid payment_method reference balance_after "
         "journal_entry_id timestamp"

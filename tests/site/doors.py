@@ -40,6 +40,7 @@ from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
+from tests.treasury.banking import make_bank
 from tests.workflows.toy import CAKE, known
 
 INVOICE_DOORS = (
@@ -189,6 +190,7 @@ def _back_office_rows(friend: Member) -> None:
     alerts.raise_alert(code="backing_low", cause="matrix", message="low")
     runtime_settings.change(key=CHARGE_PAGES, value=True, reason="shown", acting=SYSTEM)
     insert_due(now=timezone.now(), acting=SYSTEM)
+    make_bank()
     with known(CAKE):
         sagas.start(saga=CAKE.name, key="matrix", input={"cake": "plum"}, acting=SYSTEM)
 

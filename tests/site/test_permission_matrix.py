@@ -235,6 +235,11 @@ cloud_credits.cloudtransaction     steward operations admin
 treasury.account                   steward operations admin
 treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
+treasury.bankaccount               steward operations admin
+treasury.bankline                  steward operations admin
+treasury.bankrowaside              steward operations admin
+treasury.bankmatch                 steward operations admin
+treasury.bill                      steward operations admin
 notifications.email                operations admin
 workflows.job                      operations admin
 workflows.execution                steward operations admin
@@ -285,6 +290,16 @@ treasury.period                    verb       call-off         operations admin
 treasury.period                    verb       close            operations admin
 treasury.period                    verb       lock             admin
 treasury.period                    verb       reopen           admin
+treasury.bankaccount               list_verb  read-now         operations admin
+treasury.bankaccount               verb       assign           operations admin
+treasury.bankline                  verb       match            operations admin
+treasury.bankline                  verb       ignore           operations admin
+treasury.bankline                  verb       duplicate        operations admin
+treasury.bankmatch                 verb       confirm          operations admin
+treasury.bankmatch                 verb       dismiss          operations admin
+treasury.bankmatch                 verb       unmatch          operations admin
+treasury.bill                      list_verb  record           operations admin
+treasury.bill                      verb       void             operations admin
 notifications.email                verb       send-again       operations admin
 workflows.job                      verb       run-again        operations admin
 workflows.execution                verb       retry            operations admin

@@ -36,6 +36,16 @@ BREAKS = [
     ("entries lie in their period", f"UPDATE treasury_journalentry SET effective_on = '2001-01-01' WHERE id = {_FIRST_ENTRY}"),
     ("reversals mirror their entries", f"UPDATE treasury_journalentry SET reverses_id = {_FIRST_ENTRY} WHERE id = (SELECT max(id) FROM treasury_journalentry)"),
     ("snapshots equal lines", "UPDATE treasury_accountday SET debit = debit + 1"),
+    (
+        "bank matches agree",
+        "INSERT INTO treasury_bankmatch (kind, state, rule, score, why, digest, created_by, decided_by, decided_at, reason, question, undone_by, undo_reason)"
+        " VALUES ('payout', 'confirmed', 'x', 1, 'x', 'x', 'x', 'x', now(), '', '', '', '')",
+    ),
+    (
+        "bills stand as they are matched",
+        "INSERT INTO treasury_bill (kind, account, supplier, number, amount, billed_on, due_on, state, note, idempotency_key, journal_entry_id, recorded_by, voided_by, void_reason)"
+        " VALUES ('tax', '6510', 'IRS', '1', 1, now(), now(), 'paid', '', 'x', 1, 'x', '', '')",
+    ),
     ("events have their deliveries", "UPDATE events_event SET subscribers = '{treasury}' WHERE id = (SELECT min(id) FROM events_event)"),
     ("deliveries have their event", "INSERT INTO events_delivery (event_id, subscriber) VALUES (999999, 'treasury')"),
     ("every transaction's balances-after = their replay", "UPDATE cloud_credits_cloudtransaction SET to_liquid_after = to_liquid_after + 1 WHERE type = 'transfer'"),

@@ -1,5 +1,5 @@
 """This floor in the back office."""
 
-from treasury.admin import accounts, journal, periods
+from treasury.admin import accounts, bank, journal, periods
 
-__all__ = ["accounts", "journal", "periods"]
+__all__ = ["accounts", "bank", "journal", "periods"]

@@ -5,14 +5,14 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from treasury.models.bank import USD, BankLine, BankLineVersion
 from treasury.models.journal import JournalEntry
 from treasury.policies.bank import FIRST_MATCH, MatchKind, MatchState, TargetKind
 
 
-class BankMatch(models.Model):
+class BankMatch(FSMModelMixin, models.Model):
     """Lines on one side, facts on the other, equal to the last digit. `why` is the rule's word, `reason` a person's."""
 
     kind = models.CharField(max_length=16, choices=[(kind.value, kind.value.replace("_", " ")) for kind in MatchKind])

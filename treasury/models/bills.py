@@ -5,14 +5,14 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from treasury.models.bank import USD
 from treasury.models.journal import JournalEntry
 from treasury.policies.bank import BILL_ACCOUNTS, BillKind, BillState
 
 
-class Bill(models.Model):
+class Bill(FSMModelMixin, models.Model):
     """A supplier's bill or a tax assessment, in USD; paid by the bank line that is matched to it."""
 
     kind = models.CharField(max_length=16, choices=[(kind.value, kind.value) for kind in BillKind])

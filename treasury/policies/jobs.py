@@ -19,4 +19,11 @@ JOBS: Final = (
         help="Makes sure that the next two quarters exist before anything needs them.",
         catch_up=1,
     ),
+    JobDefinition(
+        name="treasury.read_bank",
+        every=Every.HOUR,
+        run="treasury.workflows.bank.read_bank",
+        help="Reads the bank's accounts and lines, suggests matches, books deposits, and watches what waits.",
+        catch_up=1,
+    ),
 )

@@ -128,6 +128,63 @@ def _none_of(*, counting: str, finding: str, good: str, bad: str) -> ProofResult
     return ProofResult(ok=broken is None, counted=counted, message=bad.format(broken[0]) if broken else good)
 
 
+def bank_matches_agree() -> ProofResult:
+    """Each match that holds its lines: both sides equal, and its entry moves the bank by what the lines say."""
+    return _none_of(
+        counting="SELECT count(*) FROM treasury_bankmatch WHERE state IN ('confirmed', 'questioned')",
+        finding="""
+        SELECT m.id
+          FROM treasury_bankmatch m
+         CROSS JOIN LATERAL (SELECT count(*) AS lines, coalesce(sum(l.amount), 0) AS amount
+                               FROM treasury_bankmatchline l WHERE l.match_id = m.id) said
+         WHERE m.state IN ('confirmed', 'questioned')
+           AND (said.lines = 0
+                OR EXISTS (SELECT FROM treasury_bankmatchline l
+                             JOIN treasury_bankmatchline o ON o.line_id = l.line_id AND o.match_id <> l.match_id
+                             JOIN treasury_bankmatch other ON other.id = o.match_id
+                            WHERE l.match_id = m.id AND other.state IN ('confirmed', 'questioned'))
+                OR (m.kind IN ('ignored', 'duplicate') AND m.journal_entry_id IS NOT NULL)
+                OR (m.kind NOT IN ('ignored', 'duplicate')
+                    AND (m.journal_entry_id IS NULL
+                         OR said.amount <> coalesce((SELECT sum(t.amount) FROM treasury_bankmatchtarget t
+                                                      WHERE t.match_id = m.id), 0)
+                         OR EXISTS (
+                             SELECT code FROM (
+                                 SELECT a.ledger_code AS code, l.amount
+                                   FROM treasury_bankmatchline l
+                                   JOIN treasury_bankline b ON b.id = l.line_id
+                                   JOIN treasury_bankaccount a ON a.id = b.account_id
+                                  WHERE l.match_id = m.id
+                                 UNION ALL
+                                 SELECT t.target_id, -t.amount FROM treasury_bankmatchtarget t
+                                  WHERE t.match_id = m.id AND t.kind = 'account' AND t.target_id IN ('1110', '1120')
+                                 UNION ALL
+                                 SELECT a.code, CASE j.side WHEN 'D' THEN -j.amount ELSE j.amount END
+                                   FROM treasury_journalline j JOIN treasury_account a ON a.id = j.account_id
+                                  WHERE j.entry_id = m.journal_entry_id AND a.code IN ('1110', '1120')) moved
+                              GROUP BY code HAVING sum(amount) <> 0))))
+         ORDER BY m.id LIMIT 1""",
+        good="every confirmed bank match agrees with its facts and its entry",
+        bad="bank match {} does not agree with its facts or its entry",
+    )
+
+
+def bills_stand_as_they_are_matched() -> ProofResult:
+    """Paid exactly when a match that holds says so."""
+    return _none_of(
+        counting="SELECT count(*) FROM treasury_bill",
+        finding="""
+        SELECT b.id
+          FROM treasury_bill b
+         WHERE (b.state = 'paid') <> EXISTS (
+               SELECT FROM treasury_bankmatchtarget t JOIN treasury_bankmatch m ON m.id = t.match_id
+                WHERE t.kind = 'bill' AND t.target_id = b.id::text AND m.state IN ('confirmed', 'questioned'))
+         ORDER BY b.id LIMIT 1""",
+        good="every paid bill has its bank match and no open one has any",
+        bad="bill {} and its bank match disagree",
+    )
+
+
 PROOFS = (
     Proof("entries balance", entries_balance),
     Proof("ledgers balance", ledgers_balance),
@@ -136,4 +193,6 @@ PROOFS = (
     Proof("entries lie in their period", entries_lie_in_their_period),
     Proof("reversals mirror their entries", reversals_mirror_their_entries),
     Proof("snapshots equal lines", snapshots_equal_lines),
+    Proof("bank matches agree", bank_matches_agree),
+    Proof("bills stand as they are matched", bills_stand_as_they_are_matched),
 )
