@@ -217,6 +217,99 @@ class RowUnreadable(HabitatError):
     template = "This row cannot be read: {why}."
 
 
+class TermsNotAccepted(HabitatError):
+    code = "terms_not_accepted"
+    status = 403
+    template = "Read and accept version {version} of the terms of service first: they are at /terms/."
+
+
+class TermsOutdated(HabitatError):
+    code = "terms_outdated"
+    status = 409
+    template = "Version {given} of the terms is not the one that stands now. Read version {version} and accept that."
+
+
+class TermsEmpty(HabitatError):
+    code = "terms_empty"
+    template = "Terms have a title and a text. Write both."
+
+
+class WholeCentsOnly(HabitatError):
+    code = "whole_cents_only"
+    template = "{given} CLOUD is not a whole number of cents. Buy with at most three decimals: 0.001 CLOUD is one cent."
+
+
+class PurchaseTooSmall(HabitatError):
+    code = "purchase_too_small"
+    template = "The smallest purchase is {smallest} CLOUD; this was {given}."
+
+
+class DailyLimitReached(HabitatError):
+    code = "daily_limit_reached"
+    template = (
+        "You can buy for {left} USD more today, UTC; this would cost {asked}. "
+        "Unpaid checkouts count until they expire. {why}"
+    )
+
+
+class RecurringPaused(HabitatError):
+    code = "recurring_paused"
+    status = 409
+    template = "Recurring purchases pause while the reserve is low. Buy once, or come back later."
+
+
+class RecurringRunning(HabitatError):
+    code = "recurring_running"
+    status = 409
+    template = "A recurring purchase is running already. Cancel it first."
+
+
+class RecurringNotPossible(HabitatError):
+    code = "recurring_not_possible"
+    status = 409
+    template = "This recurring purchase is {state}, so it cannot {change}."
+
+
+class PaymentNotMinted(HabitatError):
+    code = "payment_not_minted"
+    status = 409
+    template = "Payment {payment} is {state}: only the money of a minted payment is refunded by taking credits back."
+
+
+class RefundAboveReach(HabitatError):
+    code = "refund_above_reach"
+    template = "Of this payment {left} CLOUD can still be refunded; this asks for {asked}."
+
+
+class RefundAtTheBank(HabitatError):
+    code = "refund_at_the_bank"
+    status = 409
+    template = "Payment {payment} came by wire. Send the money back at the bank and match the line; Stripe cannot."
+
+
+class PaymentNotRefundable(HabitatError):
+    code = "payment_not_refundable"
+    status = 409
+    template = "Payment {payment} is {state}, so it cannot be sent back whole."
+
+
+class RefundNotRecorded(HabitatError):
+    code = "refund_not_recorded"
+    status = 409
+    template = "A refund of payment {payment} is on its way and has no number here yet."
+
+
+class NothingOwed(HabitatError):
+    code = "nothing_owed"
+    status = 409
+    template = "Nothing of this debt is left."
+
+
+class SettlesTooMuch(HabitatError):
+    code = "settles_too_much"
+    template = "{left} CLOUD of this debt are left; this asks for {asked}."
+
+
 class InvoiceWithoutLines(HabitatError):
     code = "invoice_without_lines"
     template = "An invoice has at least one line: quantity, price and what it is for."

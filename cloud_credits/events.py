@@ -143,6 +143,22 @@ class CloudIdentityInitialized:
 
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CloudClawedBack:
+    """Credits of a payment were taken back because its money went back at Stripe's; `owed` became a receivable."""
+
+    name: ClassVar[str] = "cloud.clawed_back"
+    payment_id: int
+    member_id: int
+    burned: str
+    owed: str
+    given_back: str
+    total: str
+    transaction_ids: list[int]
+    receivable_ids: list[int]
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceCreated:
     """A member was sent an invoice. `from_` is announced as `from`, the word Python keeps for itself."""
 
@@ -156,6 +172,20 @@ class InvoiceCreated:
     due_date: str
     created_at: str
     number: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseWaiting:
+    """The money of a purchase is here and its credits are not minted yet: `why`."""
+
+    name: ClassVar[str] = "purchase.waiting"
+    purchase_id: int
+    member_id: int
+    payment_id: int
+    quantity: str
+    usd: str
+    why: str
 
 
 @event_type
@@ -177,6 +207,18 @@ class InvoicePaid:
 
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseSentBack:
+    """A payment cannot become credits: its money goes back."""
+
+    name: ClassVar[str] = "purchase.sent_back"
+    payment_id: int
+    member_id: int | None
+    usd: str
+    why: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceOverdue:
     """An invoice's due day passed without its payment."""
 
@@ -191,6 +233,20 @@ class InvoiceOverdue:
 
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequested:
+    """Operations sends the money of a minted payment back; `quantity` CLOUD are taken for it."""
+
+    name: ClassVar[str] = "refund.requested"
+    request_id: int
+    payment_id: int
+    member_id: int
+    quantity: str
+    usd: str
+    reason: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceVoided:
     """An invoice the member had received is not owed."""
 
@@ -200,6 +256,69 @@ class InvoiceVoided:
     amount_cloud: str
     reason: str
     number: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundSettled:
+    """The payer has the money of a refund that operations asked for."""
+
+    name: ClassVar[str] = "refund.settled"
+    request_id: int
+    payment_id: int
+    member_id: int
+    quantity: str
+    usd: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundFailed:
+    """The money did not go; what was burned for it is the member's again (`transaction_id`, if any was)."""
+
+    name: ClassVar[str] = "refund.failed"
+    request_id: int
+    payment_id: int
+    member_id: int
+    quantity: str
+    usd: str
+    why: str
+    transaction_id: int | None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivableWrittenOff:
+    """The cooperative gives up what a member owed."""
+
+    name: ClassVar[str] = "receivable.written_off"
+    receivable_id: int
+    member_id: int
+    quantity: str
+    reason: str
+    journal_entry_id: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecurringChanged:
+    """A recurring purchase began, paused, goes on or ended."""
+
+    name: ClassVar[str] = "recurring.changed"
+    recurring_id: int
+    member_id: int
+    state: str
+    because: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsPublished:
+    """A new version of the terms stands; it is accepted before the next purchase."""
+
+    name: ClassVar[str] = "terms.published"
+    version: int
+    title: str
 
 
 @event_type

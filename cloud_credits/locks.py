@@ -8,7 +8,17 @@ from decimal import Decimal
 from django.db import connection
 
 from cloud_credits.errors import NoCloudIdentity, PositionNotActive, UnknownMember
-from cloud_credits.models import CloudTransaction, Invoice, Receivable, SelfMeterCharge, StakingPosition
+from cloud_credits.models import (
+    Clawback,
+    CloudTransaction,
+    Invoice,
+    Purchase,
+    Receivable,
+    RecurringPurchase,
+    RefundRequest,
+    SelfMeterCharge,
+    StakingPosition,
+)
 from cloud_credits.policies.invoices import InvoiceState
 from cloud_credits.policies.movements import Holding
 from habitat.members.models import Member
@@ -136,3 +146,42 @@ def chain_head() -> None:
     """One sealer at a time: a transaction-level advisory lock, since the next block has no row to lock yet."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cloud_credits.chain'))")
+
+
+def purchase(purchase_id: int) -> Purchase:
+    """One purchase, after its payment and before any balance."""
+    return Purchase.objects.select_for_update(of=("self",), no_key=True).get(pk=purchase_id)
+
+
+def recurring(recurring_id: int) -> RecurringPurchase:
+    """One recurring purchase: its changes come one after the other."""
+    return RecurringPurchase.objects.select_for_update(of=("self",), no_key=True).get(pk=recurring_id)
+
+
+def refund_request(request_id: int) -> RefundRequest:
+    """One refund that operations decided on, after its payment."""
+    return RefundRequest.objects.select_for_update(of=("self",), no_key=True).get(pk=request_id)
+
+
+def receivable(receivable_id: int) -> Receivable:
+    """One debt, before any balance."""
+    return Receivable.objects.select_for_update(of=("self",), no_key=True).get(pk=receivable_id)
+
+
+# Inserted first, for a row that is not there yet cannot be locked.
+_CLAWBACK = """
+INSERT INTO cloud_credits_clawback (payment_id, member_id) VALUES (%s, %s) ON CONFLICT (payment_id) DO NOTHING
+"""
+
+
+def clawback(*, payment_id: int, member_id: int) -> Clawback:
+    """The one clawback of a payment, made on the way when there is none, after the payment and before any balance."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAWBACK, [payment_id, member_id])
+    return Clawback.objects.select_for_update(of=("self",), no_key=True).get(payment_id=payment_id)
+
+
+def terms_head() -> None:
+    """One publisher at a time: the next version has no row to lock yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cloud_credits.terms'))")

@@ -5,6 +5,7 @@ from typing import Any
 from cloud_credits.policies import notices
 from cloud_credits.policies.invoices import PaymentMethod
 from cloud_credits.policies.movements import Purpose
+from cloud_credits.workflows import payments
 from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.reports.names import name_of
@@ -139,7 +140,79 @@ def tell_invoice_refunded(event: DeliveredEvent) -> None:
     _tell_invoice(event, fact["to"], notices.INVOICE_SETTLED, f"Invoice {fact['number']} is refunded", text)
 
 
+def tell_waiting(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"${fact['usd']} arrived for {fact['quantity']} CLOUD. The credits follow as soon as they may: {fact['why']}"
+    _tell_purchase(event, fact["member_id"], notices.PURCHASE, "Payment received, credits follow", text)
+
+
+def tell_sent_back(event: DeliveredEvent) -> None:
+    fact = event.payload
+    if fact["member_id"] is not None:
+        text = f"${fact['usd']} cannot become credits ({fact['why']}) and go back the way they came."
+        _tell_purchase(event, fact["member_id"], notices.REFUND, "Your payment is sent back", text)
+
+
+def tell_declined(event: DeliveredEvent) -> None:
+    fact = event.payload
+    member_id = fact["member_id"]
+    if member_id.isdigit():
+        text = f"${fact['amount']} could not be charged: {fact['message'] or fact['code']} Nothing was bought."
+        _tell_purchase(event, int(member_id), notices.PURCHASE, "A payment was declined", text)
+
+
+def tell_refund_requested(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"{fact['quantity']} CLOUD are taken and ${fact['usd']} sent back. Why: {fact['reason']}"
+    _tell_purchase(event, fact["member_id"], notices.REFUND, f"A refund of ${fact['usd']} is on its way", text)
+
+
+def tell_refund_settled(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"${fact['usd']} went back the way they came. Your bank may take some days to show them."
+    _tell_purchase(event, fact["member_id"], notices.REFUND, f"${fact['usd']} are refunded", text)
+
+
+def tell_refund_failed(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"The refund of ${fact['usd']} did not arrive. What was taken for it is in your balance again."
+    _tell_purchase(event, fact["member_id"], notices.REFUND, "A refund did not arrive", text)
+
+
+def tell_clawed_back(event: DeliveredEvent) -> None:
+    """Only the part that is owed: what was burned is told by the burn itself."""
+    fact = event.payload
+    if fact["owed"] != "0":
+        text = (
+            f"A payment of yours went back after its credits were spent. You owe {fact['owed']} CLOUD; "
+            "operations will tell you how to settle it."
+        )
+        _tell_purchase(event, fact["member_id"], notices.REFUND, f"You owe {fact['owed']} CLOUD", text)
+
+
+def tell_written_off(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"{fact['quantity']} CLOUD that you owed are written off. Why: {fact['reason']}"
+    _tell_purchase(event, fact["member_id"], notices.REFUND, "A debt was written off", text)
+
+
+def tell_recurring(event: DeliveredEvent) -> None:
+    fact = event.payload
+    why = f" {fact['because']}." if fact["because"] else ""
+    text = f"Your recurring purchase is {fact['state']} now.{why}"
+    _tell_purchase(event, fact["member_id"], notices.PURCHASE, f"Recurring purchase {fact['state']}", text)
+
+
 HANDLERS = {
+    "purchase.waiting": tell_waiting,
+    "purchase.sent_back": tell_sent_back,
+    "payment.failed": tell_declined,
+    "refund.requested": tell_refund_requested,
+    "refund.settled": tell_refund_settled,
+    "refund.failed": tell_refund_failed,
+    "cloud.clawed_back": tell_clawed_back,
+    "receivable.written_off": tell_written_off,
+    "recurring.changed": tell_recurring,
     "invoice.created": tell_invoice,
     "invoice.paid": tell_invoice_paid,
     "invoice.overdue": tell_invoice_overdue,
@@ -159,6 +232,9 @@ def register() -> None:
     """Called once, when the floor is ready."""
     for name, handler in HANDLERS.items():
         subscribe(Subscriber.NOTIFICATIONS, name, handler)
+    # Money has a delivery of its own: a notice that fails stops no credit.
+    for name, handler in payments.HANDLERS.items():
+        subscribe(Subscriber.TREASURY, name, handler)
 
 
 def _tell(event: DeliveredEvent, member_id: int, kind: NotificationType, subject: str, text: str) -> None:
@@ -169,6 +245,18 @@ def _tell(event: DeliveredEvent, member_id: int, kind: NotificationType, subject
 def _tell_invoice(event: DeliveredEvent, member_id: int, kind: NotificationType, subject: str, text: str) -> None:
     link = f"/cloud/invoices/{event.payload['invoice_id']}/"
     notify(member_id=member_id, type=kind, subject=subject, text=text, link=link, event_id=event.id, acting=SYSTEM)
+
+
+def _tell_purchase(event: DeliveredEvent, member_id: int, kind: NotificationType, subject: str, text: str) -> None:
+    notify(
+        member_id=member_id,
+        type=kind,
+        subject=subject,
+        text=text,
+        link="/cloud/purchases/",
+        event_id=event.id,
+        acting=SYSTEM,
+    )
 
 
 def _link(fact: dict[str, Any]) -> str:

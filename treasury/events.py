@@ -246,6 +246,18 @@ class SubscriptionChanged:
 
 @event_type
 @dataclass(frozen=True)
+class StripeSwept:
+    """A walk along Stripe's balance transactions: how many, which of them webhooks had missed, which failed."""
+
+    name: ClassVar[str] = "stripe.swept"
+    since: str
+    movements: int
+    mended: list[str]
+    failed: list[str]
+
+
+@event_type
+@dataclass(frozen=True)
 class BankMatchConfirmed:
     """Bank lines stand for facts: `targets` are `kind:id`. `amount` is what moved at the bank, USD, signed."""
 
@@ -328,18 +340,6 @@ class BillVoided:
     name: ClassVar[str] = "bill.voided"
     bill_id: str
     reason: str
-
-
-@event_type
-@dataclass(frozen=True)
-class StripeSwept:
-    """A walk along Stripe's balance transactions: how many, which of them webhooks had missed, which failed."""
-
-    name: ClassVar[str] = "stripe.swept"
-    since: str
-    movements: int
-    mended: list[str]
-    failed: list[str]
 
 
 @event_type

@@ -3,19 +3,36 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
 from django.db import transaction
 
 from cloud_credits import locks
 from cloud_credits.actions import movements
 from cloud_credits.actions.movements import Applied, liquid_after
-from cloud_credits.events import CloudBurned
-from cloud_credits.models import Receivable
-from cloud_credits.policies.movements import Movement, Purpose, TransactionType
+from cloud_credits.errors import NothingOwed, SettlesTooMuch
+from cloud_credits.events import CloudBurned, ReceivableWrittenOff
+from cloud_credits.models import Receivable, ReceivableWriteOff
+from cloud_credits.policies.movements import BALANCING_ACCOUNT, Movement, Purpose, TransactionType
+from habitat.controls.actions import approvals
+from habitat.controls.actions.alerts import resolve_cause
+from habitat.controls.models import Approval
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
-from habitat.money import plain
+from habitat.members.policies.permissions import require
+from habitat.money import Money, cloud_to_usd, plain, require_cloud
+from treasury.actions import journal
 from treasury.locks import open_period
+from treasury.policies.journal import LONGEST_DESCRIPTION, Line, Source
+
+ALERT: Final = "refund_uncovered"
+SETTLE: Final = "cloud_credits.settle_receivable"
+WRITE_OFF: Final = "cloud_credits.write_off_receivable"
+WRITE_OFF_KIND: Final = "receivable_write_off"
+GIVEN_UP: Final = "5930"
+MEMBER_RECEIVABLES: Final = BALANCING_ACCOUNT[Purpose.RECEIVABLE]
+LONGEST_REASON: Final = 500
 
 
 def lock_owed(member_id: int) -> list[Receivable]:
@@ -61,7 +78,95 @@ def settle(*, owed: Sequence[Receivable], at_most: Decimal, acting: Actor) -> li
         receivable.settled += part
         receivable.save(update_fields=["settled"])
         emit(_burned(booked), acting=acting)
+        _close(receivable, acting)
     return applied
+
+
+@transaction.atomic
+def settle_from_liquid(*, receivable: Receivable, amount: Money, reason: str, acting: Actor) -> Receivable:
+    """Operations settles a debt from what its member can spend: 2220 / 1310. So a new purchase pays an old debt.
+
+    Raises NotAllowed, ReasonRequired, NothingOwed, SettlesTooMuch, InsufficientBalance.
+    """
+    quantity = require_cloud(amount)
+    require(acting, SETTLE)
+    require_reason(reason)
+    held = _owed(receivable, quantity)
+    settle(owed=[held], at_most=quantity, acting=acting)
+    return held
+
+
+@transaction.atomic
+def request_write_off(*, receivable: Receivable, amount: Money, reason: str, acting: Actor) -> Approval:
+    """Asks a second person to give up `amount` CLOUD of a debt. Raises NotAllowed, ReasonRequired, NothingOwed,
+    SettlesTooMuch."""
+    quantity = require_cloud(amount)
+    require(acting, WRITE_OFF)
+    why = require_reason(reason)
+    held = _owed(receivable, quantity)
+    return approvals.request(
+        kind=WRITE_OFF_KIND,
+        subject=f"Write off {plain(quantity)} CLOUD that {held.member} owes",
+        payload={"receivable": str(held.pk), "amount": plain(quantity), "reason": why},
+        reason=why,
+        acting=acting,
+    )
+
+
+@transaction.atomic(savepoint=False)
+def carry_out_write_off(*, approval: Approval, acting: Actor) -> ReceivableWriteOff:
+    """What a granted approval does: 5930 / 1310. Raises NothingOwed, SettlesTooMuch when it was settled meanwhile."""
+    quantity, why = Decimal(approval.payload["amount"]), approval.payload["reason"]
+    held = _owed(Receivable(pk=int(approval.payload["receivable"])), quantity)
+    dollars = cloud_to_usd(quantity)
+    entry = journal.post(
+        lines=[Line.debit(GIVEN_UP, dollars), Line.credit(MEMBER_RECEIVABLES, dollars)],
+        occurred_at=datetime.now(tz=UTC),
+        source=Source("receivable", str(held.pk)),
+        description=why[:LONGEST_DESCRIPTION],
+        idempotency_key=f"receivable_write_off:{approval.pk}",
+        acting=acting,
+    )
+    written = ReceivableWriteOff.objects.create(
+        receivable=held, amount=quantity, reason=why[:LONGEST_REASON], acting=acting.label, journal_entry=entry
+    )
+    held.settled += quantity
+    held.save(update_fields=["settled"])
+    _close(held, acting)
+    emit(
+        ReceivableWrittenOff(
+            receivable_id=held.pk,
+            member_id=held.member_id,
+            quantity=plain(quantity),
+            reason=why,
+            journal_entry_id=entry.pk,
+        ),
+        acting=acting,
+    )
+    return written
+
+
+def cause_of(receivable: Receivable) -> str:
+    """The cause of a debt's alert."""
+    return f"receivable:{receivable.pk}"
+
+
+def _owed(receivable: Receivable, quantity: Decimal) -> Receivable:
+    """The debt, locked after its period, with at least `quantity` left."""
+    open_period(on=datetime.now(tz=UTC).date())
+    held = locks.receivable(receivable.pk)
+    left = held.amount - held.settled
+    if not left:
+        raise NothingOwed
+    if quantity > left:
+        raise SettlesTooMuch(left=plain(left), asked=plain(quantity), field="amount")
+    return held
+
+
+def _close(receivable: Receivable, acting: Actor) -> None:
+    """Closing rule of the alert: paid or written off."""
+    if receivable.settled == receivable.amount:
+        resolve_cause(ALERT, cause_of(receivable), acting=acting)
 
 
 def _burned(booked: Applied) -> CloudBurned:

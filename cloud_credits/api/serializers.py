@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from cloud_credits.models import CloudTransaction
+from cloud_credits.policies.invoices import Paying
 from cloud_credits.policies.primitives import measure_of
 from cloud_credits.policies.transfers import LONGEST_MEMO
 from cloud_credits.reports.usage import UsageRow
@@ -106,6 +107,48 @@ class StakeSerializer(serializers.Serializer[Any]):
     unlockAt = MomentField(source="unlock_at")
     state = serializers.CharField()
     releasedAt = MomentField(source="released_at", allow_null=True)
+
+
+class InvoiceLineSerializer(serializers.Serializer[Any]):
+    position = serializers.IntegerField()
+    description = serializers.CharField()
+    quantity = ExactField()
+    price = ExactField()
+    amount = ExactField()
+
+
+class InvoiceSerializer(serializers.Serializer[Any]):
+    """Amounts in CLOUD; `totalUsd` at the peg, exact. `paidBy` is `cloud_balance` or `card`."""
+
+    id = IdField(source="pk")
+    number = serializers.IntegerField(allow_null=True)
+    memberId = IdField(source="member_id")
+    title = serializers.CharField()
+    total = ExactField()
+    totalUsd = serializers.SerializerMethodField()
+    state = serializers.CharField()
+    sentAt = MomentField(source="sent_at", allow_null=True)
+    dueOn = serializers.DateField(source="due_on", allow_null=True)
+    paidAt = MomentField(source="paid_at", allow_null=True)
+    paidBy = serializers.CharField(source="paid_by")
+    paymentReceivedAt = MomentField(source="payment_received_at", allow_null=True)
+    transactionId = IdField(source="payment_transaction_id", allow_null=True)
+    refundTransactionId = IdField(source="refund_transaction_id", allow_null=True)
+    lines = InvoiceLineSerializer(many=True)
+
+    def get_totalUsd(self, row: Any) -> str:
+        return ExactField().to_representation(cloud_to_usd(row.total))
+
+
+class PayInvoiceRequest(serializers.Serializer[Any]):
+    """How it is to be paid; `reason` where the invoice is another member's."""
+
+    method = serializers.ChoiceField(choices=[Paying.BALANCE.value])
+    reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+
+
+class PaidInvoiceResponse(InvoiceSerializer):
+    replayed = serializers.BooleanField()
 
 
 class UsageSerializer(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from cloud_credits.api import balances, metering, rate_cards, stakes, transactions, usage
+from cloud_credits.api import balances, invoices, metering, rate_cards, stakes, transactions, usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("balance", balances.BalanceView.as_view(), name="api-balance"),
@@ -11,6 +11,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("transfers", transactions.TransferView.as_view(), name="api-transfers"),
     path("stakes/", stakes.StakesView.as_view(), name="api-stakes"),
     path("stakes/<int:pk>/unstake", stakes.UnstakeView.as_view(), name="api-unstake"),
+    path("invoices/", invoices.InvoiceListView.as_view(), name="api-invoices"),
+    path("invoices/<int:pk>", invoices.InvoiceView.as_view(), name="api-invoice"),
+    path("invoices/<int:pk>/pay", invoices.PayInvoiceView.as_view(), name="api-invoice-pay"),
     path("usage/", usage.UsageListView.as_view(), name="api-usage"),
     path("usage/summary", usage.UsageSummaryView.as_view(), name="api-usage-summary"),
     path("rate-card", rate_cards.CardOfDayView.as_view(), name="api-rate-card"),

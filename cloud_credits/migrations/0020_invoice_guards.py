@@ -13,7 +13,7 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("cloud_credits", "0017_purchases"), ("members", "0002_guards")]
+    dependencies: ClassVar = [("cloud_credits", "0019_purchase_guards"), ("members", "0002_guards")]
 
     operations: ClassVar = [
         migrations.CreateModel(

@@ -4,9 +4,16 @@ from cloud_credits.models.balances import CloudBalance, SyncStatus
 from cloud_credits.models.chain import ChainBlock
 from cloud_credits.models.identities import EnsRegistration
 from cloud_credits.models.invoices import Invoice, InvoiceChange, InvoiceLine, InvoiceQuerySet
-from cloud_credits.models.purchases import Clawback, PaymentMint, Purchase, RecurringPurchase, RefundRequest
+from cloud_credits.models.purchases import (
+    BillingCustomer,
+    Clawback,
+    PaymentMint,
+    Purchase,
+    RecurringPurchase,
+    RefundRequest,
+)
 from cloud_credits.models.rate_cards import RateCard, RateCardHistory, RateCardQuerySet
-from cloud_credits.models.receivables import Receivable
+from cloud_credits.models.receivables import Receivable, ReceivableWriteOff
 from cloud_credits.models.self_metering import (
     SelfMeterCharge,
     SelfMeterCount,
@@ -19,6 +26,7 @@ from cloud_credits.models.transactions import CloudTransaction, IdempotencyKey
 from cloud_credits.models.usage import MeteringRefusal, ResourceUsage, ResourceUsageQuerySet, UsageImport
 
 __all__ = [
+    "BillingCustomer",
     "ChainBlock",
     "Clawback",
     "CloudBalance",
@@ -36,6 +44,7 @@ __all__ = [
     "RateCardHistory",
     "RateCardQuerySet",
     "Receivable",
+    "ReceivableWriteOff",
     "RecurringPurchase",
     "RefundRequest",
     "ResourceUsage",

@@ -1,12 +1,12 @@
 """Buying credits: purchases and recurring purchases, what minted a payment, refunds asked and credits taken back."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from cloud_credits.models.balances import CREDIT
 from cloud_credits.models.invoices import Invoice
@@ -17,26 +17,46 @@ from treasury.models import Payment
 from treasury.models.payments import DOLLARS
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from habitat.members.models import User
 
 
-class OwnedQuerySet(models.QuerySet[models.Model]):
+M = TypeVar("M", bound=models.Model)
+
+
+class OwnedQuerySet(models.QuerySet[M]):
     """Rows that belong to a member: their own, and all of them for who may view the model."""
 
-    def visible_to(self, user: "User | AnonymousUser") -> "OwnedQuerySet":
+    def visible_to(self, user: "User | AnonymousUser") -> "Self":
         if user.has_perm(f"cloud_credits.view_{self.model._meta.model_name}"):
             return self
         return self.filter(member__in=Member.objects.held_by(user))
 
 
-class RecurringPurchase(models.Model):
+class RecurringPurchaseQuerySet(OwnedQuerySet["RecurringPurchase"]):
+    pass
+
+
+class PurchaseQuerySet(OwnedQuerySet["Purchase"]):
+    pass
+
+
+class RefundRequestQuerySet(OwnedQuerySet["RefundRequest"]):
+    pass
+
+
+class ClawbackQuerySet(OwnedQuerySet["Clawback"]):
+    pass
+
+
+class RecurringPurchase(FSMModelMixin, models.Model):
     """A purchase that repeats each month through a Stripe subscription. `amount` in CLOUD."""
 
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="recurring_purchases")
     amount = models.DecimalField(**CREDIT)
     subscription_id = models.CharField(max_length=120, null=True, unique=True)  # noqa: DJ001 - many have none yet
     state = FSMField(
-        db_default=RecurringState.STARTING.value,
         default=RecurringState.STARTING.value,
         choices=[(s.value, s.value) for s in RecurringState],
         protected=True,
@@ -45,7 +65,7 @@ class RecurringPurchase(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     ended_at = models.DateTimeField(null=True)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = RecurringPurchaseQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -87,7 +107,7 @@ class RecurringPurchase(models.Model):
         """It ended for good."""
 
 
-class Purchase(models.Model):
+class Purchase(FSMModelMixin, models.Model):
     """One wish to buy credits: `amount` CLOUD for `usd`. Whoever pays twice has two purchases."""
 
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="purchases")
@@ -97,7 +117,6 @@ class Purchase(models.Model):
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, null=True, related_name="purchases")
     recurring = models.ForeignKey(RecurringPurchase, on_delete=models.PROTECT, null=True, related_name="purchases")
     state = FSMField(
-        db_default=PurchaseState.CREATED.value,
         default=PurchaseState.CREATED.value,
         choices=[(s.value, s.value) for s in PurchaseState],
         protected=True,
@@ -113,7 +132,7 @@ class Purchase(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     paid_at = models.DateTimeField(null=True)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = PurchaseQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -137,6 +156,10 @@ class Purchase(models.Model):
             ),
         ]
         indexes: ClassVar = [models.Index(name="purchase_of_member", fields=["member", "-id"])]
+        permissions: ClassVar = [
+            ("buy_for_members", "Can begin purchases in members' names"),
+            ("mint_payment", "Can have waiting payments minted now, and send back what cannot be minted"),
+        ]
 
     def __str__(self) -> str:
         return f"Purchase {self.pk}"
@@ -180,6 +203,10 @@ class Purchase(models.Model):
     def refund(self) -> None:
         """All of the money went back."""
 
+    @transition(field=state, source=PurchaseState.REFUNDED.value, target=PurchaseState.MINTED.value)
+    def come_back(self) -> None:
+        """The refund failed after all; the credits were given back."""
+
 
 class PaymentMint(models.Model):
     """Which transaction minted which payment: one each, for ever."""
@@ -193,7 +220,7 @@ class PaymentMint(models.Model):
         return f"Mint of {self.payment}"
 
 
-class RefundRequest(models.Model):
+class RefundRequest(FSMModelMixin, models.Model):
     """Operations' decision to send money of a minted payment back: `amount` CLOUD burned, ten dollars each returned."""
 
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refund_requests")
@@ -203,7 +230,6 @@ class RefundRequest(models.Model):
     asked_by = models.CharField(max_length=64)
     key = models.CharField(max_length=200, unique=True)
     state = FSMField(
-        db_default=RefundRequestState.ASKED.value,
         default=RefundRequestState.ASKED.value,
         choices=[(s.value, s.value) for s in RefundRequestState],
         protected=True,
@@ -216,7 +242,7 @@ class RefundRequest(models.Model):
     problem = models.CharField(max_length=300, db_default="", default="", blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
-    objects = OwnedQuerySet.as_manager()
+    objects = RefundRequestQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -227,6 +253,7 @@ class RefundRequest(models.Model):
                 name="refundrequest_state_known", condition=Q(state__in=[s.value for s in RefundRequestState])
             ),
         ]
+        permissions: ClassVar = [("refund_credits", "Can send the money of minted payments back")]
 
     def __str__(self) -> str:
         return f"Refund request {self.pk}"
@@ -257,24 +284,50 @@ class RefundRequest(models.Model):
         """The money did not go; the credits are back."""
 
 
+class BillingCustomer(models.Model):
+    """Who a member is to Stripe: one customer each, made at the first purchase. Cards are saved there, never here."""
+
+    member = models.OneToOneField(Member, on_delete=models.PROTECT, related_name="billing_customer")
+    customer_id = models.CharField(max_length=80, unique=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"Customer {self.customer_id}"
+
+
 class Clawback(models.Model):
-    """Credits taken back for one payment because its money went back at Stripe's: totals in CLOUD that only grow."""
+    """Credits taken back for one payment because its money went back at Stripe's: totals in CLOUD that only grow.
+
+    `for_disputes` is the part of `total` that lost disputes caused; `given_back` what came back to the member because
+    a refund made at Stripe failed later.
+    """
 
     payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="clawback")
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="clawbacks")
     total = models.DecimalField(**CREDIT, db_default=0, default=0)
     burned = models.DecimalField(**CREDIT, db_default=0, default=0)
     owed = models.DecimalField(**CREDIT, db_default=0, default=0)
+    for_disputes = models.DecimalField(**CREDIT, db_default=0, default=0)
+    given_back = models.DecimalField(**CREDIT, db_default=0, default=0)
     updated_at = models.DateTimeField(db_default=Now())
 
-    objects = OwnedQuerySet.as_manager()
+    objects = ClawbackQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="clawback_adds_up", condition=Q(total=F("burned") + F("owed"), burned__gte=0, owed__gte=0)
-            )
+            ),
+            models.CheckConstraint(
+                name="clawback_parts_within",
+                condition=Q(
+                    for_disputes__gte=0,
+                    for_disputes__lte=F("total"),
+                    given_back__gte=0,
+                    given_back__lte=F("total") - F("for_disputes"),
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -40,6 +40,10 @@ class Receivable(models.Model):
     objects = ReceivableQuerySet.as_manager()
 
     class Meta:
+        permissions: ClassVar = [
+            ("settle_receivable", "Can settle debts from members' liquid credits"),
+            ("write_off_receivable", "Can ask and decide that a debt is written off"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(name="receivable_amount_positive", condition=Q(amount__gt=0)),
             models.CheckConstraint(
@@ -49,3 +53,23 @@ class Receivable(models.Model):
 
     def __str__(self) -> str:
         return f"Receivable {self.pk} of {self.member}"
+
+
+class ReceivableWriteOff(models.Model):
+    """A debt, or its rest, that the cooperative gives up (5930 / 1310): `amount` in CLOUD, for a reason."""
+
+    receivable = models.ForeignKey(Receivable, on_delete=models.PROTECT, related_name="write_offs")
+    amount = models.DecimalField(**CREDIT)
+    reason = models.CharField(max_length=500)
+    acting = models.CharField(max_length=64)
+    journal_entry = models.OneToOneField(JournalEntry, on_delete=models.PROTECT, related_name="receivable_write_off")
+    created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(name="writeoff_amount_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(name="writeoff_has_reason", condition=Q(reason__regex=r"\S")),
+        ]
+
+    def __str__(self) -> str:
+        return f"Write-off of {self.receivable}"

@@ -17,9 +17,14 @@ class TermsVersion(models.Model):
     digest = models.CharField(max_length=64)
     published_at = models.DateTimeField(db_default=Now(), editable=False)
     published_by = models.CharField(max_length=64)
+    reason = models.CharField(max_length=500, db_default="", default="")
 
     class Meta:
         ordering: ClassVar = ["-version"]
+        constraints: ClassVar = [
+            models.CheckConstraint(name="terms_have_text", condition=models.Q(body__regex=r"\S", title__regex=r"\S")),
+            models.CheckConstraint(name="terms_have_reason", condition=models.Q(reason__regex=r"\S")),
+        ]
         permissions: ClassVar = [("publish_terms", "Can publish a new version of the terms")]
 
     def __str__(self) -> str:

@@ -163,4 +163,44 @@ INVOICE_GUARDS: Final = (
     *withheld("cloud_credits_invoicechange", "the application rewriting history", "UPDATE", "DELETE", "TRUNCATE"),
 )
 
-GUARDS: Final = (*LEDGER_GUARDS, *METERING_GUARDS, *INVOICE_GUARDS)
+PURCHASE_GUARDS: Final = (
+    Guard("cloud_credits_purchase", "purchase_states", "trigger", "a purchase born paid, or for another amount"),
+    Guard("cloud_credits_purchase", "purchase_once", "trigger", "a purchase with another payment or checkout"),
+    Guard("cloud_credits_purchase", "purchase_kept", "trigger", "a purchase deleted"),
+    Guard("cloud_credits_purchase", "purchase_at_the_peg", "constraint", "a credit for more or less than ten dollars"),
+    Guard("cloud_credits_purchase", "purchase_key_once", "constraint", "one wish bought twice"),
+    Guard("cloud_credits_purchase", "purchase_paid_has_payment", "constraint", "a paid purchase without a payment"),
+    Guard(
+        "cloud_credits_purchase",
+        "UPDATE (state, session_id, checkout_url, expires_at, payment_id, problem, paid_at)",
+        "columns",
+        "the application changing what was bought",
+    ),
+    *withheld("cloud_credits_purchase", "the application rewriting purchases", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_recurringpurchase", "recurring_states", "trigger", "a recurring purchase off its edges"),
+    Guard("cloud_credits_recurringpurchase", "recurring_kept", "trigger", "a recurring purchase deleted"),
+    Guard("cloud_credits_recurringpurchase", "recurring_one_a_member", "constraint", "two running for one member"),
+    *withheld("cloud_credits_recurringpurchase", "the application rewriting them", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_paymentmint", "payment_mint_matches", "trigger", "more credits than a payment's dollars"),
+    Guard("cloud_credits_paymentmint", "payment_mint_kept", "trigger", "a mint taken from its payment"),
+    *withheld("cloud_credits_paymentmint", "the application rewriting mints", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_refundrequest", "refund_request_states", "trigger", "a refund born sent, or of other money"),
+    Guard("cloud_credits_refundrequest", "refund_request_kept", "trigger", "a refund deleted"),
+    *withheld("cloud_credits_refundrequest", "the application rewriting refunds", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_clawback", "clawback_grows", "trigger", "a clawback that shrinks, or beyond the mint"),
+    Guard("cloud_credits_clawback", "clawback_kept", "trigger", "a clawback deleted"),
+    Guard("cloud_credits_clawback", "clawback_adds_up", "constraint", "a total that is not its parts"),
+    Guard("cloud_credits_clawback", "clawback_parts_within", "constraint", "more given back than was taken"),
+    *withheld("cloud_credits_clawback", "the application rewriting clawbacks", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_termsversion", "terms_kept", "trigger", "published terms edited"),
+    *withheld("cloud_credits_termsversion", "the application editing terms", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_termsacceptance", "terms_acceptance_kept", "trigger", "an acceptance rewritten"),
+    Guard("cloud_credits_termsacceptance", "terms_accepted_once", "constraint", "one version accepted twice"),
+    *withheld("cloud_credits_termsacceptance", "the application rewriting acceptances", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_billingcustomer", "billing_customer_kept", "trigger", "a customer who changes hands"),
+    *withheld("cloud_credits_billingcustomer", "the application rewriting customers", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_receivablewriteoff", "write_off_kept", "trigger", "a written-off debt that comes back"),
+    *withheld("cloud_credits_receivablewriteoff", "the application rewriting losses", "UPDATE", "DELETE", "TRUNCATE"),
+)
+
+GUARDS: Final = (*LEDGER_GUARDS, *PURCHASE_GUARDS, *METERING_GUARDS, *INVOICE_GUARDS)

@@ -12,6 +12,12 @@ JOBS: Final = (
         help="Seals the ledger's newest rows into the hash chain.",
     ),
     JobDefinition(
+        name="cloud_credits.mint_waiting",
+        every=Every.MINUTE,
+        run="cloud_credits.workflows.purchases.mint_waiting",
+        help="Mints payments that wait for their credits, oldest first.",
+    ),
+    JobDefinition(
         name="cloud_credits.mark_overdue_invoices",
         every=Every.DAY,
         run="cloud_credits.workflows.invoices.mark_overdue",

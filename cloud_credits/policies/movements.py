@@ -47,6 +47,7 @@ class Purpose(StrEnum):
     TRANSFER = "transfer"
     STAKING = "staking"
     PAYMENT = "payment"
+    DISPUTE = "dispute"
     REDEMPTION = "redemption"
     INVOICE = "invoice"
     MANUAL = "manual"
@@ -58,6 +59,7 @@ class Purpose(StrEnum):
 
 BALANCING_ACCOUNT: Final[dict[Purpose, str]] = {
     Purpose.PAYMENT: "2240",
+    Purpose.DISPUTE: "1116",
     Purpose.REDEMPTION: "4420",
     Purpose.INVOICE: "4110",
     Purpose.MANUAL: "5930",

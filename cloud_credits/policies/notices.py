@@ -17,6 +17,8 @@ IDENTITY: Final = NotificationType("identity_ready", "Your cloud identity", BOTH
 INVOICE: Final = NotificationType("invoice", "Invoices sent to you", BOTH)
 INVOICE_SETTLED: Final = NotificationType("invoice_settled", "Invoices paid, voided or refunded", BOTH)
 INVOICE_OVERDUE: Final = NotificationType("invoice_overdue", "Invoices overdue", BOTH)
+PURCHASE: Final = NotificationType("purchase", "Purchases of credits", BOTH)
+REFUND: Final = NotificationType("refund", "Refunds, and credits taken back", BOTH)
 
 NOTICES: Final = (
     SENT,
@@ -29,4 +31,6 @@ NOTICES: Final = (
     INVOICE,
     INVOICE_SETTLED,
     INVOICE_OVERDUE,
+    PURCHASE,
+    REFUND,
 )

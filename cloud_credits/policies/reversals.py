@@ -41,6 +41,8 @@ def check_reversible(original: Movement, *, transaction_id: int, state: str) -> 
         _refuse(transaction_id, "a stake and its release are undone only by each other")
     if original.type is TransactionType.BURN and original.purpose is Purpose.RECEIVABLE:
         _refuse(transaction_id, "it settled what the member owed")
+    if original.purpose in {Purpose.PAYMENT, Purpose.DISPUTE}:
+        _refuse(transaction_id, "money of a payment stands behind it; refund the payment instead")
     if state == TransactionState.REVERSED:
         _refuse(transaction_id, "it was already reversed")
     if state != TransactionState.COMPLETED:

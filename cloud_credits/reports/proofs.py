@@ -5,7 +5,7 @@ from typing import Final
 
 from django.db import connection
 
-from cloud_credits.reports import invoice_proofs
+from cloud_credits.reports import invoice_proofs, purchase_proofs
 from cloud_credits.reports.metering_proofs import METERING_PROOFS
 from habitat.controls.policies.proofs import Proof, ProofResult
 
@@ -131,15 +131,19 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FRO
     SELECT t.id, t.state <> 'reversed'
       FROM cloud_credits_cloudtransaction t
      WHERE t.id IN (SELECT reverses_id FROM cloud_credits_cloudtransaction
-                    UNION ALL SELECT origin_id FROM cloud_credits_receivable)) checked
+                    UNION ALL SELECT origin_id FROM cloud_credits_receivable)
+       -- A debt for a payment that went back stands by its mint, which stays: its clawback has a proof of its own.
+       AND t.purpose <> 'payment') checked
 """
 _SETTLED = """
 SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
-    SELECT r.id, r.settled <> coalesce(paid.amount, 0) AS wrong
+    SELECT r.id, r.settled <> coalesce(paid.amount, 0) + coalesce(given_up.amount, 0) AS wrong
       FROM cloud_credits_receivable r
       LEFT JOIN (SELECT reference, from_member_id, sum(amount) AS amount FROM cloud_credits_cloudtransaction
                   WHERE type = 'burn' AND purpose = 'receivable' AND state = 'completed' GROUP BY 1, 2) paid
-        ON paid.reference = 'receivable:' || r.id AND paid.from_member_id = r.member_id) checked
+        ON paid.reference = 'receivable:' || r.id AND paid.from_member_id = r.member_id
+      LEFT JOIN (SELECT receivable_id, sum(amount) AS amount FROM cloud_credits_receivablewriteoff GROUP BY 1) given_up
+        ON given_up.receivable_id = r.id) checked
 """
 _EVENTS = """
 WITH told AS (
@@ -206,12 +210,16 @@ PROOFS: Final = (
     _proof("active positions = staked", _POSITIONS),
     _proof("every stake is what its transactions say", _STAKES),
     _proof("every reversal undoes its transaction whole", _REVERSALS),
-    _proof("what is settled of a debt was burned for it", _SETTLED),
+    _proof("what is settled of a debt was burned or written off for it", _SETTLED),
     _proof("every transaction is covered by one event", _EVENTS),
     _proof("hash chain intact", _CHAIN),
     _proof("every paid or refunded invoice has its transfers", invoice_proofs.SETTLED),
     _proof("every transfer for an invoice has its invoice", invoice_proofs.TRANSFERS),
     _proof("every invoice is the sum of its lines", invoice_proofs.LINES),
     _proof("invoices are numbered 1…n and due in thirty days", invoice_proofs.NUMBERS),
+    _proof("every minted payment is one mint of its dollars", purchase_proofs.MINTS),
+    _proof("2240 = money that waits or goes back", purchase_proofs.HELD),
+    _proof("every clawback was burned or is owed", purchase_proofs.CLAWBACKS),
+    _proof("every refund has its burn, every failed one its credits back", purchase_proofs.REFUNDS),
     *METERING_PROOFS,
 )

@@ -7,5 +7,6 @@ NAVIGATION = (
     NavItem("/cloud/transactions/", "Transactions", 11),
     NavItem("/cloud/transfer/", "Transfer", 12),
     NavItem("/cloud/usage/", "Usage", 13),
+    NavItem("/cloud/invoices/", "Invoices", 14),
     NavItem("/rate-cards/", "Rate cards", 20),
 )

@@ -4,8 +4,10 @@ from typing import Final
 
 from django.urls import reverse
 
+from cloud_credits.models import Invoice, InvoiceLine
 from cloud_credits.policies.primitives import measure_of
 from cloud_credits.reports.activity import Activity
+from cloud_credits.reports.invoices import state_in_words
 from cloud_credits.reports.usage import UsageRow, UsageTotal
 from habitat.faces.tables import Column, Kind, Table
 from habitat.money import cloud_to_usd
@@ -78,5 +80,35 @@ USAGE_TOTALS: Final[Table[UsageTotal]] = Table(
         Column("card", "Card", lambda row: f"v{row.rate_card_version}"),
         Column("cost", "CLOUD", lambda row: row.cost, Kind.CLOUD),
         Column("usd", "USD", lambda row: row.usd, Kind.USD),
+    ),
+)
+
+
+def _invoice(row: Invoice) -> str:
+    return reverse("cloud-invoice", args=[row.pk])
+
+
+INVOICES: Final[Table[Invoice]] = Table(
+    name="invoices",
+    caption="Invoices sent to you, the newest first. Amounts in CLOUD; USD at ten dollars a credit.",
+    columns=(
+        Column("number", "Number", lambda row: row.number, Kind.NUMBER, link=_invoice),
+        Column("title", "For", lambda row: row.title, link=_invoice),
+        Column("sent", "Sent", lambda row: row.sent_at, Kind.MOMENT),
+        Column("due", "Due", lambda row: row.due_on, Kind.DAY),
+        Column("total", "CLOUD", lambda row: row.total, Kind.CLOUD),
+        Column("usd", "USD", lambda row: cloud_to_usd(row.total), Kind.USD),
+        Column("state", "State", state_in_words, Kind.STATUS),
+    ),
+)
+INVOICE_LINES: Final[Table[InvoiceLine]] = Table(
+    name="invoice-lines",
+    caption="Lines: quantity × price, half-up to eight decimals of CLOUD.",
+    columns=(
+        Column("position", "Line", lambda row: row.position, Kind.NUMBER),
+        Column("description", "What", lambda row: row.description),
+        Column("quantity", "Quantity", lambda row: row.quantity, Kind.QUANTITY),
+        Column("price", "Price", lambda row: row.price, Kind.RATE),
+        Column("amount", "CLOUD", lambda row: row.amount, Kind.CLOUD),
     ),
 )

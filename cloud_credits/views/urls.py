@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from cloud_credits.views import home, rate_cards, transactions, transfers, usage
+from cloud_credits.views import home, invoices, rate_cards, transactions, transfers, usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("cloud/", home.CloudHome.as_view(), name="cloud-home"),
@@ -11,6 +11,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cloud/transfer/", transfers.TransferPage.as_view(), name="cloud-transfer"),
     path("cloud/transfer/confirm/", transfers.TransferConfirm.as_view(), name="cloud-transfer-confirm"),
     path("cloud/usage/", usage.UsagePage.as_view(), name="cloud-usage"),
+    path("cloud/invoices/", invoices.InvoiceList.as_view(), name="cloud-invoices"),
+    path("cloud/invoices/<int:number>/", invoices.InvoiceDetail.as_view(), name="cloud-invoice"),
+    path("cloud/invoices/<int:number>/invoice.pdf", invoices.InvoicePdf.as_view(), name="cloud-invoice-pdf"),
+    path("cloud/invoices/<int:number>/pay/", invoices.PayInvoice.as_view(), name="cloud-invoice-pay"),
+    path(
+        "cloud/invoices/<int:number>/pay/confirm/",
+        invoices.ConfirmPayment.as_view(),
+        name="cloud-invoice-pay-confirm",
+    ),
     path("rate-cards/", rate_cards.RateCardList.as_view(), name="rate-cards"),
     path("rate-cards/<int:version>/", rate_cards.RateCardDetail.as_view(), name="rate-card"),
 ]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud_credits import locks
-from cloud_credits.actions import invoices, movements
+from cloud_credits.actions import invoices, mints, movements
 from cloud_credits.actions.burns import burn
 from cloud_credits.actions.corrections import reverse
 from cloud_credits.actions.transfers import transfer
@@ -34,6 +34,7 @@ from cloud_credits.policies.invoices import INVOICE_EDGES, InvoiceState, Item, P
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
 from cloud_credits.workflows.invoices import mark_overdue
 from habitat.errors import AmountTooLarge, IdempotencyConflict, NotAllowed, ReasonRequired
+from habitat.events.actions.outbox import emit
 from habitat.events.models import Event
 from habitat.events.workflows.deliveries import drain
 from habitat.members.actions import members
@@ -350,6 +351,7 @@ def minted(invoice, amount: str, member=None):
         TransactionType.MINT, Decimal(amount), Purpose.MANUAL, to_member=(member or invoice.member).pk, description="x"
     )
     [applied] = movements.apply([movement], acting=SYSTEM)
+    emit(mints.minted(applied, payment_method="test"), acting=SYSTEM)
     return invoices.pay_after_mint(invoice_id=invoice.pk, minted=applied, acting=SYSTEM)
 
 

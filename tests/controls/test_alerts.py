@@ -26,6 +26,7 @@ CODES = [
     "stripe_movement_unknown",
     "bank_unmatched",
     "refund_uncovered",
+    "refund_failed",
     "topup_stopped",
     "sync_diverged",
     "stream_deviation",

@@ -36,6 +36,7 @@ from habitat.notifications.actions.notify import notify
 from habitat.notifications.models import Notification
 from habitat.workflows.actions import sagas
 from habitat.workflows.actions.jobs import insert_due
+from tests.cloud_credits.invoiced import sent as sent_invoice
 from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
 from tests.members.people import acting_as
@@ -45,6 +46,14 @@ from tests.workflows.toy import CAKE, known
 from treasury.actions import reconciliation
 from treasury.policies.reconciliation import AccountSide, BankInputs, RunKind
 
+INVOICE_DOORS = (
+    "cloud/invoices/<int:number>/",
+    "cloud/invoices/<int:number>/invoice.pdf",
+    "cloud/invoices/<int:number>/pay/",
+    "cloud/invoices/<int:number>/pay/confirm/",
+    "api/invoices/<int:pk>",
+    "api/invoices/<int:pk>/pay",
+)
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
 
@@ -158,10 +167,12 @@ def _belongings(house: House) -> None:
     tell = {"subject": "Sent", "text": "1 CLOUD", "link": "/cloud/", "acting": SYSTEM}
     notify(member_id=owner.pk, type=RECEIVED, event_id=event_id, **tell)
     _back_office_rows(friend)
+    invoice = sent_invoice(owner)
     stake_id = StakingPosition.objects.get(member=owner).pk
     house.arguments = {
         "api/transactions/<int:pk>/": {"pk": sent.transaction.pk},
         "api/stakes/<int:pk>/unstake": {"pk": stake_id},
+        **dict.fromkeys(INVOICE_DOORS, {"number": invoice.pk, "pk": invoice.pk}),
         "cloud/transactions/<int:number>/": {"number": sent.transaction.pk},
         "notifications/<int:notification_id>/read/": {"notification_id": Notification.objects.get(member=owner).pk},
         "rate-cards/<int:version>/": {"version": 1},

@@ -127,6 +127,16 @@ cloud/transfer/confirm/                                            GET  sign-in 
 cloud/transfer/confirm/                                            POST sign-in 422     422     422     422     422
 cloud/usage/                                                       GET  sign-in 200     200     200     200     200
 cloud/usage/                                                       POST sign-in 405     405     405     405     405
+cloud/invoices/                                                    GET  sign-in 200     200     200     200     200
+cloud/invoices/                                                    POST sign-in 405     405     405     405     405
+cloud/invoices/<int:number>/                                       GET  sign-in 200     404     200     200     200
+cloud/invoices/<int:number>/                                       POST sign-in 405     405     405     405     405
+cloud/invoices/<int:number>/invoice.pdf                            GET  sign-in 200     404     200     200     200
+cloud/invoices/<int:number>/invoice.pdf                            POST sign-in 405     405     405     405     405
+cloud/invoices/<int:number>/pay/                                   GET  sign-in 405     405     405     405     405
+cloud/invoices/<int:number>/pay/                                   POST sign-in 422     404     404     404     404
+cloud/invoices/<int:number>/pay/confirm/                           GET  sign-in 405     405     405     405     405
+cloud/invoices/<int:number>/pay/confirm/                           POST sign-in 422     404     404     404     404
 rate-cards/                                                        GET  sign-in 200     200     200     200     200
 rate-cards/                                                        POST sign-in 405     405     405     405     405
 rate-cards/<int:version>/                                          GET  sign-in 200     200     200     200     200
@@ -153,6 +163,12 @@ api/stakes/                      GET  401   200   200   200   200   200   403   
 api/stakes/                      POST 401   422   422   422   422   422   403   403
 api/stakes/<int:pk>/unstake      GET  401   405   405   405   405   405   403   403
 api/stakes/<int:pk>/unstake      POST 401   409   404   404   422   422   403   403
+api/invoices/                    GET  401   200   200   200   200   200   403   403
+api/invoices/                    POST 401   405   405   405   405   405   403   403
+api/invoices/<int:pk>            GET  401   200   404   200   200   200   403   403
+api/invoices/<int:pk>            POST 401   405   405   405   405   405   403   403
+api/invoices/<int:pk>/pay        GET  401   405   405   405   405   405   403   403
+api/invoices/<int:pk>/pay        POST 401   422   422   422   422   422   403   403
 api/usage/                       GET  401   200   200   200   200   200   403   403
 api/usage/                       POST 401   405   405   405   405   405   403   403
 api/usage/summary                GET  401   200   200   200   200   200   403   403
@@ -214,6 +230,7 @@ cloud_credits.selfmetercharge      operations admin
 cloud_credits.usageimport          operations admin
 cloud_credits.idempotencykey       operations admin
 cloud_credits.ratecard             steward operations admin
+cloud_credits.invoice              steward operations admin
 cloud_credits.stakingposition      operations admin
 cloud_credits.receivable           operations admin
 cloud_credits.cloudtransaction     steward operations admin
@@ -258,6 +275,12 @@ cloud_credits.chainblock           list_verb  seal             operations admin
 cloud_credits.ensregistration      list_verb  initialize       operations admin
 cloud_credits.ensregistration      list_verb  initialize-many  operations admin
 cloud_credits.ensregistration      verb       revoke           operations admin
+cloud_credits.invoice              list_verb  draft            operations admin
+cloud_credits.invoice              verb       change           operations admin
+cloud_credits.invoice              verb       send             operations admin
+cloud_credits.invoice              verb       pay              operations admin
+cloud_credits.invoice              verb       void             operations admin
+cloud_credits.invoice              verb       refund           operations admin
 cloud_credits.stakingposition      verb       release          operations admin
 cloud_credits.cloudtransaction     verb       reverse          operations admin
 treasury.account                   list_verb  open             operations admin

@@ -103,7 +103,7 @@ BREAKS = [
         "UPDATE cloud_credits_cloudtransaction SET state = 'reversed' WHERE type = 'transfer'",
     ),
     (
-        "what is settled of a debt was burned for it",
+        "what is settled of a debt was burned or written off for it",
         "INSERT INTO cloud_credits_receivable (member_id, amount, settled, origin_id, journal_entry_id)"
         " SELECT to_member_id, 1, 1, id, (SELECT min(id) FROM treasury_journalentry)"
         " FROM cloud_credits_cloudtransaction WHERE type = 'transfer' LIMIT 1",

@@ -133,7 +133,9 @@ def test_lines_that_fail__are_raised_after_the_others_are_read(mercury_sandbox):
 
 
 def test_row_without_its_amount__is_kept_aside_and_never_taken_for_vanished(mercury_sandbox):
-    good, bad = deposit(mercury_sandbox, "1"), deposit(mercury_sandbox, "2", status="pending")
+    now = timezone.now().isoformat()
+    good = deposit(mercury_sandbox, "1", createdAt=now)
+    bad = deposit(mercury_sandbox, "2", status="pending", createdAt=now)
     read(mercury_sandbox)
     mercury_sandbox.control("faults", fault="missing_field", field="amount", row=0, path="transactions")
 
@@ -148,7 +150,7 @@ def test_row_without_its_amount__is_kept_aside_and_never_taken_for_vanished(merc
 
 
 def test_nameless_row__keeps_every_line_from_vanishing(mercury_sandbox):
-    deposit(mercury_sandbox, "1")
+    deposit(mercury_sandbox, "1", createdAt=timezone.now().isoformat())
     read(mercury_sandbox)
     mercury_sandbox.control("faults", fault="missing_field", field="id", path="transactions")
 

@@ -509,6 +509,8 @@ ATTACKS = [
     "UPDATE workflows_execution SET error = 'x' WHERE key = 'done'",
     "UPDATE workflows_execution SET fence = fence - 1 WHERE key = '1'",
     "UPDATE workflows_execution SET signals = '{}' WHERE key = 'done'",
+    "UPDATE workflows_execution SET decisions = '[]' WHERE key = '1'",
+    "UPDATE workflows_execution SET decisions = '[{\"reason\": \"prettier\"}]' WHERE key = '1'",
     "UPDATE workflows_execution SET input = '{}'",
     "UPDATE workflows_execution SET version = 2",
     "UPDATE workflows_execution SET waiting_for = '' WHERE key = '1'",
@@ -535,9 +537,10 @@ ATTACKS = [
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_guard__refuses(bakery, attack: str) -> None:
-    begin(bakery)
+    execution = begin(bakery)
     begin(bakery, key="done")
     tell(key="done")
+    sagas.retry(execution=execution, reason="at once", acting=OLGA)
     queue.drain("sagas")
     assert set(Execution.objects.values_list("state", flat=True)) == {"waiting", "completed"}
     before = list(Execution.objects.values()), list(Step.objects.values())
@@ -549,9 +552,10 @@ def test_guard__refuses(bakery, attack: str) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.django_db(transaction=True)
 def test_guard__refuses_the_owner_too(bakery, attack: str, owner_connection) -> None:
-    begin(bakery)
+    execution = begin(bakery)
     begin(bakery, key="done")
     tell(key="done")
+    sagas.retry(execution=execution, reason="at once", acting=OLGA)
     queue.drain("sagas")
     with pytest.raises(Exception, match=r"\w"):
         owner_connection.execute(attack)

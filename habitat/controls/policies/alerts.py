@@ -98,6 +98,13 @@ CATALOGUE: Final = (
         "The receivable is paid or written off.",
     ),
     AlertDefinition(
+        "refund_failed",
+        Severity.CRITICAL,
+        "A payment could not be sent back",
+        "Stripe refused or could not deliver the refund of a payment that cannot become credits. Its money waits.",
+        "A later refund of the same payment arrives.",
+    ),
+    AlertDefinition(
         "topup_stopped",
         Severity.INFO,
         "An automatic top-up stopped",

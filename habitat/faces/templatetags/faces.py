@@ -27,6 +27,7 @@ WAITING_WORDS = frozenset(
         "delivering",
         "waiting",
         "draft",
+        "payment received",
     }
 )
 GOOD_WORDS = frozenset(
@@ -54,6 +55,7 @@ BAD_WORDS = frozenset(
         "stuck",
         "slashed",
         "revoked",
+        "overdue",
     }
 )
 

@@ -109,7 +109,7 @@ def signal_by_hand(
     require(acting, SIGNAL)
     reason = require_reason(reason)
     found = _not_ended(locks.execution(execution.pk))
-    _told(found, "signals", reason, acting)
+    _told(found, "signal", reason, acting)
     return _signal(found, name, payload)
 
 
@@ -243,7 +243,9 @@ def record(*, turn: Turn, result: dict[str, Any], write: Callable[[], dict[str, 
     row.settle()
     row.output, row.error, row.recorded_at = _plain(output), "", Now()
     row.save(update_fields=["state", "output", "error", "recorded_at"])
-    execution.error = ""
+    if turn.direction is Direction.FORWARD:
+        # On the way back the reason for it stays.
+        execution.error = ""
     _release(execution)
     _settle(execution, policy.definition(execution.saga, execution.version), steps)
     return True
@@ -331,7 +333,7 @@ def retry(*, execution: Execution, reason: str, acting: Actor) -> Execution:
     found = _not_ended(locks.execution(execution.pk))
     if found.state == ExecutionState.WAITING.value or found.lease_until is not None:
         raise NothingToRetry(saga=found.saga, key=found.key, state=found.state)
-    _told(found, "retries", reason, acting)
+    _told(found, "retry", reason, acting)
     back = found.heading == Heading.BACKWARD.value
     for row in locks.steps(found.pk):
         # What was refused on the way forward stays refused when the way back is tried again.
@@ -373,7 +375,7 @@ def compensate(*, execution: Execution, reason: str, acting: Actor) -> Execution
     if not policy.may_turn_back(definition, _seen(_by_name(found))):
         pivot = next(step.name for step in definition.steps if step.pivot)
         raise PastPivot(saga=found.saga, key=found.key, step=pivot)
-    _told(found, "compensates", reason, acting)
+    _told(found, "compensate", reason, acting)
     found.heading = Heading.TURNING.value
     if found.state == ExecutionState.WAITING.value:
         _wake_up(found)
@@ -403,7 +405,7 @@ def cancel(*, execution: Execution, reason: str, acting: Actor) -> Execution:
     begun = next(iter(locks.steps(found.pk)), None)
     if begun is not None:
         raise AlreadyCalled(saga=found.saga, key=found.key, step=begun.name)
-    _told(found, "cancels", reason, acting)
+    _told(found, "cancel", reason, acting)
     found.cancel()
     found.waiting_for = ""
     _end(found)
@@ -417,11 +419,17 @@ def _not_ended(execution: Execution) -> Execution:
 
 
 def _told(execution: Execution, verb: str, reason: str, acting: Actor) -> None:
-    """Who did what and why stays with the execution until its next failure or success, and in the log."""
-    logger.info("%s %s execution %s (%s): %s", acting.label, verb, execution.pk, execution, reason)
-    note = f"{acting.label} {verb}: {reason}"
-    execution.error = (f"{note}. Before: {execution.error}" if execution.error else note)[:500]
-    execution.save(update_fields=["error"])
+    """Who did what and why stays with the execution for ever."""
+    logger.info("%s: %s of execution %s (%s): %s", acting.label, verb, execution.pk, execution, reason)
+    told = {
+        "at": timezone.now().isoformat(),
+        "by": acting.label,
+        "name": acting.name,
+        "verb": verb,
+        "reason": reason,
+    }
+    execution.decisions = [*execution.decisions, told]
+    execution.save(update_fields=["decisions"])
 
 
 # --- where an execution stands

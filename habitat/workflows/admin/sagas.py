@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 
@@ -148,6 +148,7 @@ class ExecutionAdmin(HouseAdmin):
         "given",
         "signals_come",
         "error",
+        "decided",
         "acting",
         "created_at",
         "due_at",
@@ -205,3 +206,11 @@ class ExecutionAdmin(HouseAdmin):
     @admin.display(description="signals")
     def signals_come(self, execution: Execution) -> SafeString | str:
         return shown(execution.signals)
+
+    @admin.display(description="what people did")
+    def decided(self, execution: Execution) -> SafeString | str:
+        return format_html_join(
+            "",
+            "<p>{} {} ({}): {}: {}</p>",
+            ((told["at"][:16], told["name"], told["by"], told["verb"], told["reason"]) for told in execution.decisions),
+        )

@@ -32,7 +32,7 @@ class Execution(models.Model):
     """One run of a saga. `due_at` says when a worker may take it next; `fence` counts takings.
 
     `signals` keeps what came, early signals included; `heading` says whether it goes forward or back; `acting` is the
-    label of who started it.
+    label of who started it; `decisions` are what people did to it: at, by, name, verb, reason.
     """
 
     saga = models.CharField(max_length=LONGEST_STEP)
@@ -48,6 +48,7 @@ class Execution(models.Model):
     waiting_for = models.CharField(max_length=60, db_default="", default="", blank=True)
     signals = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     acting = models.CharField(max_length=60)
+    decisions = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     error = models.CharField(max_length=500, db_default="", default="", blank=True)
     due_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True)

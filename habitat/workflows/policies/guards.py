@@ -12,14 +12,17 @@ GUARDS = (
     Guard("workflows_job", "job_once_a_slot", "constraint", "a job that runs twice for one due time"),
     Guard(_EXECUTION, "workflows_execution_state", "trigger", "a saga that jumps over a state or becomes another"),
     Guard(
-        _EXECUTION, "workflows_execution_moves", "trigger", "an ended saga changed, a fence counted down, a signal lost"
+        _EXECUTION,
+        "workflows_execution_moves",
+        "trigger",
+        "an ended saga changed, a fence counted down, a signal or decision lost",
     ),
     Guard(_EXECUTION, "workflows_execution_kept", "trigger", "a saga deleted or truncated"),
     Guard(_EXECUTION, "execution_once", "constraint", "a saga that runs twice under one key"),
     *withheld(_EXECUTION, "the application rewriting or deleting a saga", "UPDATE", "DELETE", "TRUNCATE"),
     Guard(
         _EXECUTION,
-        "UPDATE (state, heading, waiting_for, signals, error, due_at, lease_until, fence, finished_at)",
+        "UPDATE (state, heading, waiting_for, signals, error, decisions, due_at, lease_until, fence, finished_at)",
         "columns",
         "a saga given another key, input or version",
     ),

@@ -10,8 +10,7 @@ import treasury.models.journal
 class Migration(migrations.Migration):
     dependencies = [
         ("members", "0006_email_present"),
-        ("treasury", "0013_payment_guards"),
-        ("treasury", "0006_backing_guards"),
+        ("treasury", "0015_backing_guards"),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("treasury", "0013_reconciliation_guards")]
+    dependencies = [("treasury", "0017_reconciliation_guards")]
 
     operations = [
         migrations.RunSQL(

@@ -1,4 +1,4 @@
-"""The mint switch's one row, what waits for a check, and what the database refuses: sql/0006_backing_guards.sql."""
+"""The mint switch's one row, what waits for a check, and what the database refuses: sql/0015_backing_guards.sql."""
 
 from django.db import migrations, models
 
@@ -9,7 +9,7 @@ from habitat.faces.migrations import sql_file
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("treasury", "0013_bank_line_guard"),
+        ("treasury", "0014_bank_line_guard"),
         ("members", "0002_guards"),
     ]
 
@@ -47,5 +47,5 @@ class Migration(migrations.Migration):
                 db_default=habitat.faces.fields.CurrentTransaction(), editable=False
             ),
         ),
-        sql_file(__file__, "0006_backing_guards"),
+        sql_file(__file__, "0015_backing_guards"),
     ]

@@ -1,0 +1,129 @@
+"""Payments that cannot become credits go back whole (domain §6: 2240 / 1115), by the saga `payment_refund`."""
+
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db import transaction
+
+from cloud_credits import locks
+from cloud_credits.errors import PaymentNotRefundable, RefundAtTheBank
+from cloud_credits.events import PurchaseSentBack
+from cloud_credits.models import Purchase
+from cloud_credits.policies.purchases import PurchaseState
+from habitat.controls.actions.alerts import raise_alert, resolve_cause
+from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
+from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
+from habitat.money import plain
+from habitat.workflows.actions import sagas
+from habitat.workflows.models import Execution
+from treasury import locks as treasury_locks
+from treasury.actions import refunds
+from treasury.models import Payment
+from treasury.policies.payments import PaymentState, Provider
+
+SAGA: Final = "payment_refund"
+OUTCOME: Final = "refund_outcome"
+SEND_BACK: Final = "cloud_credits.mint_payment"
+ALERT: Final = "refund_failed"
+
+
+@transaction.atomic
+def begin(*, payment: Payment, why: str, acting: Actor) -> Execution | None:
+    """Starts the way back of a payment the caller has locked: by itself once. A wire waits for the bank: None."""
+    key = str(payment.pk)
+    if payment.provider != Provider.STRIPE or Execution.objects.filter(saga=SAGA, key=key).exists():
+        return None
+    return _start(payment, why, key, acting)
+
+
+@transaction.atomic
+def send_back(*, payment: Payment, reason: str, idempotency_key: str, acting: Actor) -> Execution:
+    """Operations sends a payment back that waits, or whose refund failed before.
+
+    Raises NotAllowed, ReasonRequired, PaymentNotRefundable, RefundAtTheBank.
+    """
+    require(acting, SEND_BACK)
+    why = require_reason(reason)[:300]
+    held = treasury_locks.payment(payment.pk)
+    if held.provider != Provider.STRIPE:
+        raise RefundAtTheBank(payment=held.reference)
+    key = f"{held.pk}:{idempotency_key}"[:120]
+    again = Execution.objects.filter(saga=SAGA, key=key).first()
+    if again is not None:
+        return again
+    if held.state != PaymentState.RECEIVED:
+        raise PaymentNotRefundable(payment=held.reference, state=held.state)
+    return _start(held, why, key, acting)
+
+
+def _start(payment: Payment, why: str, key: str, acting: Actor) -> Execution:
+    given: dict[str, Any] = {
+        "payment_id": payment.pk,
+        "reference": payment.reference,
+        "amount": plain(payment.left),
+        "why": why,
+    }
+    emit(
+        PurchaseSentBack(payment_id=payment.pk, member_id=payment.member_id, usd=given["amount"], why=why),
+        acting=acting,
+    )
+    return sagas.start(saga=SAGA, key=key, input=given, acting=acting)
+
+
+@transaction.atomic
+def hold(*, payment_id: int, acting: Actor) -> Payment:
+    """The saga's first step: from here on it can no longer be minted. Raises PaymentNotRefundable."""
+    held = treasury_locks.payment(payment_id)
+    if held.state == PaymentState.REFUNDING:
+        return held
+    if held.state != PaymentState.RECEIVED:
+        raise PaymentNotRefundable(payment=held.reference, state=held.state)
+    return refunds.begin(payment=held, amount=held.left, acting=acting)
+
+
+@transaction.atomic
+def let_go(*, payment_id: int, acting: Actor) -> Payment:
+    """Stripe refused the refund for good: the payment waits again, and people are told."""
+    held = refunds.call_off(payment=treasury_locks.payment(payment_id), acting=acting)
+    raise_alert(
+        code=ALERT,
+        cause=f"payment:{held.pk}",
+        message=f"Stripe refused to refund payment {held.reference}. Its money waits in 2240.",
+        details={"payment": held.pk},
+        acting=acting,
+    )
+    return held
+
+
+@transaction.atomic
+def record_sent(*, payment_id: int, refund_id: str, amount: Decimal, acting: Actor) -> None:
+    """Stripe has the order. `amount` in USD, as held."""
+    refunds.record_sent(payment=treasury_locks.payment(payment_id), refund_id=refund_id, amount=amount, acting=acting)
+
+
+@transaction.atomic
+def note_outcome(*, payment_id: int, refund_id: str, succeeded: bool, acting: Actor) -> None:
+    """Stripe has told how it ended; treasury booked it. The purchase says so, and the saga goes on."""
+    held = treasury_locks.payment(payment_id)
+    own = Purchase.objects.filter(payment=held).values_list("pk", flat=True).first()
+    if own is not None and held.state == PaymentState.REFUNDED:
+        purchase = locks.purchase(own)
+        if purchase.state == PurchaseState.PAID:
+            purchase.refund()
+            purchase.save(update_fields=["state"])
+    if succeeded:
+        resolve_cause(ALERT, f"payment:{held.pk}")
+    else:
+        raise_alert(
+            code=ALERT,
+            cause=f"payment:{held.pk}",
+            message=f"The refund {refund_id} of payment {held.reference} did not arrive. Its money waits in 2240.",
+            details={"payment": held.pk, "refund": refund_id},
+            acting=acting,
+        )
+    for key in Execution.objects.filter(saga=SAGA, input__payment_id=held.pk).values_list("key", flat=True):
+        sagas.signal(
+            saga=SAGA, key=key, name=OUTCOME, payload={"refund_id": refund_id, "succeeded": succeeded}, acting=acting
+        )

@@ -1,0 +1,49 @@
+"""What follows a wish to buy and a payment: the checkout now, the credits as soon as minting is on."""
+
+import logging
+from datetime import datetime
+
+from cloud_credits.actions import payment_mints, purchases
+from cloud_credits.models import Purchase
+from cloud_credits.policies.purchases import Fate
+from habitat.events.workflows import queue
+from habitat.members.policies.actors import SYSTEM
+from habitat.workflows.models import Execution
+from habitat.workflows.workflows import sagas
+from treasury.models import Payment
+
+logger = logging.getLogger(__name__)
+
+MINTS = "mints"
+BATCH = 200
+
+
+def open_now(purchase: Purchase) -> Purchase:
+    """Runs a purchase's checkout in this request, after its commit; it goes on by itself where Stripe is slow."""
+    execution = Execution.objects.filter(saga=purchases.CHECKOUT, key=str(purchase.pk)).first()
+    if execution is not None:
+        sagas.advance(execution.pk)
+    return Purchase.objects.get(pk=purchase.pk)
+
+
+def mint_waiting(due_at: datetime | None = None) -> int:
+    """Mints what waits, oldest first; how many. One that fails is logged and does not stop the others."""
+    del due_at  # whatever waits now, however late this runs
+    minted = 0
+    # The list is taken once: what cannot be minted now is asked again a minute later, not in this round.
+    for payment_id in Payment.objects.waiting().values_list("pk", flat=True)[:BATCH]:
+        try:
+            minting = payment_mints.mint_for_payment(payment_id=payment_id, acting=SYSTEM)
+        except Exception:
+            logger.exception("payment %s could not be minted", payment_id)
+            continue
+        minted += minting.fate is Fate.MINT
+    return minted
+
+
+def drain() -> int:
+    """What the queue runs when minting was resumed."""
+    done = mint_waiting()
+    if done == BATCH:
+        queue.wake(MINTS)
+    return done

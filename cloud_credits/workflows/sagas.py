@@ -1,0 +1,293 @@
+"""The sagas of this floor: a checkout, a refund of credits, the way back of a payment, a change of a recurring one."""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from functools import wraps
+from typing import Any, Final
+
+from django.conf import settings
+
+from cloud_credits.actions import payment_refunds, purchases, recurring, refunds
+from cloud_credits.errors import InsufficientBalance, PaymentNotRefundable
+from cloud_credits.policies.purchases import PayBy, PurchaseKind, RecurringChange
+from cloud_credits.reports.purchases import customer_of, payer_of
+from habitat.members.policies.actors import SYSTEM
+from habitat.workflows.errors import StepRefused
+from habitat.workflows.policies.sagas import SagaDefinition, SagaStep, StepContext
+from treasury.errors import PaymentContested, StripeRefused
+from treasury.gateways.stripe import stripe_gateway
+from treasury.policies.stripe import (
+    INVOICE_KEY,
+    MEMBER_KEY,
+    PURCHASE_KEY,
+    REFUND_KEY,
+    StripeRefund,
+    StripeSession,
+    StripeSubscription,
+)
+
+Answer = dict[str, Any]
+Step = Callable[[StepContext], Answer]
+
+
+def _final(step: Step) -> Step:
+    """What Stripe refuses for good ends the step for good; everything else is an unknown outcome and asked again."""
+
+    @wraps(step)
+    def asked(context: StepContext) -> Answer:
+        try:
+            return step(context)
+        except StripeRefused as refusal:
+            raise StepRefused(refusal.sentence) from refusal
+
+    return asked
+
+
+def _nothing(context: StepContext, answer: Answer) -> Answer | None:
+    del context, answer
+    return None
+
+
+# --- checkout
+
+
+def _give_up(context: StepContext, answer: Answer) -> Answer | None:
+    del answer
+    purchases.fail(purchase_id=context.input["purchase_id"], problem="Stripe refused the checkout.", acting=SYSTEM)
+    return None
+
+
+@_final
+def _make_customer(context: StepContext) -> Answer:
+    member_id = context.input["member_id"]
+    known = customer_of(member_id)
+    if known:
+        return {"customer_id": known}
+    payer = payer_of(member_id)
+    # One key a member, not a checkout: two first purchases at once are one customer.
+    made = stripe_gateway().create_customer(
+        member_id=str(member_id), email=payer.email, name=payer.name, idempotency_key=f"customer:{member_id}"
+    )
+    return {"customer_id": made.id}
+
+
+def _find_customer(context: StepContext) -> Answer | None:
+    found = stripe_gateway().find_customer(member_id=str(context.input["member_id"]))
+    return {"customer_id": found.id} if found else None
+
+
+def _keep_customer(context: StepContext, answer: Answer) -> Answer | None:
+    kept = purchases.record_customer(
+        member_id=context.input["member_id"], customer_id=answer["customer_id"], acting=SYSTEM
+    )
+    return {"customer_id": kept}
+
+
+def _marks(context: StepContext) -> dict[str, str]:
+    marks = {PURCHASE_KEY: str(context.input["purchase_id"]), MEMBER_KEY: str(context.input["member_id"])}
+    if context.input["invoice_id"]:
+        marks[INVOICE_KEY] = str(context.input["invoice_id"])
+    return marks
+
+
+@_final
+def _open_session(context: StepContext) -> Answer:
+    given = context.input
+    page = f"{settings.SITE_URL}/cloud/buy/{given['purchase_id']}/"
+    is_recurring = given["kind"] == PurchaseKind.RECURRING
+    pay_by = PayBy(given["pay_by"])
+    session = stripe_gateway().create_checkout(
+        customer_id=context.outputs["customer"]["customer_id"],
+        amount=Decimal(given["usd"]),
+        description=f"{given['amount']} CLOUD credits",
+        success_url=f"{page}?from=checkout",
+        cancel_url=f"{page}?from=cancel",
+        metadata=_marks(context),
+        idempotency_key=context.step_key,
+        interval="month" if is_recurring else "",
+        save_method=bool(given["save"]) and not is_recurring,
+        methods=(pay_by.value,),
+    )
+    return _session(session)
+
+
+def _find_session(context: StepContext) -> Answer | None:
+    customer_id = context.outputs["customer"]["customer_id"]
+    found = stripe_gateway().find_checkout(customer_id=customer_id, metadata=_marks(context))
+    return _session(found) if found else None
+
+
+def _session(session: StripeSession) -> Answer:
+    return {"session_id": session.id, "url": session.url, "expires_at": session.expires_at.isoformat()}
+
+
+def _keep_session(context: StepContext, answer: Answer) -> Answer | None:
+    purchases.open_checkout(
+        purchase_id=context.input["purchase_id"],
+        session_id=answer["session_id"],
+        url=answer["url"],
+        expires_at=datetime.fromisoformat(answer["expires_at"]),
+        acting=SYSTEM,
+    )
+    return None
+
+
+CHECKOUT: Final = SagaDefinition(
+    name=purchases.CHECKOUT,
+    version=1,
+    title="Checkout",
+    help="Opens Stripe's page for a purchase: the customer once, then the page. Refused: the purchase failed.",
+    steps=(
+        SagaStep("wish", record=_nothing, undo_record=_give_up),
+        SagaStep("customer", call=_make_customer, find=_find_customer, record=_keep_customer),
+        SagaStep("session", call=_open_session, find=_find_session, record=_keep_session),
+    ),
+)
+
+
+# --- a refund of credits
+
+
+def _close_request(context: StepContext, answer: Answer) -> Answer | None:
+    del answer
+    refunds.fail(request_id=context.input["request_id"], why="The refund could not be made.", acting=SYSTEM)
+    return None
+
+
+def _burn(context: StepContext, answer: Answer) -> Answer | None:
+    del answer
+    try:
+        row = refunds.burn(request_id=context.input["request_id"], acting=SYSTEM)
+    except InsufficientBalance as refusal:
+        raise StepRefused(refusal.sentence) from refusal
+    return {"transaction_id": row.burn_id}
+
+
+def _ask_refund(mark: str) -> tuple[Step, Callable[[StepContext], Answer | None]]:
+    """Sending money back, and finding what was sent: by the mark of whom it belongs to."""
+
+    def marks(context: StepContext) -> dict[str, str]:
+        return {REFUND_KEY: f"{mark}:{context.key}"}
+
+    @_final
+    def send(context: StepContext) -> Answer:
+        made = stripe_gateway().create_refund(
+            payment_id=context.input["reference"],
+            amount=Decimal(context.input.get("usd") or context.input["amount"]),
+            metadata=marks(context),
+            idempotency_key=context.step_key,
+        )
+        return _refund(made)
+
+    def find(context: StepContext) -> Answer | None:
+        found = stripe_gateway().find_refund(payment_id=context.input["reference"], metadata=marks(context))
+        return _refund(found) if found else None
+
+    return send, find
+
+
+def _refund(refund: StripeRefund) -> Answer:
+    return {"refund_id": refund.id, "status": refund.status}
+
+
+_send_credits, _find_credits = _ask_refund(refunds.SAGA)
+_send_payment, _find_payment = _ask_refund(payment_refunds.SAGA)
+
+
+def _keep_refund(context: StepContext, answer: Answer) -> Answer | None:
+    refunds.record_sent(request_id=context.input["request_id"], refund_id=answer["refund_id"], acting=SYSTEM)
+    return None
+
+
+CREDIT_REFUND: Final = SagaDefinition(
+    name=refunds.SAGA,
+    version=1,
+    title="Refund of credits",
+    help="Takes the credits, sends the money, waits for its outcome. What fails gives the credits back.",
+    steps=(
+        SagaStep("ask", record=_nothing, undo_record=_close_request),
+        SagaStep("burn", record=_burn, undo_record=_close_request),
+        SagaStep("refund", call=_send_credits, find=_find_credits, record=_keep_refund, pivot=True),
+        # Its outcome is written by whoever heard it; this step only ends the wait.
+        SagaStep("outcome", record=_nothing, waits_for=refunds.OUTCOME),
+    ),
+)
+
+
+# --- a payment that cannot become credits
+
+
+def _hold(context: StepContext, answer: Answer) -> Answer | None:
+    del answer
+    try:
+        payment_refunds.hold(payment_id=context.input["payment_id"], acting=SYSTEM)
+    except (PaymentNotRefundable, PaymentContested) as refusal:
+        raise StepRefused(refusal.sentence) from refusal
+    return None
+
+
+def _let_go(context: StepContext, answer: Answer) -> Answer | None:
+    del answer
+    payment_refunds.let_go(payment_id=context.input["payment_id"], acting=SYSTEM)
+    return None
+
+
+def _keep_sent(context: StepContext, answer: Answer) -> Answer | None:
+    payment_refunds.record_sent(
+        payment_id=context.input["payment_id"],
+        refund_id=answer["refund_id"],
+        amount=Decimal(context.input["amount"]),
+        acting=SYSTEM,
+    )
+    return None
+
+
+PAYMENT_REFUND: Final = SagaDefinition(
+    name=payment_refunds.SAGA,
+    version=1,
+    title="Payment sent back",
+    help="A payment that cannot become credits goes back the way it came.",
+    steps=(
+        SagaStep("hold", record=_hold, undo_record=_let_go),
+        SagaStep("refund", call=_send_payment, find=_find_payment, record=_keep_sent, pivot=True),
+        SagaStep("outcome", record=_nothing, waits_for=payment_refunds.OUTCOME),
+    ),
+)
+
+
+# --- a recurring purchase
+
+
+@_final
+def _change(context: StepContext) -> Answer:
+    gateway, subscription_id = stripe_gateway(), context.input["subscription_id"]
+    asked: Callable[..., StripeSubscription] = {
+        RecurringChange.PAUSE: gateway.pause_subscription,
+        RecurringChange.RESUME: gateway.resume_subscription,
+        RecurringChange.CANCEL: gateway.cancel_subscription,
+    }[RecurringChange(context.input["change"])]
+    told = asked(subscription_id, idempotency_key=context.step_key)
+    return {"status": told.status, "paused": told.paused}
+
+
+def _keep_change(context: StepContext, answer: Answer) -> Answer | None:
+    del answer
+    recurring.changed(
+        recurring_id=context.input["recurring_id"],
+        to=RecurringChange(context.input["change"]),
+        because=context.input["because"],
+        acting=SYSTEM,
+    )
+    return None
+
+
+RECURRING_CHANGE: Final = SagaDefinition(
+    name=recurring.SAGA,
+    version=1,
+    title="Change of a recurring purchase",
+    help="Pauses, resumes or cancels a subscription at Stripe, then here. Asking twice does no harm.",
+    steps=(SagaStep("change", call=_change, record=_keep_change),),
+)
+
+SAGAS: Final = (CHECKOUT, CREDIT_REFUND, PAYMENT_REFUND, RECURRING_CHANGE)

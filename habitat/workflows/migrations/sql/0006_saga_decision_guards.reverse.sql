@@ -1,0 +1,21 @@
+DROP TRIGGER workflows_execution_state ON workflows_execution;
+DROP TRIGGER workflows_execution_moves ON workflows_execution;
+
+-- stops: a saga born elsewhere than running, off its edges, or with another name, version, key, input or starter
+CREATE TRIGGER workflows_execution_state BEFORE INSERT OR UPDATE ON workflows_execution
+    FOR EACH ROW EXECUTE FUNCTION habitat_guard_state(
+        'state', 'running',
+        'running>waiting,running>compensating,running>completed,running>stuck,running>cancelled,waiting>running,waiting>cancelled,compensating>compensated,compensating>stuck,stuck>running,stuck>compensating,stuck>cancelled',
+        'heading,waiting_for,signals,error,due_at,lease_until,fence,finished_at');
+
+-- stops: an ended saga changed, a fence counted down, a signal lost or rewritten, a saga on its way back turned round
+CREATE TRIGGER workflows_execution_moves BEFORE UPDATE ON workflows_execution
+    FOR EACH ROW WHEN (
+        OLD.state IN ('completed', 'compensated', 'cancelled')
+        OR NEW.fence < OLD.fence
+        OR NOT NEW.signals @> OLD.signals
+        OR (OLD.heading = 'backward' AND NEW.heading <> 'backward')
+    )
+    EXECUTE FUNCTION workflows_execution_refuse();
+
+REVOKE UPDATE (decisions) ON workflows_execution FROM habitat_app;
