@@ -149,7 +149,7 @@ def test_stripe__finds(changes, expected):
         ({"band": "unknown", "ratio": None}, [("backing_unknown", "backing:unknown", Decimal(70))]),
         (
             {"terms": (BackingTerm("Mercury", Decimal(1070), "Mercury", MIDNIGHT - timedelta(hours=27)),)},
-            [("reading_stale", "reading:Mercury", Decimal(1070))],
+            [("reading_stale", "reading:Mercury:Mercury", Decimal(1070))],
         ),
     ],
 )

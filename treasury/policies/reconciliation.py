@@ -15,6 +15,7 @@ import msgspec
 from habitat.money import cents, plain
 
 ZERO: Final = Decimal(0)
+LONGEST_CAUSE: Final = 200
 
 
 class RunKind(StrEnum):
@@ -129,7 +130,7 @@ def backing(given: BackingInputs) -> Iterator[Finding]:
         if term.read_at is not None and term.read_at < oldest:
             yield Finding(
                 ExceptionKind.READING_STALE,
-                f"reading:{term.name}",
+                f"reading:{term.name}:{term.source}"[:LONGEST_CAUSE],
                 f"{term.name} was last read {_at(term.read_at)}, more than {given.warn_hours} hours before.",
                 term.read_at,
                 term.amount,
@@ -357,8 +358,11 @@ Inputs = BackingInputs | BankInputs | StripeInputs
 
 
 def findings(kind: RunKind, inputs: dict[str, Any]) -> list[Finding]:
-    """The result of a run, from its inputs as they are stored."""
-    return list(_COMPARE[kind](msgspec.convert(inputs, INPUTS[kind])))
+    """The result of a run, from its inputs as they are stored; of each cause the first."""
+    found: dict[tuple[ExceptionKind, str], Finding] = {}
+    for finding in _COMPARE[kind](msgspec.convert(inputs, INPUTS[kind])):
+        found.setdefault((finding.kind, finding.cause), finding)
+    return list(found.values())
 
 
 def written(value: Any) -> Any:

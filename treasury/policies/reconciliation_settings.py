@@ -7,7 +7,6 @@ from habitat.controls.policies.settings import SettingDefinition, SettingKind
 
 PAYOUT_DAYS: Final = "reconciliation.payout_days"
 STRIPE_DRIFT: Final = "reconciliation.stripe_drift_usd"
-WARN_HOURS: Final = "reconciliation.stale_hours"
 
 RECONCILIATION_SETTINGS: Final = (
     SettingDefinition(
@@ -29,15 +28,5 @@ RECONCILIATION_SETTINGS: Final = (
         minimum=0,
         maximum=1000,
         unit="USD",
-    ),
-    SettingDefinition(
-        key=WARN_HOURS,
-        kind=SettingKind.INTEGER,
-        default=26,
-        title="When a reading is called stale",
-        help="A balance of the bank or Stripe older than this opens an exception.",
-        minimum=1,
-        maximum=720,
-        unit="hours",
     ),
 )

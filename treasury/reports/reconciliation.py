@@ -24,6 +24,7 @@ from treasury.models import (
     Dispute,
     Payment,
     Payout,
+    ReconciliationRun,
     Refund,
     StripeEvent,
     StripeMovement,
@@ -51,11 +52,13 @@ from treasury.policies.reconciliation import (
     BankInputs,
     LineSide,
     MovementSide,
+    RunKind,
     StripeInputs,
     Trouble,
     missing_of,
 )
-from treasury.policies.reconciliation_settings import PAYOUT_DAYS, STRIPE_DRIFT, WARN_HOURS
+from treasury.policies.reconciliation_settings import PAYOUT_DAYS, STRIPE_DRIFT
+from treasury.policies.settings import READING_WARNS
 from treasury.reports.accounts import balances
 
 Reading = TypeVar("Reading", BankReading, StripeReading)
@@ -76,7 +79,7 @@ def backing_inputs(as_of: datetime) -> BackingInputs:
             held=ZERO,
             ratio=None,
             terms=(),
-            warn_hours=int(value(WARN_HOURS)),
+            warn_hours=int(value(READING_WARNS)),
         )
     terms = tuple(
         BackingTerm(
@@ -94,7 +97,7 @@ def backing_inputs(as_of: datetime) -> BackingInputs:
         held=check.held,
         ratio=check.ratio,
         terms=terms,
-        warn_hours=int(value(WARN_HOURS)),
+        warn_hours=int(value(READING_WARNS)),
     )
 
 
@@ -226,7 +229,7 @@ def stripe_inputs(as_of: datetime, *, unread: Iterable[MovementSide] = ()) -> St
     reading = _nearest(StripeReading.objects.all(), as_of)
     between = _movements_between(reading, as_of) if reading is not None else ZERO
     in_transit = payouts_in_transit(as_of).aggregate(sum=Sum("amount"))["sum"] or ZERO
-    warn_hours = int(value(WARN_HOURS))
+    warn_hours = int(value(READING_WARNS))
     return StripeInputs(
         as_of=as_of,
         ledger=balances([STRIPE_CLEARING], on=_last_day(as_of))[STRIPE_CLEARING],
@@ -310,6 +313,12 @@ def unread_movements(rows: Iterable[MovementSide]) -> list[MovementSide]:
         StripeMovement.objects.filter(bt_id__in=[row.movement for row in given]).values_list("bt_id", flat=True)
     )
     return [row for row in given if row.movement not in known]
+
+
+def last_run_as_of(kind: RunKind, *, default: datetime) -> datetime:
+    """The newest moment a run of that kind was as of."""
+    newest = ReconciliationRun.objects.filter(kind=kind.value).order_by("-as_of").first()
+    return newest.as_of if newest is not None else default
 
 
 def _nearest(rows: "QuerySet[Reading]", as_of: datetime) -> "Reading | None":

@@ -1,39 +1,62 @@
 """Runs of reconciliation: ask the provider, compare, keep what was found. A provider that is silent stops nothing."""
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.utils import timezone
 
 from habitat.controls.policies.reconcilers import Reconciled, Reconciler
 from habitat.errors import HabitatError
-from habitat.members.policies.actors import Actor
-from treasury.actions import reconciliation
-from treasury.gateways import mercury
+from habitat.members.policies.actors import SYSTEM, Actor
+from habitat.members.policies.permissions import require
+from treasury.actions import reconciliation, stripe_readings
+from treasury.gateways import mercury, stripe
 from treasury.models import ReconciliationRun
-from treasury.policies.reconciliation import RunKind
-from treasury.reports.reconciliation import backing_inputs, bank_inputs, stripe_inputs
-from treasury.workflows import bank
+from treasury.policies.reconciliation import MovementSide, RunKind
+from treasury.reports.reconciliation import (
+    backing_inputs,
+    bank_inputs,
+    last_run_as_of,
+    stripe_inputs,
+    unread_movements,
+)
+from treasury.workflows import backing, bank
+
+# A run as of a moment within this is one of now.
+NOW: Final = timedelta(minutes=1)
+# How far behind the last run Stripe's balance transactions are listed again.
+LOOKED_BACK: Final = timedelta(days=3)
 
 logger = logging.getLogger(__name__)
 
 
 def reconcile_backing(*, as_of: datetime, acting: Actor) -> Reconciled:
-    """What is owed against what is held, by the newest check. Raises NotAllowed."""
+    """What is owed against what is held: by a new check for now, by the check of that time for the past.
+
+    Raises NotAllowed.
+    """
+    require(acting, reconciliation.RUN)
+    if timezone.now() - as_of < NOW:
+        backing.check_now(trigger="reconciliation", acting=SYSTEM)
+    elif as_of == _midnight():
+        backing.check_of_the_day(as_of)
     inputs = backing_inputs(as_of)
     return _told(reconciliation.keep(kind=RunKind.BACKING, as_of=as_of, inputs=inputs, acting=acting))
 
 
 def reconcile_bank(*, as_of: datetime, acting: Actor) -> Reconciled:
     """1110 and 1120 against the bank, and every line that stands for nothing. Raises NotAllowed."""
+    require(acting, reconciliation.RUN)
     _read_bank()
     return _told(reconciliation.keep(kind=RunKind.BANK, as_of=as_of, inputs=bank_inputs(as_of), acting=acting))
 
 
 def reconcile_stripe(*, as_of: datetime, acting: Actor) -> Reconciled:
     """1115 against Stripe's balance, and every balance transaction, payment and webhook. Raises NotAllowed."""
-    return _told(reconciliation.keep(kind=RunKind.STRIPE, as_of=as_of, inputs=stripe_inputs(as_of), acting=acting))
+    require(acting, reconciliation.RUN)
+    inputs = stripe_inputs(as_of, unread=unread_movements(_read_stripe(as_of)))
+    return _told(reconciliation.keep(kind=RunKind.STRIPE, as_of=as_of, inputs=inputs, acting=acting))
 
 
 def _read_bank() -> None:
@@ -44,6 +67,32 @@ def _read_bank() -> None:
         bank.sync(timezone.now())
     except HabitatError:
         logger.exception("Reconciling without a new reading of the bank")
+
+
+def _read_stripe(as_of: datetime) -> list[MovementSide]:
+    """A new reading of the balance, and what moved it since some days before the last run that Stripe tells of.
+
+    Nothing is mended here: the sweep does that. A Stripe that is silent leaves the last reading.
+    """
+    if not stripe.is_configured():
+        return []
+    try:
+        gateway = stripe.stripe_gateway()
+        balance = gateway.balance()
+        stripe_readings.record(available=balance.available, pending=balance.pending, acting=SYSTEM)
+        since = last_run_as_of(RunKind.STRIPE, default=as_of) - LOOKED_BACK
+        return [
+            MovementSide(told.id, told.type, told.net, told.created, "the house never saw it")
+            for told in gateway.balance_transactions(since=since)
+            if told.created <= as_of
+        ]
+    except HabitatError:
+        logger.exception("Reconciling without a new reading of Stripe")
+        return []
+
+
+def _midnight() -> datetime:
+    return timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _told(run: ReconciliationRun) -> Reconciled:

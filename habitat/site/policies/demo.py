@@ -101,6 +101,35 @@ GRANTS: Final = (
 )
 LOCKS: Final = (Lock("ana", Decimal(100), 90), Lock("ines", Decimal(150), 365), Lock("farid", Decimal(50), 30))
 
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """An invoice of techne for `quantity` times `price` CLOUD."""
+
+    member: str
+    title: str
+    quantity: Decimal
+    price: Decimal
+    is_paid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A purchase of `amount` CLOUD by card."""
+
+    member: str
+    amount: Decimal
+
+
+INVOICES: Final = (
+    Bill("ana", "Web site for the orchard", Decimal(8), Decimal("2.5"), is_paid=True),
+    Bill("ines", "Press kit", Decimal(3), Decimal(4), is_paid=False),
+)
+PURCHASES: Final = (Wish("ana", Decimal(25)), Wish("hugo", Decimal("12.5")), Wish("grace", Decimal(60)))
+# Of which of them how much goes back.
+REFUND_OF: Final = 1
+REFUND: Final = Decimal("2.5")
+
 SERVICE_NAMES: Final = {
     Primitive.COMPUTE: "render-farm",
     Primitive.TRANSFER: "file-exchange",

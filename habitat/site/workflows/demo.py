@@ -26,9 +26,11 @@ from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.members.policies.statuses import MemberStatus, SystemAccount
 from habitat.members.reports.actors import actor_of
 from habitat.money import cloud
+from habitat.site.gateways import sandboxes
 from habitat.site.policies import demo
 from habitat.site.policies.demo import AGREES, ASKS, PASSWORD, PEOPLE, REASON, Person, Reading
 from habitat.site.workflows import self_metering
+from habitat.site.workflows.demo_money import DemoMoney
 from treasury.actions import bank, journal
 from treasury.gateways import mercury
 from treasury.policies.bank_rows import AccountRow
@@ -52,8 +54,13 @@ class Demo:
             ("Credits, minted by two people", self.mint),
             ("Transfers, grants and stakes", self.move),
             ("Three months of usage", self.use),
+            *self.money.steps(),
             ("Notices and the sealed chain", self.settle),
         ]
+
+    @cached_property
+    def money(self) -> DemoMoney:
+        return DemoMoney(lambda: self.people, lambda: self.operator)
 
     def prepare(self) -> None:
         for key, value in SETTINGS:
@@ -101,6 +108,8 @@ class Demo:
         )
         if booked.replayed:
             return
+        if sandboxes.bank_is_sandbox():
+            sandboxes.open_account(demo.OPENING_CASH)
         if not mercury.is_configured():
             row = AccountRow(
                 account_id="demo-checking",

@@ -21,12 +21,16 @@ class Command(BaseCommand):
         quiet = options["verbosity"] == 0
         try:
             # Progress goes to stderr: the lines on stdout are what `make run` shows again at its end.
-            with tqdm(Demo().steps(), disable=quiet or None, leave=False) as steps:
+            made = Demo()
+            with tqdm(made.steps(), disable=quiet or None, leave=False) as steps:
                 for title, step in steps:
                     steps.set_description(title)
                     step()
         except HabitatError as refusal:
             raise CommandError(refusal.sentence) from refusal
+        if not quiet:
+            for remark in made.money.remarks:
+                self.stderr.write(remark)
         emails = {person.subname: person.email for person in PEOPLE}
         for role, subname in LOGINS:
             self.stdout.write(f"{role.value:<11} {emails[subname]:<24} {PASSWORD}")

@@ -1,0 +1,1 @@
+"""The world outside, as the roof needs it."""
