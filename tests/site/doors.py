@@ -44,9 +44,8 @@ from tests.site.cooperative import make_cooperative
 from tests.treasury.banking import make_bank
 from tests.treasury.money_in import received
 from tests.workflows.toy import CAKE, known
-from treasury.actions import reconciliation
+from treasury.actions import reconciliation, stripe_events
 from treasury.policies.reconciliation import AccountSide, BankInputs, RunKind
-from treasury.actions import stripe_events
 
 INVOICE_DOORS = (
     "cloud/invoices/<int:number>/",
