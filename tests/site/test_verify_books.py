@@ -109,6 +109,33 @@ BREAKS = [
         "UPDATE cloud_credits_cloudtransaction SET state = 'reversed' WHERE type = 'transfer'",
     ),
     (
+        "every minted payment is one mint of its dollars",
+        "INSERT INTO cloud_credits_paymentmint (payment_id, transaction_id, amount)"
+        " SELECT 999999, id, amount FROM cloud_credits_cloudtransaction WHERE type = 'transfer' LIMIT 1;"
+        "INSERT INTO treasury_payment (provider, reference, amount, method, charge_id, customer_id, purchase_ref,"
+        " invoice_ref, problem, state, minted, journal_entry_id, occurred_at)"
+        " VALUES ('stripe', 'pi_x', 10, '', '', '', '', '', '', 'minted', 10, 1, now())",
+    ),
+    (
+        "2240 = money that waits or goes back",
+        "INSERT INTO treasury_payment (provider, reference, amount, method, charge_id, customer_id, purchase_ref,"
+        " invoice_ref, problem, state, minted, journal_entry_id, occurred_at)"
+        " VALUES ('stripe', 'pi_x', 10, '', '', '', '', '', '', 'received', 0, 1, now())",
+    ),
+    (
+        "every clawback was burned or is owed",
+        "INSERT INTO treasury_payment (id, provider, reference, amount, method, charge_id, customer_id, purchase_ref,"
+        " invoice_ref, problem, state, minted, journal_entry_id, occurred_at) OVERRIDING SYSTEM VALUE"
+        " VALUES (999999, 'stripe', 'pi_x', 10, '', '', '', '', '', 'refunded', 0, 1, now());"
+        "INSERT INTO cloud_credits_clawback (payment_id, member_id, total, burned)"
+        " SELECT 999999, id, 1, 1 FROM members_member LIMIT 1",
+    ),
+    (
+        "every refund has its burn, every failed one its credits back",
+        "INSERT INTO cloud_credits_refundrequest (payment_id, member_id, amount, reason, asked_by, key, state)"
+        " SELECT 999999, id, 1, 'x', 'system:0', 'x', 'burned' FROM members_member LIMIT 1",
+    ),
+    (
         "what is settled of a debt was burned or written off for it",
         "INSERT INTO cloud_credits_receivable (member_id, amount, settled, origin_id, journal_entry_id)"
         " SELECT to_member_id, 1, 1, id, (SELECT min(id) FROM treasury_journalentry)"
