@@ -19,8 +19,8 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 class Pauses(list):
     """Stands where the gateway sleeps, and keeps how long it would have."""
 
-    def __call__(self, seconds: float) -> None:
-        self.append(seconds)
+    def __call__(self, pause: timedelta) -> None:
+        self.append(pause)
 
 
 @pytest.fixture
@@ -88,14 +88,14 @@ def test_too_many_requests__are_repeated_after_what_the_bank_says(mercury_sandbo
     account_of(mercury_sandbox)
 
     assert len(bank.accounts().rows) == 1
-    assert pauses == [7, 7]
+    assert pauses == [timedelta(seconds=7)] * 2
 
 
 def test_server_errors__are_repeated_with_growing_pauses(mercury_sandbox, bank, pauses):
     mercury_sandbox.control("faults", fault="500", times=3)
 
     assert bank.accounts().rows == ()
-    assert pauses == [0.5, 1.0, 2.0]
+    assert pauses == [timedelta(milliseconds=500), timedelta(seconds=1), timedelta(seconds=2)]
 
 
 def test_server_errors_without_end__are_named(mercury_sandbox, bank):

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Protocol
@@ -25,12 +25,16 @@ from treasury.policies.bank_rows import AccountRow, Accounts, LineRow, Lines, Ro
 PAGE: Final = 500
 MOST_PAGES: Final = 10_000
 ATTEMPTS: Final = 4
-# Seconds before the second try; doubled each time. Retry-After wins where the bank says one.
-FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 20.0
-TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
+# Before the second try; doubled each time. Retry-After wins where the bank says one.
+FIRST_PAUSE: Final = timedelta(milliseconds=500)
+LONGEST_PAUSE: Final = timedelta(seconds=20)
+TIMEOUT: Final = httpx.Timeout(10, connect=5)
 # Statuses that may be another answer in a moment.
 _TRY_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+def _sleep(pause: timedelta) -> None:
+    time.sleep(pause.total_seconds())
 
 
 class BankGateway(Protocol):
@@ -44,7 +48,7 @@ class BankGateway(Protocol):
 class MercuryGateway:
     """Mercury over HTTPS. Raises BankUnavailable (ask again later), BankRefused, BankAnswerMalformed."""
 
-    def __init__(self, *, base: str, token: str, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, *, base: str, token: str, sleep: Callable[[timedelta], None] = _sleep) -> None:
         self._base = base.rstrip("/")
         self._token = token
         self._sleep = sleep
@@ -165,13 +169,13 @@ def _message(answer: httpx.Response) -> str:
     return text[:200]
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
-    """Seconds from Retry-After, written as seconds or as a date; None when absent or unreadable."""
+def _retry_after(answer: httpx.Response) -> timedelta | None:
+    """What Retry-After asks for, written as seconds or as a date; None when absent or unreadable."""
     given = answer.headers.get("Retry-After", "").strip()
     if given.isdecimal():
-        return min(int(given[:6]), LONGEST_PAUSE)
+        return timedelta(seconds=int(given[:6]))
     try:
-        return max((parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds(), 0)
+        return max(parsedate_to_datetime(given) - datetime.now(UTC), timedelta())
     except (ValueError, TypeError):
         return None
 

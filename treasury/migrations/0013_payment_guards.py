@@ -6,6 +6,6 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies = [("treasury", "0013_bank_line_guard"), ("members", "0002_guards")]
+    dependencies = [("treasury", "0012_payment_reclaim"), ("members", "0002_guards")]
 
     operations = [sql_file(__file__, "0013_payment_guards")]

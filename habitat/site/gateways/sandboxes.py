@@ -1,4 +1,4 @@
-"""The world around the sandboxes of Stripe and the bank: who pays, what is paid out. For the sample cooperative only."""
+"""The world around the sandboxes of Stripe and the bank: who pays, what is paid out. For the sample alone."""
 
 from decimal import Decimal
 from typing import Any, Final

@@ -96,7 +96,7 @@ class MercurySandbox:
         if kind == "500":
             return _error(int(fault.get("status", 500)), "Internal server error")
         if kind == "timeout":
-            time.sleep(float(fault.get("seconds", 5)))
+            time.sleep(int(fault.get("seconds", 5)))
         answer = getattr(self, f"_{endpoint}")(request.args, **arguments)
         if kind in {"missing_field", "wrong_field"}:
             _spoil(answer, fault)
