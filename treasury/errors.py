@@ -257,6 +257,12 @@ class BillDatesWrong(HabitatError):
     template = "A bill is due on the day it is dated ({billed_on}) or later; {due_on} lies before."
 
 
+class PaymentNotApplicable(HabitatError):
+    code = "payment_not_applicable"
+    status = 409
+    template = "Payment {payment} cannot pay this debt: {why}."
+
+
 class StripeUnavailable(HabitatError):
     code = "stripe_unavailable"
     status = 503

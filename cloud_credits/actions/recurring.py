@@ -17,6 +17,7 @@ from cloud_credits.policies.purchases import (
     RecurringState,
 )
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.permissions import require_own
 from habitat.workflows.actions import sagas
@@ -34,9 +35,12 @@ def change(
 ) -> Execution:
     """Asks Stripe to pause, resume or cancel a recurring purchase; it is so once Stripe has done it.
 
-    Members change their own; operations anybody's. Raises NotAllowed, RecurringNotPossible, RecurringPaused.
+    Members change their own; operations anybody's, with a reason that the member is told. Raises NotAllowed,
+    ReasonRequired, RecurringNotPossible, RecurringPaused.
     """
     require_own(acting, recurring.member_id, MANAGE)
+    if not acting.is_member(recurring.member_id):
+        because = require_reason(because)
     held = locks.recurring(recurring.pk)
     key = f"{held.pk}:{to.value}:{idempotency_key}"[:120]
     again = Execution.objects.filter(saga=SAGA, key=key).first()

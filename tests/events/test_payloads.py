@@ -48,6 +48,7 @@ PAYLOADS = {
     "refund.requested": "request_id payment_id member_id quantity usd reason",
     "refund.settled": "request_id payment_id member_id quantity usd",
     "refund.failed": "request_id payment_id member_id quantity usd why transaction_id",
+    "receivable.paid": "receivable_id member_id payment_id quantity journal_entry_id",
     "receivable.written_off": "receivable_id member_id quantity reason journal_entry_id",
     "recurring.changed": "recurring_id member_id state because",
     "terms.published": "version title",

@@ -28,6 +28,12 @@ WAITING_WORDS = frozenset(
         "waiting",
         "draft",
         "payment received",
+        "received",
+        "asked",
+        "burned",
+        "sent",
+        "owed",
+        "low",
     }
 )
 GOOD_WORDS = frozenset(
@@ -41,6 +47,10 @@ GOOD_WORDS = frozenset(
         "in force",
         "paid",
         "synced",
+        "minted",
+        "settled",
+        "healthy",
+        "on",
     }
 )
 BAD_WORDS = frozenset(
@@ -56,6 +66,8 @@ BAD_WORDS = frozenset(
         "slashed",
         "revoked",
         "overdue",
+        "shortfall",
+        "unknown",
     }
 )
 
