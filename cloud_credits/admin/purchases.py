@@ -33,7 +33,7 @@ from habitat.faces.templatetags.faces import cloud, in_usd, status, usd
 from habitat.members.policies.actors import Actor
 from habitat.money import Money, plain
 from habitat.workflows.models import Execution
-from treasury.admin.payments import PaymentAdmin, entry_link, payment_link
+from treasury.admin.payments import NOTHING, PaymentAdmin, entry_link, payment_link
 from treasury.models import Payment
 from treasury.policies.payments import PaymentState, Provider
 
@@ -45,7 +45,7 @@ NO_WAY_BACK: Final = (
 
 def _link(words: str, name: str, number: int | None) -> SafeString:
     """A link inside the back office, or a dash."""
-    return format_html("—") if number is None else format_html('<a href="{}">{}</a>', _to(name, number), words)
+    return NOTHING if number is None else format_html('<a href="{}">{}</a>', _to(name, number), words)
 
 
 def _to(name: str, number: int) -> str:
@@ -267,7 +267,7 @@ class PurchaseAdmin(ExportMixin, HouseAdmin):
 
     @admin.display(description="payment")
     def of_payment(self, purchase: Purchase) -> SafeString:
-        return format_html("—") if purchase.payment_id is None else payment_link(purchase)
+        return NOTHING if purchase.payment_id is None else payment_link(purchase)
 
     @admin.display(description="minted by")
     def minted_by(self, purchase: Purchase) -> SafeString:
@@ -288,7 +288,7 @@ class PurchaseAdmin(ExportMixin, HouseAdmin):
 
 def _saga(found: Execution | None) -> SafeString:
     if found is None:
-        return format_html("—")
+        return NOTHING
     return format_html('<a href="{}">{}</a> {}', _to("workflows_execution", found.pk), found, status(found.state))
 
 

@@ -1,6 +1,6 @@
 """Payments in the back office, with their refunds and disputes, and the verb that gives a wire its member."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin
@@ -19,6 +19,8 @@ from treasury.errors import PaymentMemberUnknown
 from treasury.models import Dispute, Payment, Refund
 from treasury.policies.payments import PaymentState
 from treasury.reports.payments import member_of
+
+NOTHING: Final = SafeString("—")
 
 
 class MemberForm(ReasonForm):
@@ -132,7 +134,7 @@ class PaymentAdmin(ExportMixin, HouseAdmin):
 def entry_link(entry_id: int | None) -> SafeString:
     """A link to an entry of the journal, or a dash."""
     if entry_id is None:
-        return format_html("—")
+        return NOTHING
     return format_html(
         '<a href="{}">Entry {}</a>', reverse("admin:treasury_journalentry_change", args=[entry_id]), entry_id
     )
