@@ -263,6 +263,12 @@ class PaymentNotApplicable(HabitatError):
     template = "Payment {payment} cannot pay this debt: {why}."
 
 
+class WireOnly(HabitatError):
+    code = "wire_only"
+    status = 409
+    template = "Payment {payment} came through Stripe. Its refund is asked of Stripe, not sent at the bank."
+
+
 class StripeUnavailable(HabitatError):
     code = "stripe_unavailable"
     status = 503

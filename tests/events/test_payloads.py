@@ -66,6 +66,8 @@ PAYLOADS = {
         "payment_id provider reference member_id amount left method charge_id customer_id purchase_ref invoice_ref "
         "mintable problem occurred_at"
     ),
+    "payment.return_asked": "payment_id refund_id amount reason",
+    "payment.return_failed": "payment_id refund_id amount reason",
     "payment.identified": "payment_id member_id reason",
     "payment.failed": "reference member_id amount purchase_ref invoice_ref code message",
     "payment.refunded": "payment_id member_id charge_id refunded disputed_lost",

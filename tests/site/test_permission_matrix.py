@@ -325,6 +325,8 @@ treasury.account                   verb       bring-back       operations admin
 treasury.journalentry              list_verb  adjust           operations admin
 treasury.journalentry              verb       reverse          operations admin
 treasury.payment                   verb       identify         operations admin
+treasury.payment                   verb       return-wire      operations admin
+treasury.refund                    verb       failed           operations admin
 treasury.payment                   verb       refund           operations admin
 treasury.payment                   verb       send-back        operations admin
 treasury.mintswitch                verb       suspend          operations admin
