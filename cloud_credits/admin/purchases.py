@@ -136,6 +136,15 @@ def _send_back(row: Payment | Purchase, *, acting: Actor, key: str, reason: str)
     )
 
 
+def _refundable(row: Payment | Purchase) -> bool:
+    """Not offered where nothing can go back; who knocks anyway is told why."""
+    payment = _payment_of(row)
+    if payment is None or not _is(PaymentState.MINTED)(row):
+        return False
+    mint = mint_of(payment.pk)
+    return mint is not None and reach(mint).most > 0
+
+
 def _is(state: PaymentState) -> Any:
     def holds(row: Payment | Purchase) -> bool:
         payment = _payment_of(row)
@@ -151,7 +160,7 @@ REFUND_VERBS: Final = (
         refunds.REFUND,
         _refund,
         form=RefundForm,
-        available=_is(PaymentState.MINTED),
+        available=_refundable,
         danger=True,
         preview=_look_at_refund,
     ),
@@ -206,7 +215,7 @@ def _expire(purchase: Purchase, *, acting: Actor, key: str, reason: str) -> Done
 
 @admin.register(Purchase)
 class PurchaseAdmin(ExportMixin, HouseAdmin):
-    list_display = ("id", "created_at", "member", "amount", "in_dollars", "kind", "state_word", "problem")
+    list_display = ("id", "created_at", "member", "credits", "in_dollars", "kind", "state_word", "problem")
     list_filter = ("state", "kind", ("created_at", admin.DateFieldListFilter))
     search_fields = ("=id", "=session_id", "=payment__reference", "member__display_name", "member__ens_subname")
     search_help_text = "A purchase number, Stripe's session or payment, or a member's name."
@@ -215,8 +224,8 @@ class PurchaseAdmin(ExportMixin, HouseAdmin):
     fields = (
         "id",
         "member",
-        "amount",
-        "usd",
+        "credits",
+        "in_dollars",
         "kind",
         "state_word",
         "problem",
@@ -256,6 +265,10 @@ class PurchaseAdmin(ExportMixin, HouseAdmin):
             warning="Nobody can pay it afterwards. The member sees your reason and may begin again.",
         ),
     )
+
+    @admin.display(description="CLOUD", ordering="amount")
+    def credits(self, purchase: Purchase) -> str:
+        return cloud(purchase.amount)
 
     @admin.display(description="USD", ordering="usd")
     def in_dollars(self, purchase: Purchase) -> str:

@@ -163,12 +163,12 @@ class WriteOffRows(_Rows):
 
 @admin.register(Receivable)
 class ReceivableAdmin(ExportMixin, HouseAdmin):
-    list_display = ("id", "member", "amount", "settled", "left", "standing", "origin", "created_at")
+    list_display = ("id", "member", "whole", "paid", "left", "standing", "of_origin", "created_at")
     list_filter = (OpenFilter,)
     search_fields = ("=id", "member__display_name", "member__ens_subname")
-    list_select_related = ("member", "origin")
+    list_select_related = ("member",)
     ordering = ("-id",)
-    fields = ("id", "member", "amount", "settled", "left", "standing", "of_origin", "journal_entry", "created_at")
+    fields = ("id", "member", "whole", "paid", "left", "standing", "of_origin", "journal_entry", "created_at")
     readonly_fields = fields
     inlines = (PaymentRows, WriteOffRows)
     export_fields = ("id", "member__id", "amount", "settled", "origin__id", "created_at")
@@ -204,9 +204,17 @@ class ReceivableAdmin(ExportMixin, HouseAdmin):
         ),
     )
 
+    @admin.display(description="owed, CLOUD", ordering="amount")
+    def whole(self, debt: Receivable) -> str:
+        return cloud(debt.amount)
+
+    @admin.display(description="settled, CLOUD", ordering="settled")
+    def paid(self, debt: Receivable) -> str:
+        return cloud(debt.settled)
+
     @admin.display(description="left")
     def left(self, debt: Receivable) -> str:
-        return cloud(debt.amount - debt.settled)
+        return f"{cloud(debt.amount - debt.settled)} CLOUD, {in_usd(debt.amount - debt.settled)}"
 
     @admin.display(description="standing")
     def standing(self, debt: Receivable) -> str:

@@ -124,7 +124,7 @@ def _flag(is_on: bool) -> str:
 
 @admin.register(BackingCheck)
 class BackingCheckAdmin(ExportMixin, HouseAdmin):
-    list_display = ("as_of", "band_word", "ratio", "settled_ratio", "required_usd", "held_usd", "trigger")
+    list_display = ("as_of", "band_word", "ratio_shown", "settled_shown", "required_usd", "held_usd", "trigger")
     list_filter = ("band", ("as_of", admin.DateFieldListFilter), "trigger")
     ordering = ("-as_of", "-id")
     fields = (
@@ -133,13 +133,12 @@ class BackingCheckAdmin(ExportMixin, HouseAdmin):
         "trigger",
         "band_word",
         "meaning",
-        "ratio",
-        "settled_ratio",
+        "ratio_shown",
+        "settled_shown",
         "required_usd",
-        "outstanding",
-        "in_flight",
+        "made_of",
         "held_usd",
-        "settled_held",
+        "settled_usd",
         "each_term",
     )
     readonly_fields = fields
@@ -166,6 +165,22 @@ class BackingCheckAdmin(ExportMixin, HouseAdmin):
     @admin.display(description="what it means")
     def meaning(self, check: BackingCheck) -> str:
         return band_in_words(Band(check.band))
+
+    @admin.display(description="ratio", ordering="ratio")
+    def ratio_shown(self, check: BackingCheck) -> str:
+        return percent(check.ratio)
+
+    @admin.display(description="ratio of settled money alone", ordering="settled_ratio")
+    def settled_shown(self, check: BackingCheck) -> str:
+        return percent(check.settled_ratio)
+
+    @admin.display(description="made of")
+    def made_of(self, check: BackingCheck) -> str:
+        return f"2220: {usd(check.outstanding)}; 2240: {usd(check.in_flight)}"
+
+    @admin.display(description="settled of it")
+    def settled_usd(self, check: BackingCheck) -> str:
+        return usd(check.settled_held)
 
     @admin.display(description="required", ordering="required")
     def required_usd(self, check: BackingCheck) -> str:
