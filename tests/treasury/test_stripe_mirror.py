@@ -149,7 +149,7 @@ def test_order__the_mirror_ends_as_stripe_is(side, order):
 def test_sweep__brings_the_movements_and_payouts(side):
     member = make_member()
     side.paid(member)
-    side.sandbox.control("release_balance_transactions")
+    side.sandbox.control("make_available")
     side.sandbox.control("payout", outcome="paid")
     sweep.sweep(now=datetime.now(UTC), gateway=side.gateway)
     assert mirror.Payout.objects.get().stripe_data["object"] == "payout"
