@@ -12,7 +12,7 @@ from habitat.faces.migrations import sql_file
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
         ("cloud_credits", "0020_invoice_guards"),
-        ("treasury", "0019_payment_applied"),
+        ("treasury", "0020_payment_applied"),
     ]
 
     operations: ClassVar = [

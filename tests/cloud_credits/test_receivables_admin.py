@@ -1,6 +1,8 @@
 """What members owe, at the desk: paid by a wire, settled from credits, written off by two people."""
 
+import psycopg
 import pytest
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from cloud_credits.actions import receivables
@@ -224,3 +226,20 @@ def test_wire__verbs_are_not_for_cards():
     payment, olga = pay(buyer(), "70"), desk_of(Role.OPERATIONS)
     assert "came through Stripe" in send(olga, payment, "return-wire", reason="x").content.decode()
     assert not Refund.objects.exists()
+
+
+@pytest.mark.parametrize("sql", ["UPDATE {} SET amount = 1", "DELETE FROM {}", "TRUNCATE {}"])
+def test_paid_debt__cannot_come_back_even_by_the_owner(sql, owner_dsn):
+    """The guard stands before the statement: it asks for no row."""
+    with psycopg.connect(owner_dsn) as owner, pytest.raises(psycopg.Error, match="append-only|never|kept|only"):
+        owner.execute(sql.format("cloud_credits_receivablepayment"))
+
+
+@pytest.mark.parametrize("sql", ["state = 'received'", "state = 'minted', minted = 70", "state = 'refunding'"])
+def test_wire_that_paid_a_debt__stays_so(sql):
+    _, debt = debtor("7")
+    payment = wire(None, "70")
+    record(debt, payment)
+    with pytest.raises(DatabaseError, match="payment"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE treasury_payment SET {sql} WHERE id = %s", [payment.pk])
+    assert Payment.objects.get(pk=payment.pk).state == "applied"

@@ -11,7 +11,7 @@ from habitat.faces.migrations import sql_file
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
         ("members", "0006_email_present"),
-        ("treasury", "0018_trace_index"),
+        ("treasury", "0019_stripe_mirror"),
     ]
 
     operations: ClassVar = [
@@ -42,5 +42,5 @@ class Migration(migrations.Migration):
                 name="payment_state_known",
             ),
         ),
-        sql_file(__file__, "0019_payment_applied"),
+        sql_file(__file__, "0020_payment_applied"),
     ]
