@@ -231,7 +231,7 @@ def test_wire__verbs_are_not_for_cards():
 @pytest.mark.parametrize("sql", ["UPDATE {} SET amount = 1", "DELETE FROM {}", "TRUNCATE {}"])
 def test_paid_debt__cannot_come_back_even_by_the_owner(sql, owner_dsn):
     """The guard stands before the statement: it asks for no row."""
-    with psycopg.connect(owner_dsn) as owner, pytest.raises(psycopg.Error, match="append-only|never|kept|only"):
+    with psycopg.connect(owner_dsn) as owner, pytest.raises(psycopg.Error, match="append-only"):
         owner.execute(sql.format("cloud_credits_receivablepayment"))
 
 
