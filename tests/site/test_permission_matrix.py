@@ -252,7 +252,6 @@ WITHOUT_A_ROW = {
     "treasury.payout",
     "treasury.refund",
     "treasury.stripemovement",
-    "treasury.stripereading",
 }
 # model · who may look
 VIEWERS = """
