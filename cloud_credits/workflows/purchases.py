@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cloud_credits.actions import payment_mints, purchases
 from cloud_credits.errors import PurchaseNotOpen
-from cloud_credits.models import Purchase
+from cloud_credits.models import Purchase, RecurringPurchase
 from cloud_credits.policies.purchases import Fate, PurchaseState
 from habitat.events.workflows import queue
 from habitat.members.actions.history import require_reason
@@ -50,6 +50,12 @@ def expire_now(*, purchase: Purchase, reason: str, acting: Actor) -> Purchase:
         if stripe_gateway().retrieve_session(now.session_id).status != EXPIRED:
             raise
     return purchases.expire(purchase_id=now.pk, problem=why, acting=acting)
+
+
+def change_now(execution: Execution, recurring: RecurringPurchase) -> RecurringPurchase:
+    """Asks Stripe for a change in this request, after its commit; it goes on by itself where Stripe is slow."""
+    sagas.advance(execution.pk)
+    return RecurringPurchase.objects.get(pk=recurring.pk)
 
 
 def mint_waiting(due_at: datetime | None = None) -> int:

@@ -34,6 +34,10 @@ WAITING_WORDS = frozenset(
         "sent",
         "owed",
         "low",
+        "to pay",
+        "opening",
+        "starting",
+        "paused",
     }
 )
 GOOD_WORDS = frozenset(
