@@ -13,7 +13,7 @@ FLOORS = ("habitat.", "treasury.", "cloud_credits.")
 # How often something was tried, and by which try it was done, is just what a death changes.
 COUNTED = frozenset({"attempts", "fence", "due_at", "lease_until", "booked_xid", "message_id", "password"})
 # Numbers of rows inside of JSON. Those of owner rows (member, payment, purchase, request) are the same in each run.
-NUMBERED = frozenset({"transaction_id", "transaction_ids", "journal_entry_id", "journal_entry_ids", "entry_id"})
+NUMBERED = frozenset({"transaction_id", "transaction_ids", "journal_entry_id", "journal_entry_ids", "alert_id"})
 # The same, where they stand in a key or an address.
 NAMED = re.compile(r"(?<=cloud_transaction:)\d+|(?<=/cloud/transactions/)\d+")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[:\d.]*(Z|\+00:00)?")

@@ -8,17 +8,19 @@ directions fails here. While the dead worker's lease runs, Stripe's webhooks go 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from django_q.models import Schedule
 
 from habitat.events.models import Delivery
 from habitat.site.reports.verification import GUARDS, proofs
 from habitat.workflows.models import Execution
-from habitat.workflows.policies.sagas import Direction, SagaDefinition, SagaStep, definitions
+from habitat.workflows.policies.sagas import Direction, SagaDefinition, SagaStep, definitions, newest
 from habitat.workflows.workflows.kill_points import KillPoint
 from tests.database import TestDatabase
 from tests.sandboxes import Sandbox
@@ -137,6 +139,7 @@ def test_saga_without_a_scenario__is_found() -> None:
         ]
 
 
+@pytest.mark.own_database
 @pytest.mark.parametrize(("scenario", "point"), list(drills()))
 def test_killed_at__ends_as_if_nothing_had_happened(scenario: Scenario, point: Point, theatre: Theatre) -> None:
     expected = theatre.undisturbed(scenario)
@@ -148,6 +151,36 @@ def test_killed_at__ends_as_if_nothing_had_happened(scenario: Scenario, point: P
         hear(side)
     lease_over(execution.pk)
     assert run(execution.pk).state == scenario.ends
+
+    found = theatre.left()
+    assert differences(expected.rows, found.rows) == []
+    assert found.calls == expected.calls
+
+
+def looked_up() -> list[Any]:
+    """Calls that are looked up when their key is old, one scenario each."""
+    points = (point for saga in definitions() for point in points_of(saga))
+    asked = (point for point in points if point.point is KillPoint.AFTER_CALL)
+    return [
+        pytest.param(scenarios_of(point)[0], point, id=f"{point.saga}/{point.step}")
+        for point in asked
+        if newest(point.saga).step(point.step).work(point.direction).find is not None
+    ]
+
+
+@pytest.mark.own_database
+@pytest.mark.parametrize(("scenario", "point"), looked_up())
+def test_resumed_a_day_later__when_stripe_forgot_the_key__looks_before_it_asks_again(
+    scenario: Scenario, point: Point, theatre: Theatre
+) -> None:
+    expected = theatre.undisturbed(scenario)
+    side, execution = theatre.set_up(scenario)
+    run_killed(execution.pk, point, partial(run_through, scenario, side))
+
+    theatre.sandbox.control("forget_idempotency_keys")
+    execution.steps.filter(name=point.step).update(first_called_at=timezone.now() - timedelta(hours=25))
+    lease_over(execution.pk)
+    assert run_through(scenario, side, execution.pk).state == scenario.ends
 
     found = theatre.left()
     assert differences(expected.rows, found.rows) == []
@@ -187,6 +220,7 @@ def wait_for(what: Callable[[], bool], log: Path, seconds: float = 120) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.own_database
 @pytest.mark.parametrize("saga", list(definitions()), ids=lambda saga: saga.name)
 def test_real_worker__dies_and_the_next_one_goes_on(
     saga: SagaDefinition, theatre: Theatre, tmp_path: Path, settings
