@@ -27,6 +27,7 @@ from treasury.reports.purchases import limits
 SAGA: Final = "recurring_change"
 MANAGE: Final = "cloud_credits.manage_recurringpurchase"
 LONGEST: Final = 200
+BY_STRIPE: Final = "Changed at Stripe"
 
 
 @transaction.atomic
@@ -94,6 +95,20 @@ def changed(*, recurring_id: int, to: RecurringChange, because: str, acting: Act
         held.ended_at = datetime.now(tz=UTC)
     _moved(held, because, acting)
     return held
+
+
+@transaction.atomic
+def follow_stripe(*, recurring_id: int, to: RecurringChange, acting: Actor) -> RecurringPurchase:
+    """Stripe tells how it stands: by somebody's hand there, or by a wish of ours whose saga has not written it yet.
+
+    The wish's own reason is kept: what the house paused for the reserve must be known as such to go on after it.
+    """
+    wishes = Execution.objects.filter(
+        saga=SAGA, finished_at=None, input__recurring_id=recurring_id, input__change=to.value
+    )
+    wish = wishes.order_by("id").first()
+    because = BY_STRIPE if wish is None else str(wish.input["because"])
+    return changed(recurring_id=recurring_id, to=to, because=because, acting=acting)
 
 
 def _moved(held: RecurringPurchase, because: str, acting: Actor) -> None:
