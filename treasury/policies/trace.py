@@ -78,12 +78,17 @@ class Trail:
     minting_on: bool = True
     problem: str = ""
     nothing_left: bool = False
+    # Why its credits were not minted when that was last tried, in the words of the floor above.
+    held_up: str = ""
     fee_due: bool = True
+    # What the bank says of a wire's own line.
+    line_state: str = ""
     # Lines of the bank that would fit the pay-out, as (number, what became of it).
     candidates: tuple[tuple[int, str], ...] = ()
 
     def link(self, arrow: Arrow) -> Link | None:
-        return next((link for link in self.links if link.arrow is arrow), None)
+        """The last one of the kind: after a pay-out that failed, the one that took its money along."""
+        return next((link for link in reversed(self.links) if link.arrow is arrow), None)
 
     @property
     def order(self) -> tuple[Arrow, ...]:
@@ -105,6 +110,7 @@ class Gap:
         return TITLES[self.arrow]
 
 
+PENDING: Final = "pending"
 SWEEP: Final = "Run the sweep of Stripe's balance transactions."
 EVENT_STATES: Final[dict[str, tuple[str, str]]] = {
     "failed": ("The webhook failed.", "Read its error and have it processed again."),
@@ -175,6 +181,14 @@ def _mint(trail: Trail, now: datetime) -> Gap | None:
             payment.at,
             waits=True,
         )
+    if trail.held_up:
+        return Gap(
+            Arrow.MINT,
+            f"The payment has waited for its credits {_for(payment.at, now)}: {trail.held_up.rstrip('.')}.",
+            "It is tried again each minute, and minted by itself once that has passed.",
+            payment.at,
+            waits=True,
+        )
     return Gap(
         Arrow.MINT,
         f"The payment has waited for its credits {_for(payment.at, now)}.",
@@ -217,6 +231,9 @@ def _bank_line(trail: Trail, now: datetime) -> Gap | None:
     payout = trail.link(Arrow.PAYOUT)
     if trail.link(Arrow.BANK_LINE) is not None or (payout is None and not trail.by_bank):
         return None
+    if payout is None and trail.line_state == PENDING:
+        what = "The bank reports the line as pending."
+        return Gap(Arrow.BANK_LINE, what, "It is booked once the bank has posted it.", waits=True)
     if payout is None:
         return Gap(Arrow.BANK_LINE, "The bank no longer reports the line.", "Look at the line's versions.")
     if trail.candidates:
