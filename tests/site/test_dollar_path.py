@@ -1,6 +1,6 @@
 """A dollar's whole way over real HTTP, from the payer's card to the matched bank line, and every arrow cut in turn.
 
-Each cut names exactly what is missing, with what to do; doing that closes it, and the books end where the whole way's do.
+Each cut names exactly what is missing and what to do; that done it closes, and the books end as the whole way's do.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,10 +19,11 @@ from tests.sandboxes import MERCURY_TOKEN
 from tests.site.cooperative import broken, verify_books
 from tests.site.world import World, books, credits_of, payment_of, wait_for, worker
 from tests.treasury.banking import OLGA
-from treasury.actions import backing, bank_matches, stripe_events
+from treasury.actions import backing, bank_matches, payments, payouts, stripe_events
 from treasury.models import BankLine, BankMatch, Payout, StripeEvent
 from treasury.policies.bank import MatchKind, TargetKind
 from treasury.policies.matching import Target
+from treasury.policies.references import member_reference
 from treasury.workflows import sweep
 from treasury.workflows.payments import drain
 
@@ -91,25 +92,23 @@ def test_card__goes_from_checkout_to_the_matched_line_by_itself(world: World) ->
     check_books()
 
 
-@pytest.mark.parametrize("by", ["payment", "transaction", "member", "line", "charge", "payout", "movement"])
-def test_whole_way__is_found_from_each_of_its_ends(world: World, by: str) -> None:
+def test_whole_way__is_found_from_each_of_its_ends(world: World) -> None:
     ada = world.member()
     pi = world.buy(ada)
     payout = finish(world)
     payment = payment_of(pi)
-    wanted = {
-        "payment": ("payment", payment.pk),
-        "transaction": ("transaction", CloudTransaction.objects.get(type="mint").pk),
-        "member": ("member", ada.pk),
-        "line": ("line", BankLine.objects.get().pk),
-        "charge": ("reference", payment.charge_id),
-        "payout": ("reference", payout),
-        "movement": ("reference", world.stripe_said(f"charges/{payment.charge_id}")["balance_transaction"]),
-    }[by]
+    movement = world.stripe_said(f"charges/{payment.charge_id}")["balance_transaction"]
+    ends = [
+        ("payment", payment.pk),
+        ("transaction", CloudTransaction.objects.get(type="mint").pk),
+        ("member", ada.pk),
+        ("line", BankLine.objects.get().pk),
+        *(("reference", name) for name in (pi, payment.charge_id, payout, movement)),
+    ]
 
-    seen = world.traced(str(wanted[1]), wanted[0])
-
-    assert (seen.is_whole, seen.links) == (True, BY_CARD)
+    for by, wanted in ends:
+        seen = world.traced(str(wanted), by)
+        assert (by, seen.is_whole, seen.links) == (by, True, BY_CARD)
 
 
 def finish(world: World) -> str:
@@ -282,7 +281,7 @@ def payout_on_its_way(world: World, ada: Member) -> Told:
     yield pi, {"Bank line": "waiting Paid out, not seen at the bank for"}
     world.stripe.control("settle_payout", payout=payout, outcome="paid")
     world.hear()
-    yield pi, {"Bank line": "failed Paid out, not seen at the bank for 15 hours. Read the bank;"}
+    yield pi, {"Bank line": "failed Paid out, not seen at the bank for"}
     world.read_bank()
     yield pi, {}
 
@@ -361,13 +360,13 @@ def line_of_another(world: World, ada: Member) -> Told:
     first = unnamed_payout(world)
     line = BankLine.objects.get()
     bank_matches.dismiss(match=BankMatch.objects.get(), reason="not sure", acting=OLGA)
-    other = payout_like(first)
+    other = told_of(first, "paid")
     wrong = by_hand(line, other, "a")
     yield pi, {"Bank line": f"failed Bank line {line.pk} has the pay-out's amount and is matched to something else"}
     bank_matches.unmatch(match=wrong, reason="it was the other's", acting=OLGA)
     yield pi, {"Bank line": f"failed Bank line {line.pk} has the pay-out's amount and is not matched."}
     by_hand(line, first, "b")
-    Payout.objects.filter(pk=other.pk).update(state="failed")
+    told_of(first, "failed")
     yield pi, {}
 
 
@@ -449,6 +448,118 @@ def test_cut__is_named_and_closes_when_it_is_mended(world: World, cut: Callable[
     check_books()
 
 
+# --- wires: from the bank line to the credits
+
+
+def wire(world: World, text: str, **facts: str) -> str:
+    """A hundred dollars reach the bank; the line's id."""
+    given = {"counterpartyName": "Ada", "bankDescription": text} | facts
+    return str(world.bank.control("transactions", amount="100", **given)["id"])
+
+
+def wire_of_nobody(world: World, ada: Member) -> Told:
+    line = wire(world, "WIRE IN HAB-000000-1")
+    world.read_bank()
+    yield line, {"Credits minted": "failed Nobody knows whose payment it is. Say whose it is, or send it back."}
+    payments.identify(payment=payment_of(line), member=ada, reason="she sent the slip", acting=SYSTEM)
+    world.work()
+
+
+def wire_pending(world: World, ada: Member) -> Told:
+    line = wire(world, f"WIRE IN {member_reference(ada.pk)}", status="pending")
+    world.read_bank()
+    yield line, {"Bank line": "waiting The bank reports the line as pending."}
+    world.bank.control(f"transactions/{line}", status="sent")
+    world.read_bank()
+
+
+def wire_unread(world: World, ada: Member) -> Told:
+    """A line whose amount cannot be read is set aside whole; it is read when the bank has mended it."""
+    line = wire(world, f"WIRE IN {member_reference(ada.pk)}")
+    world.bank.control("faults", fault="missing_field", field="amount", path="transactions")
+    world.read_bank()
+    assert "Nothing is known of" in world.clerk.get("/admin/trace/", params={"by": "reference", "q": line}).text
+    world.read_bank()
+    yield line, {}
+
+
+def wire_suspected(world: World, ada: Member) -> Told:
+    """The same amount, day and words as another line: it is not booked before a person has looked."""
+    at = timezone.now().isoformat()
+    first, again = (wire(world, f"WIRE IN {member_reference(ada.pk)}", createdAt=at) for _ in range(2))
+    world.read_bank()
+    assert payment_of(first).amount == 100
+    yield again, {"Payment booked": "failed The bank line is not booked. Read the bank again, or match"}
+    bank_matches.confirm(match=BankMatch.objects.get(kind="duplicate"), reason="reported twice", acting=OLGA)
+    yield first, {}
+
+
+def wire_vanished(world: World, ada: Member) -> Told:
+    line = wire(world, f"WIRE IN {member_reference(ada.pk)}")
+    world.read_bank()
+    world.bank.control(f"transactions/{line}/remove")
+    world.read_bank()
+    yield line, {"Bank line": "failed The bank no longer reports the line. Look at the line's versions."}
+    world.bank.control("transactions", id=line, amount="100", bankDescription="WIRE IN", counterpartyName="Ada")
+    world.read_bank()
+
+
+WIRES: list[Callable[[World, Member], Told]] = [
+    wire_of_nobody,
+    wire_pending,
+    wire_unread,
+    wire_suspected,
+    wire_vanished,
+]
+
+
+@pytest.mark.parametrize("cut", WIRES, ids=lambda cut: cut.__name__)
+def test_cut_of_a_wire__is_named_and_closes_when_it_is_mended(
+    world: World, cut: Callable[[World, Member], Told]
+) -> None:
+    ada = world.member()
+
+    for wanted, expected in cut(world, ada):
+        check(world, wanted, expected)
+
+    assert world.traced(wanted).links == BY_WIRE
+    assert world.traced(wanted).is_whole
+    assert credits_of(ada) == 10
+    assert books() == {"1110": Decimal(20_100), "2220": Decimal(-100), "3320": Decimal(-20_000)}
+    check_books()
+
+
+# --- a payment that goes back
+
+
+def test_expelled__the_way_back_is_traced_to_its_end(world: World) -> None:
+    ada = world.member()
+    purchase = world.wish(ada)
+    members.expel(member=ada, reason="the board's decision", acting=SYSTEM)
+    world.stripe.control("next_refund", outcome="pending")
+    pi = world.pay(purchase)
+    world.hear()
+    back = {"Credits minted": "waiting The payment is being sent back.", "Refund": "waiting Refund re_"}
+    check(world, pi, back | NOT_PAID_OUT)
+    assert books()["2240"] == Decimal(-100)
+
+    refund = world.stripe_said("refunds")["data"][0]["id"]
+    world.stripe.control("settle_refund", refund=refund, outcome="succeeded")
+    world.hear()
+
+    check(world, pi, NOT_PAID_OUT)
+    assert "Refund" in world.traced(pi).links
+    assert credits_of(ada) == 0
+    # The dollars are the payer's again; what Stripe took for it is the cooperative's loss.
+    assert books() == {
+        "1110": Decimal(20_000),
+        "1115": Decimal("-3.20"),
+        "3320": Decimal(-20_000),
+        "5910": Decimal("3.20"),
+    }
+    check_books()
+
+
 # --- what the scenes are made of
 
 
@@ -468,13 +579,15 @@ def unnamed_payout(world: World) -> Payout:
     return Payout.objects.get()
 
 
-def payout_like(other: Payout) -> Payout:
-    return Payout.objects.create(
+def told_of(other: Payout, status: str) -> Payout:
+    """Stripe tells of a second pay-out of the same amount and day."""
+    return payouts.observe(
         payout_id="po_other",
         amount=other.amount,
-        state="paid",
+        status=status,
         arrival_on=other.arrival_on,
         created_at=other.created_at,
+        acting=SYSTEM,
     )
 
 

@@ -153,6 +153,10 @@ class World:
         assert answer.status_code == 200, answer.text[:2000]
         return Seen(answer.text)
 
+    def visit(self, address: str) -> httpx.Response:
+        """A page as anybody on the street gets it."""
+        return httpx.get(f"{self.url}{address}", trust_env=False, timeout=PATIENCE).raise_for_status()
+
     def press(self, address: str, *, refused: bool = False, **form: str) -> str:
         """A verb of the back office, pressed by the clerk; the page that follows."""
         given = {"verb_key": key(), **form}
