@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -281,7 +281,8 @@ def _for(since: datetime | None, now: datetime) -> str:
     """`3 days`, or `5 hours` within the first."""
     if since is None:
         return "an unknown time"
-    passed = now - since
+    # A day that Stripe names may lie ahead.
+    passed = max(now - since, timedelta(0))
     count, unit = (passed.days, "day") if passed.days else (passed.seconds // 3600, "hour")
     return f"{count} {unit}{'' if count == 1 else 's'}"
 

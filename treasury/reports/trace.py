@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from treasury.models import (
     BankLine,
@@ -238,10 +238,14 @@ def _fate(line_id: int) -> str:
 
 
 def _of_bank(line: BankLine | None, targets: "QuerySet[BankMatchTarget]") -> Iterable[Link]:
-    """The line and the newest match of a target that was not given up."""
+    """The line and the newest match of a target that was not given up, nor suggests a line that is taken by now."""
     given_up = [MatchState.DISMISSED.value, MatchState.UNDONE.value]
+    taken = BankMatchLine.objects.filter(
+        match=OuterRef("pk"), line__match_lines__match__state__in=[s.value for s in HOLDING]
+    )
     matches = (
         BankMatch.objects.filter(targets__in=targets)
+        .exclude(Q(Exists(taken), state=MatchState.SUGGESTED.value))
         .exclude(state__in=given_up)
         .exclude(kind__in=[MatchKind.IGNORED.value, MatchKind.DUPLICATE.value])
     )
