@@ -21,7 +21,7 @@ from habitat.workflows.models import Execution
 from treasury import locks as treasury_locks
 from treasury.actions import refunds
 from treasury.models import Payment
-from treasury.policies.payments import PaymentState, Provider
+from treasury.policies.payments import PaymentState, Problem, Provider
 
 SAGA: Final = "payment_refund"
 OUTCOME: Final = "refund_outcome"
@@ -63,6 +63,8 @@ def _start(payment: Payment, why: str, key: str, acting: Actor) -> Execution:
         "payment_id": payment.pk,
         "reference": payment.reference,
         "amount": plain(payment.left),
+        # Its dollars say nothing of how much of another currency is to go back: all of it is.
+        "whole": payment.problem == Problem.WRONG_CURRENCY,
         "why": why,
     }
     emit(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from cloud_credits.models import PaymentMint
+from cloud_credits.models import PaymentMint, Purchase
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +30,8 @@ def minted_for(payment_id: int) -> Minted | None:
 def payment_of_transaction(transaction_id: int) -> int | None:
     """The payment that a transaction minted, if it did."""
     return PaymentMint.objects.filter(transaction_id=transaction_id).values_list("payment_id", flat=True).first()
+
+
+def held_up(payment_id: int) -> str:
+    """Why a payment was not minted when that was last tried; empty when it was not tried yet."""
+    return Purchase.objects.filter(payment_id=payment_id).values_list("problem", flat=True).first() or ""

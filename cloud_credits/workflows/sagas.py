@@ -173,9 +173,10 @@ def _ask_refund(mark: str) -> tuple[Step, Callable[[StepContext], Answer | None]
 
     @_final
     def send(context: StepContext) -> Answer:
+        given = context.input
         made = stripe_gateway().create_refund(
-            payment_id=context.input["reference"],
-            amount=Decimal(context.input.get("usd") or context.input["amount"]),
+            payment_id=given["reference"],
+            amount=None if given.get("whole") else Decimal(given.get("usd") or given["amount"]),
             metadata=marks(context),
             idempotency_key=context.step_key,
         )

@@ -105,6 +105,14 @@ def test_refund__a_part_and_then_all_that_is_left(gateway, paid):
     assert refused.value.details["stripe_code"] == "charge_already_refunded"
 
 
+def test_refund__of_a_charge_that_no_intent_stands_for(gateway, paid):
+    """A payment made by hand at Stripe is known by its charge: it can be sent back, and found, by that."""
+    marks = {"habitat_refund": "r1"}
+    made = gateway.create_refund(payment_id=paid.charge.id, amount=D(30), metadata=marks, idempotency_key="r1")
+    assert (made.charge_id, made.amount) == (paid.charge.id, D(30))
+    assert gateway.find_refund(payment_id=paid.charge.id, metadata=marks).id == made.id
+
+
 def test_dispute_and_payout__with_their_movements(gateway, paid, stripe_sandbox):
     dispute = gateway.retrieve_dispute(stripe_sandbox.control("dispute", payment_intent=paid.id)["id"])
     assert (dispute.payment_id, dispute.amount, dispute.status) == (paid.id, D(100), "needs_response")

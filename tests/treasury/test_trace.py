@@ -59,6 +59,11 @@ def after(arrow: Arrow) -> tuple[Arrow, ...]:
 UNMINTED = turned(cut(CARD, Arrow.MINT), Arrow.PAYMENT, "received")
 
 
+# A pay-out that failed before the one that took its money along, and one whose day lies ahead.
+FAILED = link(Arrow.PAYOUT, "failed")
+AHEAD = replace(link(Arrow.PAYOUT, "paid"), at=NOW + timedelta(days=2))
+
+
 def told(trail: Trail) -> list[tuple[str, str]]:
     return [(gap.arrow.value, gap.what) for gap in gaps(trail, now=NOW)]
 
@@ -87,6 +92,10 @@ def test_whole_way__has_no_gap(trail):
             replace(UNMINTED, minting_on=False),
             [("mint", "Minting is suspended; the payment waits 3 days.")],
         ),
+        (
+            replace(UNMINTED, held_up="The membership is not active."),
+            [("mint", "The payment has waited for its credits 3 days: The membership is not active.")],
+        ),
         (replace(UNMINTED, member_known=False), [("mint", "Nobody knows whose payment it is.")]),
         (replace(UNMINTED, problem="currency eur"), [("mint", "It cannot be minted: currency eur.")]),
         (turned(UNMINTED, Arrow.PAYMENT, "refunding"), [("mint", "The payment is being sent back.")]),
@@ -98,6 +107,18 @@ def test_whole_way__has_no_gap(trail):
         (
             turned(cut(CARD, *after(Arrow.BANK_LINE)), Arrow.PAYOUT, "failed"),
             [("payout", "The pay-out failed: the money is at Stripe again.")],
+        ),
+        (
+            replace(CARD, links=tuple(y for x in CARD.links for y in (FAILED, x) if y is x or x.arrow is Arrow.PAYOUT)),
+            [],
+        ),
+        (
+            replace(cut(CARD, *after(Arrow.PAYOUT)), links=(*cut(CARD, *after(Arrow.PAYOUT)).links, AHEAD)),
+            [("bank_line", "Paid out, not seen at the bank for 0 hours.")],
+        ),
+        (
+            replace(cut(WIRE, *WIRE.order), line_state="pending"),
+            [("bank_line", "The bank reports the line as pending.")],
         ),
         (cut(CARD, *after(Arrow.BANK_LINE)), [("bank_line", "Paid out, not seen at the bank for 3 days.")]),
         (

@@ -47,6 +47,7 @@ _LOCKED: Final = 409
 _BROKEN: Final = 500
 # PostgreSQL's JSON cannot hold it, however it is written.
 _ZERO_CHARACTER: Final = "\\u0000"
+CHARGES: Final = ("ch_", "py_")
 _PAYMENT_PARTS: Final = ["customer", "latest_charge.balance_transaction", "payment_method"]
 
 logging.getLogger("stripe").setLevel(logging.WARNING)
@@ -252,14 +253,14 @@ class StripeClientGateway:
         self, *, payment_id: str, amount: Decimal | None, metadata: Mapping[str, str], idempotency_key: str
     ) -> StripeRefund:
         """Without an amount, all that is left of the payment. Put REFUND_KEY into `metadata`: it marks our own."""
-        given: dict[str, Any] = {"payment_intent": payment_id, "metadata": dict(metadata)}
+        given: dict[str, Any] = {**_paid_by(payment_id), "metadata": dict(metadata)}
         given["expand"] = ["balance_transaction"]
         if amount is not None:
             given["amount"] = shapes.whole_cents(amount)
         return shapes.refund(_asked(self._api.refunds.create, given, _once(idempotency_key)))
 
     def find_refund(self, *, payment_id: str, metadata: Mapping[str, str]) -> StripeRefund | None:
-        rows = self._pages(self._api.refunds.list, {"payment_intent": payment_id})
+        rows = self._pages(self._api.refunds.list, _paid_by(payment_id))
         return next((shapes.refund(row) for row in rows if _carries(row, metadata)), None)
 
     def refunds_of(self, *, charge_id: str) -> list[StripeRefund]:
@@ -338,6 +339,11 @@ class StripeClientGateway:
             if not page["has_more"] or not page["data"]:
                 return
             asked = asked | {"starting_after": page["data"][-1]["id"]}
+
+
+def _paid_by(payment_id: str) -> dict[str, Any]:
+    """How Stripe is told which payment is meant: one made without a PaymentIntent is its charge."""
+    return {"charge" if payment_id.startswith(CHARGES) else "payment_intent": payment_id}
 
 
 def _once(idempotency_key: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -78,12 +78,17 @@ class Trail:
     minting_on: bool = True
     problem: str = ""
     nothing_left: bool = False
+    # Why its credits were not minted when that was last tried, in the words of the floor above.
+    held_up: str = ""
     fee_due: bool = True
+    # What the bank says of a wire's own line.
+    line_state: str = ""
     # Lines of the bank that would fit the pay-out, as (number, what became of it).
     candidates: tuple[tuple[int, str], ...] = ()
 
     def link(self, arrow: Arrow) -> Link | None:
-        return next((link for link in self.links if link.arrow is arrow), None)
+        """The last one of the kind: after a pay-out that failed, the one that took its money along."""
+        return next((link for link in reversed(self.links) if link.arrow is arrow), None)
 
     @property
     def order(self) -> tuple[Arrow, ...]:
@@ -107,6 +112,7 @@ class Gap:
 
 # Payments that no credits come of: sent back, or paid what their sender owed.
 ENDED: Final = frozenset({"refunded", "applied"})
+PENDING: Final = "pending"
 SWEEP: Final = "Run the sweep of Stripe's balance transactions."
 EVENT_STATES: Final[dict[str, tuple[str, str]]] = {
     "failed": ("The webhook failed.", "Read its error and have it processed again."),
@@ -177,6 +183,14 @@ def _mint(trail: Trail, now: datetime) -> Gap | None:
             payment.at,
             waits=True,
         )
+    if trail.held_up:
+        return Gap(
+            Arrow.MINT,
+            f"The payment has waited for its credits {_for(payment.at, now)}: {trail.held_up.rstrip('.')}.",
+            "It is tried again each minute, and minted by itself once that has passed.",
+            payment.at,
+            waits=True,
+        )
     return Gap(
         Arrow.MINT,
         f"The payment has waited for its credits {_for(payment.at, now)}.",
@@ -219,6 +233,9 @@ def _bank_line(trail: Trail, now: datetime) -> Gap | None:
     payout = trail.link(Arrow.PAYOUT)
     if trail.link(Arrow.BANK_LINE) is not None or (payout is None and not trail.by_bank):
         return None
+    if payout is None and trail.line_state == PENDING:
+        what = "The bank reports the line as pending."
+        return Gap(Arrow.BANK_LINE, what, "It is booked once the bank has posted it.", waits=True)
     if payout is None:
         return Gap(Arrow.BANK_LINE, "The bank no longer reports the line.", "Look at the line's versions.")
     if trail.candidates:
@@ -266,7 +283,8 @@ def _for(since: datetime | None, now: datetime) -> str:
     """`3 days`, or `5 hours` within the first."""
     if since is None:
         return "an unknown time"
-    passed = now - since
+    # A day that Stripe names may lie ahead.
+    passed = max(now - since, timedelta(0))
     count, unit = (passed.days, "day") if passed.days else (passed.seconds // 3600, "hour")
     return f"{count} {unit}{'' if count == 1 else 's'}"
 

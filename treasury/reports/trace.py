@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from treasury.models import (
     BankLine,
@@ -20,12 +20,15 @@ from treasury.models import (
     StripeMovement,
 )
 from treasury.policies.bank import HOLDING, POSTED, MatchKind, MatchState, TargetKind
-from treasury.policies.payments import Provider
+from treasury.policies.payments import PayoutState, Provider
 from treasury.policies.trace import Arrow, Link, Trail
 
 FOUND_AT_MOST: Final = 50
 OBJECT: Final = "payload__data__object__id"
 SUCCEEDED: Final = "payment_intent.succeeded"
+PAYOUT: Final = "po_"
+# What gives the money of a pay-out that did not arrive back to Stripe's balance; the next pay-out takes it along.
+CAME_BACK: Final = ("payout_failure", "payout_cancel")
 
 
 class By(StrEnum):
@@ -69,8 +72,15 @@ def _referred(wanted: str) -> Q:
 
 
 def _paid_out_by(payouts: "QuerySet[Payout]") -> Q:
-    sources = StripeMovement.objects.filter(payout__in=payouts).exclude(source_id="")
-    return Q(charge_id__in=sources.values("source_id"))
+    """Payments whose money these took along, also that of pay-outs that failed before."""
+    sources: set[str] = set()
+    fresh = set(payouts.values_list("payout_id", flat=True))
+    while fresh:
+        rows = StripeMovement.objects.filter(payout__payout_id__in=fresh).exclude(source_id="")
+        found = set(rows.values_list("source_id", flat=True)) - sources
+        sources |= found
+        fresh = {source for source in found if source.startswith(PAYOUT)} - fresh
+    return Q(charge_id__in=sources)
 
 
 def _of_line(line_id: int) -> Q:
@@ -109,16 +119,16 @@ def trail_of(payment: Payment) -> Trail:
         before = _of_bank(
             line, BankMatchTarget.objects.filter(kind=TargetKind.PAYMENT.value, target_id=str(payment.pk))
         )
-        return replace(trail, links=(*before, *links, *_backwards(payment)))
+        return replace(trail, links=(*before, *links, *_backwards(payment)), line_state=_state_of(line))
     movement = _movement(payment.charge_id)
-    payout = movement.payout if movement is not None else None
-    bank, candidates = _at_the_bank(payout) if payout is not None else ((), ())
+    payouts = _payouts(movement)
+    bank, candidates = _at_the_bank(payouts[-1]) if payouts else ((), ())
     return replace(
         trail,
         links=(
             *_events([payment.reference, payment.charge_id]),
             *links,
-            *_at_stripe(movement, payout),
+            *_at_stripe(movement, payouts),
             *bank,
             *_backwards(payment),
         ),
@@ -127,13 +137,33 @@ def trail_of(payment: Payment) -> Trail:
     )
 
 
-def trail_of_unknown(reference: str) -> Trail | None:
-    """What is known of a reference that the books have no payment of; None where nothing at all could be expected."""
-    if not reference.startswith(("pi_", "ch_", "py_")):
+def trail_of_unknown(by: By, wanted: str) -> Trail | None:
+    """What is known of a reference, or a bank line, that the books have no payment of; None where none is expected."""
+    if by is By.REFERENCE and wanted.startswith(("pi_", "ch_", "py_")):
+        movement = _movement(wanted)
+        links = (*_events([wanted]), *_at_stripe(movement, _payouts(movement)))
+        return Trail(reference=wanted, by_bank=False, links=links, fee_due=bool(movement and movement.fee))
+    line = _unexplained(by, wanted)
+    if line is None:
         return None
-    movement = _movement(reference)
-    links = (*_events([reference]), *_at_stripe(movement, movement.payout if movement else None))
-    return Trail(reference=reference, by_bank=False, links=links, fee_due=bool(movement and movement.fee))
+    links = tuple(_of_line_alone(line))
+    return Trail(line.line_id, by_bank=True, links=links, line_state=_state_of(line))
+
+
+def _unexplained(by: By, wanted: str) -> BankLine | None:
+    """Money into the bank that nobody has said anything of yet."""
+    lines = BankLine.objects.select_related("current").filter(current__amount__gt=0)
+    if by is By.LINE and wanted.isdecimal() and len(wanted) <= 18:
+        line = lines.filter(pk=int(wanted)).first()
+    else:
+        line = lines.filter(line_id=wanted).first() if by is By.REFERENCE else None
+    if line is None or BankMatchLine.objects.filter(line=line, match__state__in=[s.value for s in HOLDING]).exists():
+        return None
+    return line
+
+
+def _state_of(line: BankLine | None) -> str:
+    return str(line.current.status) if line is not None and line.current is not None else ""
 
 
 def _minting_on() -> bool:
@@ -157,7 +187,19 @@ def _movement(charge_id: str) -> StripeMovement | None:
     return StripeMovement.objects.filter(source_id=charge_id).select_related("payout").order_by("id").first()
 
 
-def _at_stripe(movement: StripeMovement | None, payout: Payout | None) -> Iterable[Link]:
+def _payouts(movement: StripeMovement | None) -> list[Payout]:
+    """The pay-out that took a movement along; where it failed, the one after it too, and so on."""
+    found: list[Payout] = []
+    while movement is not None and movement.payout is not None and movement.payout not in found:
+        found.append(movement.payout)
+        if found[-1].state != PayoutState.FAILED.value:
+            break
+        back = StripeMovement.objects.filter(source_id=found[-1].payout_id, type__in=CAME_BACK)
+        movement = back.select_related("payout").order_by("id").first()
+    return found
+
+
+def _at_stripe(movement: StripeMovement | None, payouts: Iterable[Payout]) -> Iterable[Link]:
     if movement is None:
         return
     row = ("treasury.stripemovement", movement.pk)
@@ -166,7 +208,7 @@ def _at_stripe(movement: StripeMovement | None, payout: Payout | None) -> Iterab
         yield Link(
             Arrow.FEE, movement.bt_id, movement.occurred_at, -movement.fee, "", *row, entry=movement.journal_entry_id
         )
-    if payout is not None:
+    for payout in payouts:
         at, state = payout.created_at, str(payout.state)
         if payout.arrival_on is not None and state == "paid":
             at = datetime.combine(payout.arrival_on, time(), UTC)
@@ -196,10 +238,14 @@ def _fate(line_id: int) -> str:
 
 
 def _of_bank(line: BankLine | None, targets: "QuerySet[BankMatchTarget]") -> Iterable[Link]:
-    """The line and the newest match of a target that was not given up."""
+    """The line and the newest match of a target that was not given up, nor suggests a line that is taken by now."""
     given_up = [MatchState.DISMISSED.value, MatchState.UNDONE.value]
+    taken = BankMatchLine.objects.filter(
+        match=OuterRef("pk"), line__match_lines__match__state__in=[s.value for s in HOLDING]
+    )
     matches = (
         BankMatch.objects.filter(targets__in=targets)
+        .exclude(Q(Exists(taken), state=MatchState.SUGGESTED.value))
         .exclude(state__in=given_up)
         .exclude(kind__in=[MatchKind.IGNORED.value, MatchKind.DUPLICATE.value])
     )
@@ -207,14 +253,19 @@ def _of_bank(line: BankLine | None, targets: "QuerySet[BankMatchTarget]") -> Ite
     if line is None and match is not None:
         part = BankMatchLine.objects.filter(match=match).select_related("line__current").order_by("id").first()
         line = part.line if part is not None else None
-    if line is not None and line.current is not None and line.current.status == POSTED.value:
-        version = line.current
-        row = ("treasury.bankline", line.pk)
-        yield Link(Arrow.BANK_LINE, version.text[:120], version.posted_at, version.amount, str(version.status), *row)
+    if line is not None:
+        yield from _of_line_alone(line)
     if match is not None:
         at = match.decided_at or match.created_at
         row = ("treasury.bankmatch", match.pk)
         yield Link(Arrow.MATCH, match.why, at, None, str(match.state), *row, entry=match.journal_entry_id)
+
+
+def _of_line_alone(line: BankLine) -> Iterable[Link]:
+    version = line.current
+    if version is not None and version.status == POSTED.value:
+        row = ("treasury.bankline", line.pk)
+        yield Link(Arrow.BANK_LINE, version.text[:120], version.posted_at, version.amount, str(version.status), *row)
 
 
 def _backwards(payment: Payment) -> Iterable[Link]:

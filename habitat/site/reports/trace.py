@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cloud_credits.reports.payment_mints import minted_for, payment_of_transaction
+from cloud_credits.reports.payment_mints import held_up, minted_for, payment_of_transaction
 from habitat.money import cloud_to_usd
 from treasury.models import Payment
 from treasury.policies.trace import Arrow, Gap, Link, Trail, gaps
@@ -48,12 +48,14 @@ def trace(payment: Payment, *, now: datetime) -> Trace:
             minted.amount,
         )
         trail = replace(trail, links=(*trail.links, link))
+    else:
+        trail = replace(trail, held_up=held_up(payment.pk))
     return _told(payment, trail, now)
 
 
-def trace_of_unknown(reference: str, *, now: datetime) -> Trace | None:
-    """What is known of a Stripe reference without a payment."""
-    trail = trail_of_unknown(reference)
+def trace_of_unknown(by: By, wanted: str, *, now: datetime) -> Trace | None:
+    """What is known of a reference of Stripe's, or a line of the bank's, without a payment."""
+    trail = trail_of_unknown(by, wanted)
     return None if trail is None else _told(None, trail, now)
 
 

@@ -43,8 +43,8 @@ def trace_page(request: HttpRequest) -> HttpResponseBase:
         by, wanted = By(form.cleaned_data["by"]), form.cleaned_data["q"].strip()
         found = search(by, wanted)
         shown = trace(found[0], now=now) if len(found) == 1 else None
-        if not found and by is By.REFERENCE:
-            shown = trace_of_unknown(wanted, now=now)
+        if not found:
+            shown = trace_of_unknown(by, wanted, now=now)
         context |= {"found": found, "trace": shown, "steps": _steps(shown.trail) if shown else [], "wanted": wanted}
     return TemplateResponse(request, "site/trace.html", context, status=422 if form.errors else 200)
 

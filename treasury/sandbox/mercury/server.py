@@ -15,6 +15,7 @@ The world's:
   POST /_sandbox/transactions/{id}/remove
   POST /_sandbox/faults              {fault, times, path?, retryAfter?, field?, value?, seconds?}; faults: 429, 500,
                                      malformed, missing_field, wrong_field, timeout
+  POST /_sandbox/clear_faults        none waits any more
   POST /_sandbox/reset · GET /_sandbox/calls
 """
 
@@ -51,6 +52,7 @@ URLS = Map(
         Rule("/_sandbox/transactions/<line_id>", endpoint="change_line", methods=["POST"]),
         Rule("/_sandbox/transactions/<line_id>/remove", endpoint="remove_line", methods=["POST"]),
         Rule("/_sandbox/faults", endpoint="plan_fault", methods=["POST"]),
+        Rule("/_sandbox/clear_faults", endpoint="clear_faults", methods=["POST"]),
         Rule("/_sandbox/reset", endpoint="reset", methods=["POST"]),
         Rule("/_sandbox/calls", endpoint="calls", methods=["GET"]),
     ]
@@ -164,6 +166,10 @@ class MercurySandbox:
     def _plan_fault(self, body: dict[str, Any]) -> dict[str, Any]:
         self._store.plan(dict(body))
         return {"planned": body["fault"]}
+
+    def _clear_faults(self, _body: dict[str, Any]) -> dict[str, Any]:
+        self._store.clear_faults()
+        return {"cleared": True}
 
     def _reset(self, _body: dict[str, Any]) -> dict[str, Any]:
         self._store.reset()

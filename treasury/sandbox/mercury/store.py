@@ -188,6 +188,10 @@ class Store:
                 return fault
             return None
 
+    def clear_faults(self) -> None:
+        with self._lock:
+            self._db.execute("DELETE FROM fault")
+
     def note_call(self, call: dict[str, Any]) -> None:
         with self._lock:
             self._db.execute("INSERT INTO call (at, body) VALUES (?, ?)", (now(), json.dumps(call)))

@@ -167,6 +167,14 @@ def set_balance(call: Call) -> Document:
     return ledger.balance_object(call)
 
 
+@control("currency")
+def currency(call: Call) -> Document:
+    """From now on payers pay in this currency, of which a hundred are worth `rate` dollars; `usd` ends it."""
+    told = {"code": str(call.params["code"]), "rate": int(call.params.get("rate", 100))}
+    call.store.set("currency", told)
+    return told
+
+
 @control("delay_balance_transactions")
 def delay_balance_transactions(call: Call) -> Document:
     call.store.set("delay_balance_transactions", bool(call.params.get("on", True)))

@@ -22,6 +22,13 @@ def bank_fee(amount: int) -> int:
     return min(500, (amount * 8 + 500) // 1_000)
 
 
+def in_dollars(call: Call, amount: int, currency: str) -> int:
+    """Cents of an amount in another currency at today's rate, half a cent up."""
+    if currency == "usd":
+        return amount
+    return int((amount * call.store.setting("currency", {"rate": 100})["rate"] + 50) // 100)
+
+
 def post(
     call: Call,
     kind: str,
@@ -44,11 +51,12 @@ def post(
 def post_charge(call: Call, charge: Document) -> Document:
     """The balance transaction of a charge that succeeded; the charge then names it."""
     bank = charge["payment_method_details"]["type"] == "us_bank_account"
+    worth = in_dollars(call, charge["amount"], charge["currency"])
     entry = post(
         call,
         "payment" if bank else "charge",
-        amount=charge["amount"],
-        fee=bank_fee(charge["amount"]) if bank else card_fee(charge["amount"]),
+        amount=worth,
+        fee=bank_fee(worth) if bank else card_fee(worth),
         source=charge["id"],
         category="charge",
         wait=0 if charge.get("_at_once") else (BANK_DELAY if bank else CARD_DELAY),

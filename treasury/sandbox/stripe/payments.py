@@ -310,7 +310,9 @@ def succeed(call: Call, intent: Document, charge: Document) -> Document:
         amount_captured=charge["amount"],
         outcome=shapes.outcome(),
         receipt_url=f"{call.base}/receipts/{charge['id']}",
+        currency=call.store.setting("currency", {"code": "usd"})["code"],
     )
+    intent["currency"] = charge["currency"]
     call.store.put(charge)
     if call.store.setting("delay_balance_transactions", False):
         charge["_delayed"] = True

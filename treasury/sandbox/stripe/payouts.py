@@ -2,11 +2,12 @@
 
 import stripe as package
 
-from treasury.sandbox.store import Document
+from treasury.sandbox.store import Document, now
 from treasury.sandbox.stripe import forms, ledger, shapes
 from treasury.sandbox.stripe.calls import Call, route
 from treasury.sandbox.stripe.errors import StripeError, invalid
 
+DAY = 86_400
 OUTCOMES = ("paid", "failed", "in_transit", "canceled")
 
 
@@ -50,6 +51,8 @@ def settle_payout(call: Call, payout: Document, outcome: str) -> Document:
     if outcome == "failed":
         payout.update(failure_code="account_closed", failure_message="The bank account has been closed.")
     if outcome == "paid":
+        # A day that lies ahead was an estimate: it arrived now.
+        payout["arrival_date"] = min(payout["arrival_date"], now() - now() % DAY)
         payout["trace_id"] = {"status": "supported", "value": f"TRACE{payout['id'][-10:].upper()}"}
     call.store.put(payout)
     call.emit("payout.updated" if outcome == "in_transit" else f"payout.{outcome}", payout, previous)

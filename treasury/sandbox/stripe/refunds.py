@@ -73,7 +73,7 @@ def make_refund(call: Call, charge: Document, amount: int, outcome: str) -> Docu
     entry = ledger.post(
         call,
         "payment_refund" if bank else "refund",
-        amount=-amount,
+        amount=-ledger.in_dollars(call, amount, charge["currency"]),
         source=refund["id"],
         category="refund",
         description=f"REFUND FOR {charge['payment_method_details']['type'].upper()}",
@@ -117,7 +117,7 @@ def _give_back(call: Call, refund: Document) -> None:
     entry = ledger.post(
         call,
         "payment_failure_refund" if bank else "refund_failure",
-        amount=refund["amount"],
+        amount=ledger.in_dollars(call, refund["amount"], refund["currency"]),
         source=refund["id"],
         category="refund_failure",
         description="REFUND FAILURE",

@@ -203,7 +203,7 @@ def refund(charge_: Document, amount: int) -> Document:
         "amount": amount,
         "charge": charge_["id"],
         "created": now(),
-        "currency": "usd",
+        "currency": charge_["currency"],
         "customer": charge_["customer"],
         "metadata": {},
         "payment_intent": charge_["payment_intent"],
