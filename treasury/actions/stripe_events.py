@@ -86,9 +86,11 @@ def finish(*, claimed: Claimed, known: bool, acting: Actor) -> None:
         row.finish()
     else:
         row.ignore()
+    failed_before = bool(row.error)
     row.error, row.processed_at = "", timezone.now()
     row.save(update_fields=["state", "error", "processed_at"])
-    resolve_cause(code=ALERT, cause=f"stripe_event:{row.event_id}")
+    if failed_before:
+        resolve_cause(code=ALERT, cause=f"stripe_event:{row.event_id}")
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM
 from treasury.actions import (
     checkouts,
@@ -39,12 +40,12 @@ from treasury.policies.stripe import (
     StripeRefund,
     StripeTransaction,
 )
-from treasury.reports.payments import member_of, payment_of
+from treasury.reports.payments import has_fee, member_of, payment_of, payment_of_charge
 
 logger = logging.getLogger(__name__)
 
-# A drain ends well before the worker's time is up.
-BUDGET_SECONDS: Final = 40
+# However many webhooks come at once, what they told of is delivered, and minted, in between.
+TURN_SECONDS: Final = 10
 SUCCEEDED: Final = "succeeded"
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -53,14 +54,15 @@ BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def drain() -> int:
-    """Process stored webhooks until none is due or the time is up; how many were processed."""
-    end = time.monotonic() + BUDGET_SECONDS
+    """Process stored webhooks until none is due or this turn is over, then ask for another; how many were processed."""
+    end = time.monotonic() + TURN_SECONDS
     done = 0
     while time.monotonic() < end:
         claimed = stripe_events.claim(acting=SYSTEM)
         if claimed is None:
             return done
         done += process(claimed)
+    queue.wake(stripe_events.QUEUE)
     return done
 
 
@@ -82,11 +84,17 @@ def process(claimed: stripe_events.Claimed) -> bool:
 
 
 def take_payment(gateway: StripeGateway, payment_id: str) -> Payment | None:
-    """Book a PaymentIntent that succeeded, and its fee as soon as Stripe has worked it out; None while it has not."""
+    """Book a PaymentIntent that succeeded, and its fee as soon as Stripe has worked it out; None while it has not.
+
+    Once both stand in the books Stripe has nothing to add and is not asked: three events tell of each payment.
+    """
+    payment = payment_of(provider=Provider.STRIPE, reference=payment_id)
+    if payment is not None and has_fee(payment):
+        return payment
     told = gateway.retrieve_payment(payment_id)
     if told.status != SUCCEEDED or told.amount_received <= 0:
         return None
-    payment = payment_of(provider=Provider.STRIPE, reference=told.id) or _receive(gateway, told)
+    payment = payment or _receive(gateway, told)
     if told.charge is not None and told.charge.transaction is not None:
         stripe_movements.record(told=told.charge.transaction, acting=SYSTEM)
     return payment
@@ -174,6 +182,9 @@ def payment_failed(gateway: StripeGateway, payment_id: str) -> None:
 
 
 def charge_changed(gateway: StripeGateway, charge_id: str) -> None:
+    payment = payment_of_charge(charge_id)
+    if payment is not None and has_fee(payment):
+        return
     take_charge(gateway, gateway.retrieve_charge(charge_id))
 
 
