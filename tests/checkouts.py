@@ -113,7 +113,7 @@ def tell_all(sandbox: Sandbox, house: str, *, times: int = 2) -> list[dict[str, 
 def troubles(folder: Path) -> list[str]:
     """What gunicorn and the worker said that nobody wants to read."""
     said = [line for name in ("web.log", "worker.log") for line in (folder / name).read_text().splitlines()]
-    return [line for line in said if any(word in line for word in ("ERROR", "CRITICAL", "Traceback", "failed"))]
+    return [line for line in said if any(word in line for word in (" WARNING ", " ERROR ", " CRITICAL ", "Traceback"))]
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
