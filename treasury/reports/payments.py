@@ -52,10 +52,11 @@ def payment_of_charge(charge_id: str) -> Payment | None:
     return Payment.objects.filter(charge_id=charge_id).exclude(charge_id="").first()
 
 
-def has_fee(payment: Payment) -> bool:
-    """Whether the balance transaction of its charge is in the books, and with it what Stripe took."""
-    movements = StripeMovement.objects.filter(source_id=payment.charge_id, type__in=CHARGES)
-    return bool(payment.charge_id) and movements.exists()
+def has_fee(payment: Payment | None) -> bool:
+    """Whether it and the balance transaction of its charge are in the books, and with it what Stripe took."""
+    if payment is None or not payment.charge_id:
+        return False
+    return StripeMovement.objects.filter(source_id=payment.charge_id, type__in=CHARGES).exists()
 
 
 def member_of(number: str) -> Member | None:
