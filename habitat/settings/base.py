@@ -1,7 +1,6 @@
 """Settings every environment shares; each value that differs between machines comes from the environment."""
 
 from pathlib import Path
-from typing import Any
 
 from environs import Env
 
@@ -167,7 +166,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Truth is in our own tables; the queue only wakes. See docs/design/events.md.
-Q_CLUSTER: dict[str, Any] = {
+Q_CLUSTER = {
     "name": "habitat",
     "orm": "default",
     "workers": env.int("WORKERS", default=2),
