@@ -378,3 +378,9 @@ class MovementAwaited(HabitatError):
     code = "movement_awaited"
     status = 409
     template = "Stripe has not said yet what {what} is in USD."
+
+
+class MirrorIncomplete(HabitatError):
+    code = "mirror_incomplete"
+    status = 409
+    template = "{what} of Stripe's names {missing}, which the mirror does not know."

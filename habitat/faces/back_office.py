@@ -1,5 +1,6 @@
 """The back office's menu: every list a person may open, grouped by floor, from what each floor registered."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import admin
@@ -62,6 +63,24 @@ ICONS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the back office that is no list of a model."""
+
+    path: str
+    title: str
+    icon: str
+    permission: str
+
+
+_pages: dict[str, Page] = {}
+
+
+def register(*pages: Page) -> None:
+    """Called from `AppConfig.ready`; the same path again replaces the former page."""
+    _pages.update({page.path: page for page in pages})
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """unfold's SIDEBAR navigation for this person: the home page, then one group a floor."""
     apps = {app["app_label"]: app for app in admin.site.get_app_list(request)}
@@ -69,8 +88,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     titles = dict(FLOORS)
     order = [label for label in known if label in apps] + sorted(label for label in apps if label not in known)
     items = [_item("Home", "home", reverse("admin:index")), _item("Portal", "web", "/cloud/")]
-    if request.user.has_perm("treasury.view_payment"):
-        items.append(_item("Trace a dollar", "conversion_path", "/admin/trace/"))
+    items += [
+        _item(page.title, page.icon, page.path) for page in _pages.values() if request.user.has_perm(page.permission)
+    ]
     home = {"title": "", "items": items}
     groups = [
         {

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "django_q",
+    "djstripe",
     "djmoney",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -195,6 +196,8 @@ EVENT_BUS_URL = env.str("EVENT_BUS_URL", default="")
 EVENT_WAKE = env.str("EVENT_WAKE", default="timer")
 
 # Stripe. Without a key nothing is asked of it. Several webhook secrets, with commas, while one replaces another.
+# dj-stripe only mirrors what we retrieved (docs/decisions/007-dj-stripe.md): no URL of its own, no receiver at work.
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRETS = [

@@ -28,11 +28,12 @@ from tests.factories import actor, fund, key, make_member, system_member
 
 pytestmark = pytest.mark.django_db
 
-SWITCH, PERIOD, OWNER, BALANCE, WRITE = "mint switch", "period", "owner", "balances", "write"
+SWITCH, PERIOD, OWNER, BALANCE, WRITE, ALERT = "mint switch", "period", "owner", "balances", "write", "alert"
 LOCKS = (
     (SWITCH, re.compile(r"FROM treasury_mintswitch s\b.*FOR (NO KEY UPDATE|SHARE)", re.DOTALL)),
     (PERIOD, re.compile(r"FROM treasury_period p\b.*FOR SHARE", re.DOTALL)),
     (BALANCE, re.compile(r"FROM cloud_credits_cloudbalance b\b.*ORDER BY b\.id\s+FOR NO KEY UPDATE", re.DOTALL)),
+    (ALERT, re.compile(r'FROM "controls_alert".*FOR (NO KEY )?UPDATE', re.DOTALL)),
     (OWNER, re.compile(r"FOR NO KEY UPDATE|FOR UPDATE")),
     (WRITE, re.compile(r"UPDATE cloud_credits_cloudbalance b")),
 )
@@ -136,8 +137,9 @@ def test_lock_order__unstake_with_a_debt__locks_the_period_before_the_debt_befor
             unstake(position=position, idempotency_key=key(), acting=SYSTEM)
     order = taken([query["sql"] for query in captured])
     assert order[:4] == [PERIOD, OWNER, BALANCE, WRITE]
-    # What settles the debt asks again for locks it holds already.
-    assert set(order[4:]) <= {PERIOD, BALANCE, WRITE}
+    # What settles the debt asks again for locks it holds already; its alert closes after all of them.
+    assert order[-1] == ALERT
+    assert set(order[4:-1]) <= {PERIOD, BALANCE, WRITE}
 
 
 def test_lock_order__balances_are_locked_in_the_order_of_their_ids__whoever_pays():

@@ -23,6 +23,7 @@ CODES = [
     "reading_stale",
     "stripe_clearing_drift",
     "webhook_failed",
+    "stripe_mirror_incomplete",
     "stripe_movement_unknown",
     "bank_unmatched",
     "refund_uncovered",

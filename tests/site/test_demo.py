@@ -58,7 +58,7 @@ def test_demo__makes_a_whole_cooperative_whose_books_hold():
     assert CloudTransaction.objects.filter(type="mint", state="completed").count() == 14
     assert Approval.objects.exclude(state="granted").count() == 0
     assert StakingPosition.objects.count() == 3
-    assert CloudBalance.objects.get(member__ens_subname="techne").liquid == Decimal(85)
+    assert CloudBalance.objects.get(member__ens_subname="techne").liquid == Decimal(85 + 20)
     assert ResourceUsage.objects.count() == len(list(demo.readings(anchor=date.today())))  # noqa: DTZ011
     assert ResourceUsage.objects.filter(is_late=True).count() == 48
     assert (value("metering.charge_pages"), value("metering.window_seconds")) == (True, 60)

@@ -126,7 +126,7 @@ BREAKS = [
         "every clawback was burned or is owed",
         "INSERT INTO treasury_payment (id, provider, reference, amount, method, charge_id, customer_id, purchase_ref,"
         " invoice_ref, problem, state, minted, journal_entry_id, occurred_at) OVERRIDING SYSTEM VALUE"
-        " VALUES (999999, 'stripe', 'pi_x', 10, '', '', '', '', '', 'refunded', 0, 1, now());"
+        " VALUES (999999, 'stripe', 'pi_x', 10, '', '', '', '', '', '', 'refunded', 0, 1, now());"
         "INSERT INTO cloud_credits_clawback (payment_id, member_id, total, burned)"
         " SELECT 999999, id, 1, 1 FROM members_member LIMIT 1",
     ),
@@ -277,7 +277,7 @@ def test_verify_books__holds_on_what_the_verbs_made():
     counts = {" ".join(line.split()[3:]).partition(":")[0]: int(line.split()[1].replace(",", "")) for line in lines}
     assert counts["usage is redeemed"] == 2
     assert counts["active positions = staked"] == 5
-    assert counts["every transaction that must post has its entry"] == 8
+    assert counts["every transaction that must post has its entry"] == 9
     assert not Alert.objects.exists()
 
 

@@ -24,7 +24,16 @@ class StripeSide:
         self.gateway = StripeClientGateway(api_key=KEY, api_base=sandbox.url)
         self._number = 0
 
-    def pay(self, member: Member, amount: str = "100", *, card: str = "", interval: str = "", **marks: str) -> str:
+    def pay(
+        self,
+        member: Member,
+        amount: str = "100",
+        *,
+        card: str = "",
+        interval: str = "",
+        save: bool = False,
+        **marks: str,
+    ) -> str:
         """A Checkout session of the member, paid; its id."""
         self._number += 1
         customer = self.gateway.create_customer(
@@ -39,6 +48,7 @@ class StripeSide:
             metadata={"habitat_member_id": str(member.pk), "habitat_purchase_id": str(self._number)} | marks,
             idempotency_key=f"checkout-{self._number}",
             interval=interval,
+            save_method=save,
         )
         self.sandbox.control("pay", session=session.id, **({"card": card} if card else {}))
         return session.id

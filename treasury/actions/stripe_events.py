@@ -21,6 +21,7 @@ from treasury import locks
 from treasury.errors import StripeEventInWrongState
 from treasury.models import StripeEvent
 from treasury.policies.payments import StripeEventState
+from treasury.policies.stripe import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,6 @@ ALERT: Final = "webhook_failed"
 PROCESS: Final = "treasury.process_stripeevent"
 # Longer than a worker may live on one drain (60 s).
 LEASE: Final = timedelta(seconds=120)
-# What lets its holder act on a payment, and tells nothing that anybody needs to know.
-WITHHELD: Final = frozenset({"client_secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ RETURNING event.id, event.event_id, event.type, coalesce(event.payload #>> '{dat
 @transaction.atomic
 def store(*, event_id: str, type: str, payload: dict[str, Any], acting: Actor) -> bool:
     """Keep a webhook whose signature held, and wake the queue; False when Stripe had sent it before."""
-    fresh = StripeEvent(event_id=event_id, type=type, payload=_without_secrets(payload))
+    fresh = StripeEvent(event_id=event_id, type=type, payload=without_secrets(payload))
     before = StripeEvent.objects.filter(event_id=event_id).exists()
     StripeEvent.objects.bulk_create([fresh], ignore_conflicts=True)
     wake_after_commit(QUEUE)
@@ -127,11 +126,3 @@ def process_again(*, event: StripeEvent, reason: str, acting: Actor) -> StripeEv
     row.save(update_fields=["state", "attempts", "due_at", "error"])
     wake_after_commit(QUEUE)
     return row
-
-
-def _without_secrets(part: Any) -> Any:
-    if isinstance(part, dict):
-        return {name: _without_secrets(child) for name, child in part.items() if name not in WITHHELD}
-    if isinstance(part, list):
-        return [_without_secrets(child) for child in part]
-    return part

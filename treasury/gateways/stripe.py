@@ -10,10 +10,12 @@ from typing import Any, Final, Protocol, TypeVar
 
 import stripe
 from django.conf import settings
+from django.utils import timezone
 
 from treasury.errors import StripeRefused, StripeUnavailable, WebhookBodyInvalid, WebhookSignatureInvalid
 from treasury.gateways import stripe_shapes as shapes
 from treasury.policies.stripe import (
+    ASKED_KEY,
     MEMBER_KEY,
     NO_METADATA,
     USD_CODE,
@@ -55,6 +57,7 @@ class StripeGateway(Protocol):
 
     def create_customer(self, *, member_id: str, email: str, name: str, idempotency_key: str) -> StripeCustomer: ...
     def find_customer(self, *, member_id: str) -> StripeCustomer | None: ...
+    def retrieve_customer(self, customer_id: str) -> StripeCustomer: ...
     def create_checkout(
         self,
         *,
@@ -83,7 +86,8 @@ class StripeGateway(Protocol):
         idempotency_key: str,
     ) -> StripePayment: ...
     def saved_methods(self, *, customer_id: str) -> list[StripeMethod]: ...
-    def forget_method(self, method_id: str, *, idempotency_key: str) -> None: ...
+    def retrieve_method(self, method_id: str) -> StripeMethod: ...
+    def forget_method(self, method_id: str, *, idempotency_key: str) -> StripeMethod: ...
     def retrieve_payment(self, payment_id: str) -> StripePayment: ...
     def find_payment(self, *, customer_id: str, metadata: Mapping[str, str]) -> StripePayment | None: ...
     def retrieve_charge(self, charge_id: str) -> StripeCharge: ...
@@ -104,6 +108,7 @@ class StripeGateway(Protocol):
     def retrieve_invoice(self, invoice_id: str) -> StripeInvoice: ...
     def invoice_of(self, *, payment_id: str) -> StripeInvoice | None: ...
     def invoices_of(self, *, customer_id: str) -> list[StripeInvoice]: ...
+    def subscriptions_of(self, *, customer_id: str) -> list[StripeSubscription]: ...
     def charges_of(self, *, customer_id: str) -> list[StripeCharge]: ...
 
 
@@ -131,12 +136,20 @@ class StripeClientGateway:
         found = _asked(self._api.customers.search, {"query": query, "limit": PAGE})["data"]
         return shapes.customer(min(found, key=lambda one: int(one["created"]))) if found else None
 
+    def retrieve_customer(self, customer_id: str) -> StripeCustomer:
+        """Also one that was deleted: its `document` says so."""
+        return shapes.customer(_asked(self._api.customers.retrieve, customer_id))
+
     def saved_methods(self, *, customer_id: str) -> list[StripeMethod]:
         found = _asked(self._api.payment_methods.list, {"customer": customer_id, "limit": PAGE})
         return [shapes.method(one) for one in found["data"]]
 
-    def forget_method(self, method_id: str, *, idempotency_key: str) -> None:
-        _asked(self._api.payment_methods.detach, method_id, None, _once(idempotency_key))
+    def retrieve_method(self, method_id: str) -> StripeMethod:
+        return shapes.method(_asked(self._api.payment_methods.retrieve, method_id))
+
+    def forget_method(self, method_id: str, *, idempotency_key: str) -> StripeMethod:
+        """Nobody's from now on: its `customer_id` is empty."""
+        return shapes.method(_asked(self._api.payment_methods.detach, method_id, None, _once(idempotency_key)))
 
     # --- checkout
 
@@ -229,8 +242,9 @@ class StripeClientGateway:
         return shapes.charge(_asked(self._api.charges.retrieve, charge_id, {"expand": ["balance_transaction"]}))
 
     def charges_of(self, *, customer_id: str) -> list[StripeCharge]:
-        found = _asked(self._api.charges.list, {"customer": customer_id, "limit": PAGE})
-        return [shapes.charge(row) for row in found["data"]]
+        """Every one, newest first."""
+        given = {"customer": customer_id, "expand": ["data.balance_transaction", "data.payment_intent"]}
+        return [shapes.charge(row) for row in self._pages(self._api.charges.list, given)]
 
     # --- refunds, disputes, payouts
 
@@ -278,7 +292,13 @@ class StripeClientGateway:
     # --- subscriptions and their invoices
 
     def retrieve_subscription(self, subscription_id: str) -> StripeSubscription:
-        return shapes.subscription(_asked(self._api.subscriptions.retrieve, subscription_id))
+        given = {"expand": ["customer"]}
+        return shapes.subscription(_asked(self._api.subscriptions.retrieve, subscription_id, given))
+
+    def subscriptions_of(self, *, customer_id: str) -> list[StripeSubscription]:
+        """Every one, ended ones too."""
+        given = {"customer": customer_id, "status": "all"}
+        return [shapes.subscription(row) for row in self._pages(self._api.subscriptions.list, given)]
 
     def cancel_subscription(self, subscription_id: str, *, idempotency_key: str) -> StripeSubscription:
         call = self._api.subscriptions.cancel
@@ -298,7 +318,7 @@ class StripeClientGateway:
         )
 
     def retrieve_invoice(self, invoice_id: str) -> StripeInvoice:
-        return shapes.invoice(_asked(self._api.invoices.retrieve, invoice_id, {"expand": ["payments"]}))
+        return shapes.invoice(_asked(self._api.invoices.retrieve, invoice_id, {"expand": ["payments", "customer"]}))
 
     def invoice_of(self, *, payment_id: str) -> StripeInvoice | None:
         """The invoice that this payment settled; None for a payment that stands for itself."""
@@ -307,8 +327,8 @@ class StripeClientGateway:
         return self.retrieve_invoice(shapes.id_of(found[0]["invoice"])) if found else None
 
     def invoices_of(self, *, customer_id: str) -> list[StripeInvoice]:
-        found = _asked(self._api.invoices.list, {"customer": customer_id, "limit": PAGE})
-        return [shapes.invoice(row) for row in found["data"]]
+        """Every one, newest first."""
+        return [shapes.invoice(row) for row in self._pages(self._api.invoices.list, {"customer": customer_id})]
 
     def _pages(self, call: Callable[..., Any], given: dict[str, Any]) -> Iterator[Any]:
         asked = given | {"limit": PAGE}
@@ -330,9 +350,13 @@ def _carries(row: Mapping[str, Any], metadata: Mapping[str, str]) -> bool:
 
 
 def _asked(call: Callable[..., Any], *given: Any) -> Any:
-    """The answer as plain data. What Stripe refused for good is StripeRefused; all else is an unknown outcome."""
+    """The answer as plain data, with the moment of asking on it and on the rows of a page.
+
+    What Stripe refused for good is StripeRefused; all else is an unknown outcome.
+    """
+    now = timezone.now().isoformat()
     try:
-        return call(*given).to_dict()
+        answer = call(*given).to_dict()
     except _TRY_AGAIN as error:
         raise StripeUnavailable(said=_said(error)) from error
     except stripe.StripeError as error:
@@ -340,6 +364,10 @@ def _asked(call: Callable[..., Any], *given: Any) -> Any:
         if status >= _BROKEN or status == _LOCKED:
             raise StripeUnavailable(said=_said(error)) from error
         raise StripeRefused(stripe_code=_code(error), said=_said(error)) from error
+    rows = answer["data"] if isinstance(answer.get("data"), list) else []
+    for shown in (answer, *rows):
+        shown[ASKED_KEY] = now
+    return answer
 
 
 def _code(error: stripe.StripeError) -> str:

@@ -76,6 +76,7 @@ def transaction(row: Json) -> StripeTransaction:
         description=_text(row.get("description"))[:500],
         available_on=at(row["available_on"]),
         created=at(row["created"]),
+        document=dict(row),
     )
 
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from habitat.controls.policies.guards import Guard, withheld
 from treasury.policies.bank_guards import BANK_GUARDS
+from treasury.policies.mirror_guards import MIRROR_GUARDS
 from treasury.policies.payment_guards import PAYMENT_GUARDS
 from treasury.policies.reconciliation_guards import RECONCILIATION_GUARDS
 
@@ -38,6 +39,7 @@ GUARDS: Final = (
     Guard("treasury_accountday", "accountday_no_truncate", "trigger", "snapshots emptied unnoticed"),
     *BANK_GUARDS,
     *RECONCILIATION_GUARDS,
+    *MIRROR_GUARDS,
     *PAYMENT_GUARDS,
     Guard("treasury_mintswitch", "mintswitch_kept", "trigger", "the switch taken away"),
     Guard("treasury_mintswitch", "mintswitch_told", "trigger", "a flag moved without the record that says why"),

@@ -4,7 +4,7 @@ An object in another currency keeps its figure in that currency; nothing is ever
 balance transaction says what it was in USD).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,9 +16,54 @@ PURCHASE_KEY: Final = "habitat_purchase_id"
 INVOICE_KEY: Final = "habitat_invoice_id"
 REFUND_KEY: Final = "habitat_refund"
 USD_CODE: Final = "usd"
+# What lets its holder act on a payment, and tells nothing that anybody needs to know.
+WITHHELD: Final = frozenset({"client_secret"})
+# Our own mark on an answer: when it was asked for. Of two answers about one object, the one asked for later counts.
+ASKED_KEY: Final = "habitat_asked_at"
+# The kinds that the mirror keeps.
+MIRRORED: Final = frozenset(
+    {
+        "balance_transaction",
+        "charge",
+        "customer",
+        "dispute",
+        "invoice",
+        "payment_intent",
+        "payment_method",
+        "payout",
+        "refund",
+        "subscription",
+    }
+)
 NO_METADATA: Final[Mapping[str, str]] = {}
 
 Document = dict[str, Any]
+
+
+def without_secrets(part: Any) -> Any:
+    """What Stripe showed, as plain JSON, without what must not be kept. The package reads decimals: text once more."""
+    if isinstance(part, dict):
+        return {name: without_secrets(child) for name, child in part.items() if name not in WITHHELD}
+    if isinstance(part, list):
+        return [without_secrets(child) for child in part]
+    return str(part) if isinstance(part, Decimal) else part
+
+
+def asked_at(document: Document) -> datetime:
+    """When this answer was asked for. Raises KeyError for what the gateway did not retrieve."""
+    return datetime.fromisoformat(document[ASKED_KEY])
+
+
+def within(part: Any) -> Iterator[Document]:
+    """Every whole object of a kind that the mirror keeps, however deep."""
+    if isinstance(part, dict):
+        if part.get("object") in MIRRORED and isinstance(part.get("id"), str):
+            yield {name: value for name, value in part.items() if name != ASKED_KEY}
+        for child in part.values():
+            yield from within(child)
+    elif isinstance(part, list):
+        for child in part:
+            yield from within(child)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +80,7 @@ class StripeTransaction:
     description: str
     available_on: datetime
     created: datetime
+    document: Document = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,3 +58,9 @@ def unfinished_payouts() -> list[str]:
     unfinished = [PayoutState.PENDING.value, PayoutState.IN_TRANSIT.value]
     rows = Payout.objects.filter(state__in=unfinished, payout_id__startswith="po_")
     return list(rows.order_by("id").values_list("payout_id", flat=True))
+
+
+def disputes_of(charge_ids: list[str]) -> list[str]:
+    """Disputes in the books about these charges, oldest first."""
+    rows = Dispute.objects.filter(payment__charge_id__in=charge_ids)
+    return list(rows.order_by("id").values_list("dispute_id", flat=True))

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from django.db import transaction
+
 from habitat.members.policies.actors import SYSTEM
 from treasury.actions import (
     checkouts,
@@ -18,6 +20,7 @@ from treasury.actions import (
     payouts,
     refunds,
     stripe_events,
+    stripe_mirror,
     stripe_movements,
     stripe_readings,
 )
@@ -31,6 +34,7 @@ from treasury.policies.stripe import (
     PURCHASE_KEY,
     REFUND_KEY,
     USD_CODE,
+    Document,
     StripeCharge,
     StripeDispute,
     StripeInvoice,
@@ -85,8 +89,13 @@ def take_payment(gateway: StripeGateway, payment_id: str) -> Payment | None:
     """Book a PaymentIntent that succeeded, and its fee as soon as Stripe has worked it out; None while it has not."""
     told = gateway.retrieve_payment(payment_id)
     if told.status != SUCCEEDED or told.amount_received <= 0:
+        stripe_mirror.write(documents=[told.document], acting=SYSTEM)
         return None
-    payment = payment_of(provider=Provider.STRIPE, reference=told.id) or _receive(gateway, told)
+    known = payment_of(provider=Provider.STRIPE, reference=told.id)
+    invoice = None if known else _invoice_behind(gateway, told)
+    with transaction.atomic():
+        payment = known or _receive(told, invoice)
+        stripe_mirror.write(documents=[told.document, *_shown(invoice)], acting=SYSTEM)
     if told.charge is not None and told.charge.transaction is not None:
         stripe_movements.record(told=told.charge.transaction, acting=SYSTEM)
     return payment
@@ -98,27 +107,36 @@ def take_charge(gateway: StripeGateway, charge: StripeCharge) -> Payment | None:
         return take_payment(gateway, charge.payment_id)
     if charge.status != SUCCEEDED:
         return None
-    payment = payment_of(provider=Provider.STRIPE, reference=charge.id) or payments.receive(
-        provider=Provider.STRIPE,
-        reference=charge.id,
-        member=None,
-        amount=_usd(charge.amount, charge.currency, charge.transaction, charge.id),
-        method=charge.method,
-        charge_id=charge.id,
-        customer_id=charge.customer_id,
-        problem=Problem.UNKNOWN_MEMBER,
-        occurred_at=charge.created,
-        acting=SYSTEM,
-    )
+    with transaction.atomic():
+        payment = payment_of(provider=Provider.STRIPE, reference=charge.id) or payments.receive(
+            provider=Provider.STRIPE,
+            reference=charge.id,
+            member=None,
+            amount=_usd(charge.amount, charge.currency, charge.transaction, charge.id),
+            method=charge.method,
+            charge_id=charge.id,
+            customer_id=charge.customer_id,
+            problem=Problem.UNKNOWN_MEMBER,
+            occurred_at=charge.created,
+            acting=SYSTEM,
+        )
+        stripe_mirror.write(documents=[charge.document], acting=SYSTEM)
     if charge.transaction is not None:
         stripe_movements.record(told=charge.transaction, acting=SYSTEM)
     return payment
 
 
-def _receive(gateway: StripeGateway, told: StripePayment) -> Payment:
+def _invoice_behind(gateway: StripeGateway, told: StripePayment) -> StripeInvoice | None:
+    """A renewal's PaymentIntent carries no marks: they stand on its subscription."""
     own = PURCHASE_KEY in told.metadata or INVOICE_KEY in told.metadata
-    # A renewal's PaymentIntent carries no marks: they stand on its subscription.
-    invoice = None if own else gateway.invoice_of(payment_id=told.id)
+    return None if own else gateway.invoice_of(payment_id=told.id)
+
+
+def _shown(invoice: StripeInvoice | None) -> list[Document]:
+    return [invoice.document] if invoice else []
+
+
+def _receive(told: StripePayment, invoice: StripeInvoice | None) -> Payment:
     judged = judge(told, invoice)
     member = member_of(judged.member)
     return payments.receive(
@@ -161,16 +179,18 @@ def payment_failed(gateway: StripeGateway, payment_id: str) -> None:
     if told.status == SUCCEEDED or not told.failure_code:
         return
     invoice = None if PURCHASE_KEY in told.metadata else gateway.invoice_of(payment_id=told.id)
-    payments.announce_failure(
-        reference=told.id,
-        member_id=judge(told, invoice).member,
-        amount=told.amount,
-        purchase_ref=_purchase_ref(told, invoice),
-        invoice_ref=told.metadata.get(INVOICE_KEY, ""),
-        code=told.failure_code,
-        message=told.failure_message,
-        acting=SYSTEM,
-    )
+    with transaction.atomic():
+        payments.announce_failure(
+            reference=told.id,
+            member_id=judge(told, invoice).member,
+            amount=told.amount,
+            purchase_ref=_purchase_ref(told, invoice),
+            invoice_ref=told.metadata.get(INVOICE_KEY, ""),
+            code=told.failure_code,
+            message=told.failure_message,
+            acting=SYSTEM,
+        )
+        stripe_mirror.write(documents=[told.document, *_shown(invoice)], acting=SYSTEM)
 
 
 def charge_changed(gateway: StripeGateway, charge_id: str) -> None:
@@ -194,15 +214,17 @@ def refund_changed(gateway: StripeGateway, refund_id: str) -> None:
 def take_refund(gateway: StripeGateway, refund: StripeRefund, charge: StripeCharge) -> None:
     """Bring a refund, its payment first, to what Stripe says."""
     payment = _paid_by(gateway, charge)
-    refunds.observe(
-        payment=payment,
-        refund_id=refund.id,
-        amount=worth(refund.amount, of=charge.amount, paid=payment.amount, currency=refund.currency),
-        status=refund.status,
-        is_ours=REFUND_KEY in refund.metadata,
-        taken=-refund.taken.amount if refund.taken else None,
-        acting=SYSTEM,
-    )
+    with transaction.atomic():
+        refunds.observe(
+            payment=payment,
+            refund_id=refund.id,
+            amount=worth(refund.amount, of=charge.amount, paid=payment.amount, currency=refund.currency),
+            status=refund.status,
+            is_ours=REFUND_KEY in refund.metadata,
+            taken=-refund.taken.amount if refund.taken else None,
+            acting=SYSTEM,
+        )
+        stripe_mirror.write(documents=[charge.document, refund.document], acting=SYSTEM)
     for movement in (refund.taken, refund.returned):
         if movement is not None:
             stripe_movements.record(told=movement, acting=SYSTEM)
@@ -224,7 +246,9 @@ def take_dispute(gateway: StripeGateway, dispute: StripeDispute) -> None:
         opened_at=dispute.created,
         transactions=dispute.transactions,
     )
-    disputes.observe(payment=payment, told=told, acting=SYSTEM)
+    with transaction.atomic():
+        disputes.observe(payment=payment, told=told, acting=SYSTEM)
+        stripe_mirror.write(documents=[charge.document, dispute.document], acting=SYSTEM)
     for movement in dispute.transactions:
         stripe_movements.record(told=movement, acting=SYSTEM)
 
@@ -242,16 +266,20 @@ def payout_changed(gateway: StripeGateway, payout_id: str) -> None:
 
 def take_payout(gateway: StripeGateway, payout: StripePayout) -> None:
     """Keep a pay-out, with the movements it is made of once Stripe names them."""
-    payouts.observe(
-        payout_id=payout.id,
-        amount=payout.amount,
-        status=payout.status,
-        arrival_on=payout.arrival_on,
-        created_at=payout.created,
-        acting=SYSTEM,
-    )
+    with transaction.atomic():
+        payouts.observe(
+            payout_id=payout.id,
+            amount=payout.amount,
+            status=payout.status,
+            arrival_on=payout.arrival_on,
+            created_at=payout.created,
+            acting=SYSTEM,
+        )
+        stripe_mirror.write(documents=[payout.document], acting=SYSTEM)
     for movement in gateway.balance_transactions(since=BEGINNING, payout_id=payout.id):
-        stripe_movements.record(told=movement, payout_id=payout.id, acting=SYSTEM)
+        with transaction.atomic():
+            stripe_movements.record(told=movement, payout_id=payout.id, acting=SYSTEM)
+            stripe_mirror.write(documents=[movement.document], acting=SYSTEM)
 
 
 # --- Checkout pages, subscriptions, the balance
@@ -297,29 +325,48 @@ def _checkout_ended(gateway: StripeGateway, session_id: str, *, failed: bool) ->
 
 def subscription_changed(gateway: StripeGateway, subscription_id: str) -> None:
     told = gateway.retrieve_subscription(subscription_id)
-    checkouts.announce_subscription(
-        subscription_id=told.id,
-        customer_id=told.customer_id,
-        member_id=told.metadata.get(MEMBER_KEY, ""),
-        purchase_ref=told.metadata.get(PURCHASE_KEY, ""),
-        status=told.status,
-        paused=told.paused,
-        cancel_at_period_end=told.cancel_at_period_end,
-        amount=told.amount,
-        interval=told.interval,
-        acting=SYSTEM,
-    )
+    with transaction.atomic():
+        checkouts.announce_subscription(
+            subscription_id=told.id,
+            customer_id=told.customer_id,
+            member_id=told.metadata.get(MEMBER_KEY, ""),
+            purchase_ref=told.metadata.get(PURCHASE_KEY, ""),
+            status=told.status,
+            paused=told.paused,
+            cancel_at_period_end=told.cancel_at_period_end,
+            amount=told.amount,
+            interval=told.interval,
+            acting=SYSTEM,
+        )
+        stripe_mirror.write(documents=[told.document], acting=SYSTEM)
 
 
 def invoice_paid(gateway: StripeGateway, invoice_id: str) -> None:
     """What a subscription collected mints like any other payment."""
-    for payment_id in gateway.retrieve_invoice(invoice_id).payment_ids:
+    for payment_id in _take_invoice(gateway, invoice_id):
         take_payment(gateway, payment_id)
 
 
 def invoice_failed(gateway: StripeGateway, invoice_id: str) -> None:
-    for payment_id in gateway.retrieve_invoice(invoice_id).payment_ids:
+    for payment_id in _take_invoice(gateway, invoice_id):
         payment_failed(gateway, payment_id)
+
+
+def _take_invoice(gateway: StripeGateway, invoice_id: str) -> tuple[str, ...]:
+    invoice = gateway.retrieve_invoice(invoice_id)
+    stripe_mirror.write(documents=[invoice.document], acting=SYSTEM)
+    return invoice.payment_ids
+
+
+# --- customers and their saved ways to pay: of interest to the mirror alone
+
+
+def customer_changed(gateway: StripeGateway, customer_id: str) -> None:
+    stripe_mirror.write(documents=[gateway.retrieve_customer(customer_id).document], acting=SYSTEM)
+
+
+def method_changed(gateway: StripeGateway, method_id: str) -> None:
+    stripe_mirror.write(documents=[gateway.retrieve_method(method_id).document], acting=SYSTEM)
 
 
 def balance_changed(gateway: StripeGateway, _: str) -> None:
@@ -335,6 +382,8 @@ def read_balance(gateway: StripeGateway | None = None) -> None:
 Handler = Callable[[StripeGateway, str], None]
 _DISPUTES: Final = ("created", "updated", "closed", "funds_withdrawn", "funds_reinstated")
 _PAYOUTS: Final = ("created", "updated", "paid", "failed", "canceled", "reconciliation_completed")
+_CUSTOMERS: Final = ("created", "updated", "deleted")
+_METHODS: Final = ("attached", "automatically_updated", "updated", "detached")
 _SUBSCRIPTIONS: Final = ("created", "updated", "deleted", "paused", "resumed")
 # What is not here is stored and ignored.
 HANDLERS: Final[dict[str, Handler]] = {
@@ -355,6 +404,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "checkout.session.async_payment_failed": checkout_failed,
     "checkout.session.expired": checkout_expired,
     **{f"customer.subscription.{what}": subscription_changed for what in _SUBSCRIPTIONS},
+    **{f"customer.{what}": customer_changed for what in _CUSTOMERS},
+    **{f"payment_method.{what}": method_changed for what in _METHODS},
     "invoice.paid": invoice_paid,
     "invoice.payment_failed": invoice_failed,
     "balance.available": balance_changed,

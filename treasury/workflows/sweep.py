@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
+from django.db import transaction
+
 from habitat.members.policies.actors import SYSTEM
-from treasury.actions import checkouts, payouts, refunds, stripe_movements
+from treasury.actions import checkouts, payouts, refunds, stripe_mirror, stripe_movements
 from treasury.gateways.stripe import StripeGateway, is_configured, stripe_gateway
 from treasury.policies import stripe_movements as policy
 from treasury.policies.payments import RefundState
@@ -82,7 +84,9 @@ def _one(stripe: StripeGateway, told: StripeTransaction, swept: Swept) -> None:
         _mend(stripe, told)
     # A charge without its fee, an adjustment, Stripe's own price: the movement is all there is to know.
     if not reports.has_movement(told.id):
-        stripe_movements.record(told=told, acting=SYSTEM)
+        with transaction.atomic():
+            stripe_movements.record(told=told, acting=SYSTEM)
+            stripe_mirror.write(documents=[told.document], acting=SYSTEM)
         known = known and policy.treatment(told) is not policy.Treatment.COST
     if not known:
         swept.mended.append(told.id)

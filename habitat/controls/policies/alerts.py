@@ -77,6 +77,13 @@ CATALOGUE: Final = (
         "The webhook is processed again and succeeds.",
     ),
     AlertDefinition(
+        "stripe_mirror_incomplete",
+        Severity.WARNING,
+        "The mirror of Stripe is incomplete",
+        "What Stripe showed could not be kept among customers, cards and receipts. The books are not touched by it.",
+        "The mirror of the customer is rebuilt (`manage.py rebuild_stripe_mirror`) and a person settles the alert.",
+    ),
+    AlertDefinition(
         "stripe_movement_unknown",
         Severity.WARNING,
         "Stripe moved money the books do not know",
