@@ -6,6 +6,6 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies = [("treasury", "0018_trace_index")]
+    dependencies = [("treasury", "0019_stripe_mirror")]
 
     operations = [sql_file(__file__, "0021_reclaim_grows")]
