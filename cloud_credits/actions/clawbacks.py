@@ -47,6 +47,10 @@ def claw_back(*, payment_id: int, acting: Actor) -> Clawback | None:
         return None
     held = locks.clawback(payment_id=payment.pk, member_id=payment.member_id)
     due = _due(payment, mint, held)
+    if due.shift:
+        payments.book_shift(payment=payment, amount=cloud_to_usd(due.shift), acting=acting)
+        held.for_disputes += due.shift
+        _save(held)
     if due.for_refunds or due.for_disputes:
         _take(payment, mint, held, due, acting)
     elif due.give_back:

@@ -6,7 +6,7 @@ from typing import Final
 from django.db import transaction
 
 from cloud_credits import locks
-from cloud_credits.actions import movements
+from cloud_credits.actions import movements, receivables
 from cloud_credits.actions.movements import Applied, liquid_after
 from cloud_credits.errors import (
     RefundNotRecorded,
@@ -156,7 +156,7 @@ def fail(*, request_id: int, why: str, acting: Actor) -> RefundRequest:
     if held.state == RefundRequestState.FAILED:
         return held
     _take_back_mark(payment)
-    applied = _give_back(held, acting) if held.burn_id is not None else None
+    applied = _give_back(held, payment, acting) if held.burn_id is not None else None
     held.giveback_id = applied.transaction_id if applied else None
     held.problem = why[:LONGEST_PROBLEM]
     held.failed()
@@ -197,7 +197,11 @@ def note_outcome(*, payment_id: int, refund_id: str, succeeded: bool, acting: Ac
     return True
 
 
-def _give_back(held: RefundRequest, acting: Actor) -> Applied:
+def _give_back(held: RefundRequest, payment: Payment, acting: Actor) -> Applied:
+    """All of it is credits again, out of which what the same payment left owed is settled."""
+    locks.member(held.member_id)
+    mint = PaymentMint.objects.get(payment=payment)
+    debts = [debt for debt in locks.receivables_owed(held.member_id) if debt.origin_id == mint.transaction_id]
     movement = Movement(
         type=TransactionType.CORRECTION,
         amount=held.amount,
@@ -208,6 +212,8 @@ def _give_back(held: RefundRequest, acting: Actor) -> Applied:
     )
     [applied] = movements.apply([movement], acting=acting)
     emit(given_back(applied, movement.description), acting=acting)
+    if debts:
+        receivables.settle(owed=debts, at_most=held.amount, acting=acting)
     return applied
 
 

@@ -176,11 +176,15 @@ def judge(facts: PaymentFacts) -> Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What a charge's totals at Stripe ask to take back now, or to give back, in CLOUD. Never both."""
+    """What a charge's totals at Stripe ask to take back now, or to give back, in CLOUD. Never both.
+
+    `shift`: what was taken for refunds that came back, and stands for lost disputes from now on.
+    """
 
     for_refunds: Decimal
     for_disputes: Decimal
     give_back: Decimal
+    shift: Decimal = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,9 @@ def clawback_due(charge: Charge) -> Due:
     """One total a charge, whatever the order of its events, and never more than was minted."""
     wanted = min(charge.minted, charge.refunded + charge.lost)
     missing = wanted - charge.taken_for_refunds - charge.taken_for_disputes
+    uncovered = max(charge.lost - charge.taken_for_disputes, NOTHING)
+    shift = min(uncovered, max(charge.taken_for_refunds - charge.refunded, NOTHING))
     if missing < 0:
-        return Due(NOTHING, NOTHING, give_back=min(-missing, charge.taken_for_refunds))
-    disputes = min(missing, max(charge.lost - charge.taken_for_disputes, NOTHING))
-    return Due(for_refunds=missing - disputes, for_disputes=disputes, give_back=NOTHING)
+        return Due(NOTHING, NOTHING, give_back=min(-missing, charge.taken_for_refunds - shift), shift=shift)
+    disputes = min(missing, uncovered - shift)
+    return Due(for_refunds=missing - disputes, for_disputes=disputes, give_back=NOTHING, shift=shift)

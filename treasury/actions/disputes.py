@@ -29,6 +29,7 @@ from treasury.policies.payments import (
     split,
 )
 from treasury.policies.stripe import USD_CODE, StripeTransaction
+from treasury.reports.payments import room
 
 DISPUTE: Final = "dispute"
 # Stripe's words. A warning is an inquiry: no money moves, and it ends without harm.
@@ -92,8 +93,8 @@ def _close(payment: Payment, row: Dispute, told: Told, period: Period, acting: A
 
 
 def _lose(payment: Payment, row: Dispute, period: Period, acting: Actor) -> None:
-    within, beyond = split(row.amount, payment.left)
     minted = payment.state == PaymentState.MINTED.value
+    within, beyond = split(row.amount, room(payment) if minted else payment.left)
     row.lose()
     row.reclaim = within if minted else Decimal(0)
     held = Decimal(0) if minted else within

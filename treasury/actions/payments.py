@@ -32,6 +32,7 @@ from treasury.policies.journal import Line, Source
 from treasury.policies.payments import (
     CASH_ACCOUNT,
     CLAWBACK_ACCOUNT,
+    DISPUTED_FUNDS,
     MEMBER_MONEY_HELD,
     MEMBER_RECEIVABLES,
     STRIPE_CLEARING,
@@ -45,6 +46,7 @@ PAYMENT: Final = "payment"
 CLAWBACK: Final = "clawback"
 GIVEBACK: Final = "clawback_undone"
 APPLIED: Final = "debt_paid"
+SHIFT: Final = "clawback_shifted"
 _NOTHING: Final = Decimal(0)
 
 
@@ -203,6 +205,29 @@ def book_clawback(
     row.save(update_fields=["clawed_back"])
     held = burned if cause is ClawbackCause.REFUND else _NOTHING
     return _post_clawback(row, CLAWBACK, CLAWBACK_ACCOUNT[cause], held, owed, period, acting)
+
+
+@transaction.atomic
+def book_shift(*, payment: Payment, amount: Decimal, acting: Actor) -> JournalEntry:
+    """What was taken back for a refund that came back stands for a lost dispute from now on: Dr 1115 / Cr 1116. USD.
+
+    No credits move. Raises ClawbackTooLarge when it is more than must be taken back for disputes.
+    """
+    period = _today()
+    row = locks.payment(payment.pk)
+    left = min(reports.to_reclaim(row).disputed, row.clawed_back)
+    if amount <= 0 or amount > left:
+        raise ClawbackTooLarge(payment=row.pk, left=plain(left), asked=plain(amount))
+    number = JournalEntry.objects.filter(source_kind=SHIFT, source_ref=row.reference).count() + 1
+    return journal.post(
+        lines=[Line.debit(STRIPE_CLEARING, amount), Line.credit(DISPUTED_FUNDS, amount)],
+        occurred_at=timezone.now(),
+        source=Source(SHIFT, row.reference),
+        description=f"Taken back for a dispute of payment {row.reference}, no longer for a refund",
+        idempotency_key=f"{SHIFT}:{row.provider}:{row.reference}:{number}",
+        acting=acting,
+        period=period,
+    )
 
 
 @transaction.atomic

@@ -29,8 +29,10 @@ from treasury.policies.chart import Side
 from treasury.policies.journal import Line, Source
 from treasury.policies.payments import (
     CASH_ACCOUNT,
+    DISPUTED_FUNDS,
     MEMBER_MONEY_HELD,
     MISCELLANEOUS,
+    STRIPE_CLEARING,
     DisputeState,
     PaymentState,
     Provider,
@@ -38,6 +40,7 @@ from treasury.policies.payments import (
     RefundState,
     split,
 )
+from treasury.reports import payments as reports
 
 REFUND: Final = "refund"
 REFUND_FAILED: Final = "refund_failed"
@@ -230,7 +233,7 @@ def _on_its_way(payment: Payment) -> Decimal:
 
 def _succeed(payment: Payment, row: Refund, taken: Decimal | None, period: Period, acting: Actor) -> None:
     minted = payment.state == PaymentState.MINTED.value
-    within, beyond = split(row.amount, payment.left)
+    within, _ = split(row.amount, reports.room(payment) if minted else payment.left)
     # Our own refund's credits were burned into 2240 before it was sent: all of it stands there.
     held = row.amount if minted and row.is_ours else within
     if minted and not row.is_ours:
@@ -241,7 +244,7 @@ def _succeed(payment: Payment, row: Refund, taken: Decimal | None, period: Perio
     row.settled_at = timezone.now()
     row.save(update_fields=["state", "settled_at", "journal_entry", "reclaim"])
     payment.refunded += row.amount
-    if not minted and payment.left == 0:
+    if not minted and payment.left == 0 and payment.state != PaymentState.REFUNDED.value:
         payment.finish_refund()
     payment.save(update_fields=["state", "refunded"])
     if row.is_ours:
@@ -291,19 +294,65 @@ def _fail(payment: Payment, row: Refund, period: Period, acting: Actor) -> None:
         )
     row.fail()
     row.save(update_fields=["state"])
+    left_before = payment.left
     if had_succeeded:
         payment.refunded -= row.amount
     waits_again = payment.state in {PaymentState.REFUNDING.value, PaymentState.REFUNDED.value}
-    if waits_again:
+    if waits_again and payment.left > 0:
         payment.refund_failed()
     payment.save(update_fields=["state", "refunded"])
-    _tell_failure(payment, row, had_succeeded, acting)
+    covered = _cover_losses(payment, row, payment.left - left_before, period, acting)
+    _tell_failure(payment, row, had_succeeded or covered, acting)
 
 
-def _tell_failure(payment: Payment, row: Refund, had_succeeded: bool, acting: Actor) -> None:
+def _cover_losses(payment: Payment, failed: Refund, waits: Decimal, period: Period, acting: Actor) -> bool:
+    """What came back covers first what went back beyond the payment: that much less is the cooperative's loss.
+
+    Not minted: Dr 2240 / Cr 5930, for only `waits` of it waits again. Minted: Dr 1116 (1115 for a refund) / Cr 5930,
+    and as much more must be taken back in credits; true when there is.
+    """
+    if payment.state != PaymentState.MINTED.value:
+        _cover(MEMBER_MONEY_HELD, _held_by(failed) - waits, failed, failed.refund_id, period, acting)
+        return False
+    room, covered = reports.room(payment), False
+    for loss in reports.losses(payment):
+        part = min(room, loss.amount - loss.reclaim)
+        if part > 0:
+            is_dispute = isinstance(loss, Dispute)
+            name = loss.dispute_id if isinstance(loss, Dispute) else loss.refund_id
+            _cover(DISPUTED_FUNDS if is_dispute else STRIPE_CLEARING, part, failed, name, period, acting)
+            loss.reclaim += part
+            loss.save(update_fields=["reclaim"])
+            room, covered = room - part, True
+    return covered
+
+
+def _held_by(failed: Refund) -> Decimal:
+    """What its entry, undone, put back into 2240."""
+    if failed.journal_entry is None:
+        return Decimal(0)
+    lines = failed.journal_entry.lines.filter(account__code=MEMBER_MONEY_HELD, side=Side.DEBIT.value)
+    return sum(lines.values_list("amount", flat=True), Decimal(0))
+
+
+def _cover(account: str, amount: Decimal, failed: Refund, what: str, period: Period, acting: Actor) -> None:
+    if amount <= 0:
+        return
+    journal.post(
+        lines=[Line.debit(account, amount), Line.credit(MISCELLANEOUS, amount)],
+        occurred_at=timezone.now(),
+        source=Source(REFUND_FAILED, failed.refund_id),
+        description=f"Refund {failed.refund_id} failed: it covers what {what} took beyond the payment",
+        idempotency_key=f"{REFUND_FAILED}:{failed.refund_id}:{what}",
+        acting=acting,
+        period=period,
+    )
+
+
+def _tell_failure(payment: Payment, row: Refund, changed: bool, acting: Actor) -> None:
     if row.is_ours:
         emit(PaymentRefundFailed(**_named(payment, row)), acting=acting)
-    elif had_succeeded and payment.state == PaymentState.MINTED.value:
+    if changed and payment.state == PaymentState.MINTED.value:
         payments.announce_reclaim(payment=payment, acting=acting)
     if not row.is_ours and payment.state == PaymentState.RECEIVED.value:
         payments.announce(payment=payment, acting=acting)

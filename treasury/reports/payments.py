@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 
 from habitat.members.models import Member
-from treasury.models import Payment, StripeMovement
-from treasury.policies.payments import DisputeState, RefundState
+from treasury.models import Dispute, Payment, Refund, StripeMovement
+from treasury.policies.payments import MEMBER_MONEY_HELD, DisputeState, RefundOrigin, RefundState
 from treasury.policies.stripe_movements import CHARGES
 
 # Eighteen digits fit a bigint.
@@ -32,6 +32,29 @@ def to_reclaim(payment: Payment) -> Reclaim:
     refunds = payment.refunds.filter(state=RefundState.SUCCEEDED.value).aggregate(sum=Sum("reclaim"))["sum"]
     disputes = payment.disputes.filter(state=DisputeState.LOST.value).aggregate(sum=Sum("reclaim"))["sum"]
     return Reclaim(refunded=refunds or Decimal(0), disputed=disputes or Decimal(0))
+
+
+def room(payment: Payment) -> Decimal:
+    """USD of a minted payment that what goes back from now on may still take in credits.
+
+    A refund of ours counts from the moment it is on its way: its credits are burned by then.
+    """
+    ours = payment.refunds.exclude(origin=RefundOrigin.STRIPE.value).exclude(state=RefundState.FAILED.value)
+    taken = ours.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
+    return max(payment.minted - taken - to_reclaim(payment).total, Decimal(0))
+
+
+def losses(payment: Payment) -> list[Dispute | Refund]:
+    """What went back of a minted payment beyond what it could cover, and the cooperative bears: disputes first."""
+    lost = payment.disputes.filter(state=DisputeState.LOST.value, reclaim__lt=F("amount"))
+    gone = payment.refunds.filter(
+        state=RefundState.SUCCEEDED.value, origin=RefundOrigin.STRIPE.value, reclaim__lt=F("amount")
+    )
+    # Before the mint the money stood in 2240: such a row took no credits and never will.
+    return [
+        *lost.exclude(closed_entry__lines__account__code=MEMBER_MONEY_HELD).order_by("id"),
+        *gone.exclude(journal_entry__lines__account__code=MEMBER_MONEY_HELD).order_by("id"),
+    ]
 
 
 def is_contested(payment: Payment) -> bool:

@@ -82,6 +82,9 @@ def close_dispute(call: Call) -> Document:
 
 @control("next_refund")
 def next_refund(call: Call) -> Document:
+    if call.params.get("clear"):
+        call.store.set("next_refunds", [])
+        return {"next_refunds": []}
     outcome = need(call, "outcome")
     if outcome not in refunds.OUTCOMES:
         raise invalid("outcome", f"An outcome is one of {', '.join(refunds.OUTCOMES)}.")
