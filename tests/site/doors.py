@@ -36,6 +36,7 @@ from habitat.notifications.actions.notify import notify
 from habitat.notifications.models import Notification
 from habitat.workflows.actions import sagas
 from habitat.workflows.actions.jobs import insert_due
+from tests.cloud_credits.bought import monthly_purchase
 from tests.cloud_credits.invoiced import sent as sent_invoice
 from tests.cloud_credits.metered import make_key, meter
 from tests.factories import key, make_member
@@ -55,6 +56,8 @@ INVOICE_DOORS = (
     "api/invoices/<int:pk>",
     "api/invoices/<int:pk>/pay",
 )
+PURCHASE_DOORS = ("cloud/purchases/<int:number>/", "api/purchases/<int:pk>")
+RECURRING_DOORS = tuple(f"cloud/recurring/<int:number>/{change}/" for change in ("pause", "resume", "cancel"))
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
 
@@ -169,11 +172,15 @@ def _belongings(house: House) -> None:
     notify(member_id=owner.pk, type=RECEIVED, event_id=event_id, **tell)
     _back_office_rows(friend)
     invoice = sent_invoice(owner)
+    monthly = monthly_purchase(owner)
     stake_id = StakingPosition.objects.get(member=owner).pk
     house.arguments = {
         "api/transactions/<int:pk>/": {"pk": sent.transaction.pk},
         "api/stakes/<int:pk>/unstake": {"pk": stake_id},
         **dict.fromkeys(INVOICE_DOORS, {"number": invoice.pk, "pk": invoice.pk}),
+        **dict.fromkeys(PURCHASE_DOORS, {"number": monthly.pk, "pk": monthly.pk}),
+        **dict.fromkeys(RECURRING_DOORS, {"number": monthly.recurring_id}),
+        "terms/<int:version>/": {"version": 1},
         "cloud/transactions/<int:number>/": {"number": sent.transaction.pk},
         "notifications/<int:notification_id>/read/": {"notification_id": Notification.objects.get(member=owner).pk},
         "rate-cards/<int:version>/": {"version": 1},

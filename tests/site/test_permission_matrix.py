@@ -125,6 +125,24 @@ cloud/transfer/                                                    GET  sign-in 
 cloud/transfer/                                                    POST sign-in 422     422     422     422     422
 cloud/transfer/confirm/                                            GET  sign-in 405     405     405     405     405
 cloud/transfer/confirm/                                            POST sign-in 422     422     422     422     422
+cloud/buy/                                                         GET  sign-in 200     200     200     200     200
+cloud/buy/                                                         POST sign-in 422     422     422     422     422
+cloud/purchases/                                                   GET  sign-in 200     200     200     200     200
+cloud/purchases/                                                   POST sign-in 405     405     405     405     405
+cloud/purchases/<int:number>/                                      GET  sign-in 200     404     404     200     200
+cloud/purchases/<int:number>/                                      POST sign-in 405     405     405     405     405
+cloud/recurring/<int:number>/pause/                                GET  sign-in 200     404     404     404     404
+cloud/recurring/<int:number>/pause/                                POST sign-in 422     404     404     404     404
+cloud/recurring/<int:number>/resume/                               GET  sign-in 200     404     404     404     404
+cloud/recurring/<int:number>/resume/                               POST sign-in 422     404     404     404     404
+cloud/recurring/<int:number>/cancel/                               GET  sign-in 200     404     404     404     404
+cloud/recurring/<int:number>/cancel/                               POST sign-in 422     404     404     404     404
+terms/                                                             GET  200     200     200     200     200     200
+terms/                                                             POST 405     405     405     405     405     405
+terms/<int:version>/                                               GET  200     200     200     200     200     200
+terms/<int:version>/                                               POST 405     405     405     405     405     405
+terms/accept/                                                      GET  sign-in 405     405     405     405     405
+terms/accept/                                                      POST sign-in 422     422     422     422     422
 cloud/usage/                                                       GET  sign-in 200     200     200     200     200
 cloud/usage/                                                       POST sign-in 405     405     405     405     405
 cloud/invoices/                                                    GET  sign-in 200     200     200     200     200
@@ -169,6 +187,14 @@ api/invoices/<int:pk>            GET  401   200   404   200   200   200   403   
 api/invoices/<int:pk>            POST 401   405   405   405   405   405   403   403
 api/invoices/<int:pk>/pay        GET  401   405   405   405   405   405   403   403
 api/invoices/<int:pk>/pay        POST 401   422   422   422   422   422   403   403
+api/stripe/checkout              GET  401   405   405   405   405   405   403   403
+api/stripe/checkout              POST 401   422   422   422   422   422   403   403
+api/stripe/invoices              GET  401   200   200   200   200   200   403   403
+api/stripe/invoices              POST 401   405   405   405   405   405   403   403
+api/purchases/                   GET  401   200   200   200   200   200   403   403
+api/purchases/                   POST 401   405   405   405   405   405   403   403
+api/purchases/<int:pk>           GET  401   200   404   404   200   200   403   403
+api/purchases/<int:pk>           POST 401   405   405   405   405   405   403   403
 api/usage/                       GET  401   200   200   200   200   200   403   403
 api/usage/                       POST 401   405   405   405   405   405   403   403
 api/usage/summary                GET  401   200   200   200   200   200   403   403
@@ -226,7 +252,6 @@ WITHOUT_A_ROW = {
     "treasury.payout",
     "treasury.refund",
     "treasury.stripemovement",
-    "treasury.stripereading",
 }
 # model · who may look
 VIEWERS = """

@@ -28,6 +28,10 @@ WAITING_WORDS = frozenset(
         "waiting",
         "draft",
         "payment received",
+        "to pay",
+        "opening",
+        "starting",
+        "paused",
     }
 )
 GOOD_WORDS = frozenset(
