@@ -252,6 +252,38 @@ class DailyLimitReached(HabitatError):
     )
 
 
+class PurchaseNotOpen(HabitatError):
+    code = "purchase_not_open"
+    status = 409
+    template = "Purchase {purchase} is {state}: only an open checkout can be closed."
+
+
+class PurchaseNotPaid(HabitatError):
+    code = "purchase_not_paid"
+    status = 409
+    template = "Nobody has paid purchase {purchase}, so there is nothing to send back."
+
+
+class CheckoutWaits(HabitatError):
+    code = "checkout_waits"
+    status = 503
+    template = (
+        "Stripe did not answer yet. Purchase {purchase_id} is kept and its checkout opens by itself: "
+        "ask again with the same key, or read the purchase."
+    )
+
+
+class CheckoutClosed(HabitatError):
+    code = "checkout_closed"
+    status = 409
+    template = "Purchase {purchase_id} is {state}, so there is nothing to pay for it. Buy again with a new key."
+
+
+class TooLittleForInvoice(HabitatError):
+    code = "too_little_for_invoice"
+    template = "{invoice} needs {needed} CLOUD more than you have; this would buy {given}."
+
+
 class RecurringPaused(HabitatError):
     code = "recurring_paused"
     status = 409

@@ -1,5 +1,6 @@
 """What this floor does when it hears its own facts: it tells the members they concern."""
 
+from decimal import Decimal
 from typing import Any
 
 from cloud_credits.policies import notices
@@ -9,6 +10,7 @@ from cloud_credits.workflows import payments
 from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.reports.names import name_of
+from habitat.money import cents
 from habitat.notifications.actions.notify import notify
 from habitat.notifications.policies.types import NotificationType
 
@@ -38,12 +40,13 @@ def tell_transferred(event: DeliveredEvent) -> None:
 
 def tell_minted(event: DeliveredEvent) -> None:
     fact = event.payload
+    paid = f" You paid ${_dollars(fact['amount_paid'])}." if fact["amount_paid"] != "0" else ""
     _tell(
         event,
         fact["member_id"],
         notices.MINTED,
         f"{fact['quantity']} CLOUD added to your balance",
-        f"{fact['quantity']} CLOUD were added. You can spend {fact['balance_after']} CLOUD now.",
+        f"{fact['quantity']} CLOUD were added.{paid} You can spend {fact['balance_after']} CLOUD now.",
     )
 
 
@@ -142,40 +145,47 @@ def tell_invoice_refunded(event: DeliveredEvent) -> None:
 
 def tell_waiting(event: DeliveredEvent) -> None:
     fact = event.payload
-    text = f"${fact['usd']} arrived for {fact['quantity']} CLOUD. The credits follow as soon as they may: {fact['why']}"
+    text = (
+        f"${_dollars(fact['usd'])} arrived for {fact['quantity']} CLOUD. "
+        f"The credits follow as soon as they may: {fact['why']}"
+    )
     _tell_purchase(event, fact["member_id"], notices.PURCHASE, "Payment received, credits follow", text)
 
 
 def tell_sent_back(event: DeliveredEvent) -> None:
     fact = event.payload
     if fact["member_id"] is not None:
-        text = f"${fact['usd']} cannot become credits ({fact['why']}) and go back the way they came."
+        text = f"${_dollars(fact['usd'])} cannot become credits ({fact['why']}) and go back the way they came."
         _tell_purchase(event, fact["member_id"], notices.REFUND, "Your payment is sent back", text)
 
 
 def tell_declined(event: DeliveredEvent) -> None:
+    """At once for a card; for a bank debit days later, for a monthly purchase when its month was to be paid."""
     fact = event.payload
     member_id = fact["member_id"]
     if member_id.isdigit():
-        text = f"${fact['amount']} could not be charged: {fact['message'] or fact['code']} Nothing was bought."
+        why = fact["message"] or f"{fact['code'].replace('_', ' ')}."
+        text = f"${_dollars(fact['amount'])} could not be charged: {why} Nothing was bought."
         _tell_purchase(event, int(member_id), notices.PURCHASE, "A payment was declined", text)
 
 
 def tell_refund_requested(event: DeliveredEvent) -> None:
     fact = event.payload
-    text = f"{fact['quantity']} CLOUD are taken and ${fact['usd']} sent back. Why: {fact['reason']}"
-    _tell_purchase(event, fact["member_id"], notices.REFUND, f"A refund of ${fact['usd']} is on its way", text)
+    text = f"{fact['quantity']} CLOUD are taken and ${_dollars(fact['usd'])} sent back. Why: {fact['reason']}"
+    _tell_purchase(
+        event, fact["member_id"], notices.REFUND, f"A refund of ${_dollars(fact['usd'])} is on its way", text
+    )
 
 
 def tell_refund_settled(event: DeliveredEvent) -> None:
     fact = event.payload
-    text = f"${fact['usd']} went back the way they came. Your bank may take some days to show them."
-    _tell_purchase(event, fact["member_id"], notices.REFUND, f"${fact['usd']} are refunded", text)
+    text = f"${_dollars(fact['usd'])} went back the way they came. Your bank may take some days to show them."
+    _tell_purchase(event, fact["member_id"], notices.REFUND, f"${_dollars(fact['usd'])} are refunded", text)
 
 
 def tell_refund_failed(event: DeliveredEvent) -> None:
     fact = event.payload
-    text = f"The refund of ${fact['usd']} did not arrive. What was taken for it is in your balance again."
+    text = f"The refund of ${_dollars(fact['usd'])} did not arrive. What was taken for it is in your balance again."
     _tell_purchase(event, fact["member_id"], notices.REFUND, "A refund did not arrive", text)
 
 
@@ -253,10 +263,21 @@ def _tell_purchase(event: DeliveredEvent, member_id: int, kind: NotificationType
         type=kind,
         subject=subject,
         text=text,
-        link="/cloud/purchases/",
+        link=_purchase_link(event.payload),
         event_id=event.id,
         acting=SYSTEM,
     )
+
+
+def _purchase_link(fact: dict[str, Any]) -> str:
+    """To the purchase itself where the fact names one; a subscription's name is none."""
+    number = str(fact.get("purchase_id") or fact.get("purchase_ref") or "")
+    return f"/cloud/purchases/{number}/" if number.isascii() and number.isdigit() else "/cloud/purchases/"
+
+
+def _dollars(amount: str) -> str:
+    """USD to cents, as people write them."""
+    return f"{cents(Decimal(amount)):,}"
 
 
 def _link(fact: dict[str, Any]) -> str:

@@ -8,7 +8,9 @@ from rest_framework import serializers
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.invoices import Paying
 from cloud_credits.policies.primitives import measure_of
+from cloud_credits.policies.purchases import PayBy, PurchaseKind, PurchaseState
 from cloud_credits.policies.transfers import LONGEST_MEMO
+from cloud_credits.reports.purchases import minted_in
 from cloud_credits.reports.usage import UsageRow
 from habitat.faces.serializers import ExactField, IdField, MomentField
 from habitat.money import cloud_to_usd
@@ -149,6 +151,59 @@ class PayInvoiceRequest(serializers.Serializer[Any]):
 
 class PaidInvoiceResponse(InvoiceSerializer):
     replayed = serializers.BooleanField()
+
+
+class CheckoutRequest(serializers.Serializer[Any]):
+    """`cloudAmount` in CLOUD, at most three decimals; `invoiceId` where the credits are to pay that invoice."""
+
+    cloudAmount = ExactField()
+    kind = serializers.ChoiceField(
+        choices=[PurchaseKind.ONCE.value, PurchaseKind.RECURRING.value], default=PurchaseKind.ONCE.value
+    )
+    method = serializers.ChoiceField(choices=[way.value for way in PayBy], default=PayBy.CARD.value)
+    saveMethod = serializers.BooleanField(default=False)
+    invoiceId = serializers.CharField(required=False, allow_null=True, default=None, max_length=20)
+
+
+class CheckoutResponse(serializers.Serializer[Any]):
+    checkoutUrl = serializers.CharField(source="purchase.checkout_url")
+    purchaseId = IdField(source="purchase.pk")
+    replayed = serializers.BooleanField()
+
+
+class PurchaseSerializer(serializers.Serializer[Any]):
+    id = IdField(source="pk")
+    memberId = IdField(source="member_id")
+    cloudAmount = ExactField(source="amount")
+    usdAmount = ExactField(source="usd")
+    kind = serializers.CharField()
+    state = serializers.CharField()
+    problem = serializers.CharField()
+    invoiceId = IdField(source="invoice_id", allow_null=True)
+    recurringId = IdField(source="recurring_id", allow_null=True)
+    checkoutUrl = serializers.SerializerMethodField()
+    expiresAt = MomentField(source="expires_at", allow_null=True)
+    createdAt = MomentField(source="created_at")
+    paidAt = MomentField(source="paid_at", allow_null=True)
+    transactionId = serializers.SerializerMethodField()
+
+    def get_checkoutUrl(self, row: Any) -> str | None:
+        return row.checkout_url if row.state == PurchaseState.OPEN else None
+
+    def get_transactionId(self, row: Any) -> str | None:
+        number = minted_in(row)
+        return str(number) if number is not None else None
+
+
+class ReceiptSerializer(serializers.Serializer[Any]):
+    reference = serializers.CharField()
+    purchaseRef = serializers.CharField(source="purchase_ref")
+    paidAt = MomentField(source="paid_at")
+    usdAmount = ExactField(source="amount")
+    description = serializers.CharField()
+    state = serializers.CharField()
+    receiptUrl = serializers.CharField(source="url")
+    invoiceUrl = serializers.CharField(source="invoice_url")
 
 
 class UsageSerializer(serializers.Serializer[Any]):

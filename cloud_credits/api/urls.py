@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from cloud_credits.api import balances, invoices, metering, rate_cards, stakes, transactions, usage
+from cloud_credits.api import balances, invoices, metering, purchases, rate_cards, stakes, transactions, usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("balance", balances.BalanceView.as_view(), name="api-balance"),
@@ -14,6 +14,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("invoices/", invoices.InvoiceListView.as_view(), name="api-invoices"),
     path("invoices/<int:pk>", invoices.InvoiceView.as_view(), name="api-invoice"),
     path("invoices/<int:pk>/pay", invoices.PayInvoiceView.as_view(), name="api-invoice-pay"),
+    path("stripe/checkout", purchases.CheckoutView.as_view(), name="api-stripe-checkout"),
+    path("stripe/invoices", purchases.ReceiptListView.as_view(), name="api-stripe-invoices"),
+    path("purchases/", purchases.PurchaseListView.as_view(), name="api-purchases"),
+    path("purchases/<int:pk>", purchases.PurchaseView.as_view(), name="api-purchase"),
     path("usage/", usage.UsageListView.as_view(), name="api-usage"),
     path("usage/summary", usage.UsageSummaryView.as_view(), name="api-usage-summary"),
     path("rate-card", rate_cards.CardOfDayView.as_view(), name="api-rate-card"),

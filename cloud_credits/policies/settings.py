@@ -8,6 +8,7 @@ from habitat.controls.policies.settings import SettingDefinition, SettingKind
 WINDOW_SECONDS: Final = "metering.window_seconds"
 CHARGE_API: Final = "metering.charge_api"
 CHARGE_PAGES: Final = "metering.charge_pages"
+WIRE_DETAILS: Final = "purchases.wire_details"
 STAKING_CAP: Final = "staking.cap_percent"
 
 SETTINGS: Final = (
@@ -47,5 +48,12 @@ SETTINGS: Final = (
         minimum=0,
         maximum=100,
         unit="%",
+    ),
+    SettingDefinition(
+        key=WIRE_DETAILS,
+        kind=SettingKind.TEXT,
+        default="",
+        title="Where members send a wire",
+        help="Account holder, bank, routing and account number, as members read them on the page to buy credits.",
     ),
 )

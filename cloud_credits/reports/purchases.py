@@ -1,5 +1,6 @@
 """What a member bought and is buying, what may still be bought today, and what became of refunds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -7,15 +8,29 @@ from typing import Final
 
 from django.db.models import Q, QuerySet, Sum
 
-from cloud_credits.models import BillingCustomer, Purchase, RecurringPurchase
-from cloud_credits.policies.purchases import SMALLEST, UNPAID, RecurringState
+from cloud_credits.models import BillingCustomer, Invoice, Purchase, RecurringPurchase
+from cloud_credits.policies.invoices import PAYABLE, Paying, to_buy
+from cloud_credits.policies.purchases import SMALLEST, UNPAID, PayBy, PurchaseState, RecurringState
+from cloud_credits.policies.settings import WIRE_DETAILS
 from cloud_credits.reports import terms
+from cloud_credits.reports.invoices import liquid_of
+from habitat.controls.reports.settings import value as setting
 from habitat.members.models import Member
 from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import usd_to_cloud
+from habitat.workflows.models import Execution
 from treasury.policies.references import member_reference
 from treasury.reports.purchases import limits
 
+PAGE_SIZE: Final = 25
+# The saga whose key is the purchase's number.
+CHECKOUT: Final = "checkout"
+STATE_WORDS: Final = {
+    PurchaseState.CREATED: "opening",
+    PurchaseState.OPEN: "to pay",
+    PurchaseState.PAID: "payment received",
+    PurchaseState.MINTED: "completed",
+}
 # Longer than any number of ours.
 LONGEST_NUMBER: Final = 19
 
@@ -79,6 +94,67 @@ def running_recurring(member_id: int) -> RecurringPurchase | None:
 def wire_reference(member_id: int) -> str:
     """What a member writes on a wire, so that the bank line is known for theirs."""
     return member_reference(member_id)
+
+
+def wire_details() -> str:
+    """The cooperative's account as members read it; empty until operations wrote it down."""
+    return str(setting(WIRE_DETAILS))
+
+
+def state_in_words(purchase: Purchase) -> str:
+    """The state as people read it."""
+    state = PurchaseState(purchase.state)
+    return STATE_WORDS.get(state, state.value)
+
+
+def is_final(purchase: Purchase) -> bool:
+    """Nothing more is awaited: a page about it need not look again."""
+    return PurchaseState(purchase.state) not in {*UNPAID, PurchaseState.PAID}
+
+
+def pays_by_bank(purchase: Purchase) -> bool:
+    """Whether its checkout asks for a bank debit, which takes days to arrive."""
+    given = Execution.objects.filter(saga=CHECKOUT, key=str(purchase.pk)).values_list("input__pay_by", flat=True)
+    return given.first() == PayBy.BANK.value
+
+
+def minted_in(purchase: Purchase) -> int | None:
+    """The number of the transaction that made its credits."""
+    mint = getattr(purchase.payment, "payment_mint", None) if purchase.payment is not None else None
+    return mint.transaction_id if mint is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One page, newest first: `older` is the number to go on before, None at the end."""
+
+    rows: Sequence[Purchase]
+    older: int | None
+
+
+def page(member_id: int, *, before: int | None = None) -> Slice:
+    """The newest ones with a number below `before`."""
+    found = of_member(member_id)
+    if before is not None:
+        found = found.filter(pk__lt=before)
+    rows = list(found[: PAGE_SIZE + 1])
+    return Slice(rows[:PAGE_SIZE], older=rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else None)
+
+
+def with_key(member_id: int, key: str) -> Purchase | None:
+    """The purchase that was begun with this key."""
+    return Purchase.objects.filter(member_id=member_id, key=key).first()
+
+
+def payable_invoice(member_id: int, number: int | None) -> Invoice | None:
+    """The member's own invoice that waits to be paid."""
+    rows = Invoice.objects.filter(pk=number, member_id=member_id, payment_received_at=None)
+    return rows.filter(state__in=[state.value for state in PAYABLE]).first() if number is not None else None
+
+
+def to_buy_for(invoice: Invoice, *, paying: Paying) -> Decimal:
+    """CLOUD to buy for an invoice: what the balance lacks, or all of it; never less than a purchase may be."""
+    return max(to_buy(total=invoice.total, liquid=liquid_of(invoice.member_id), paying=paying), SMALLEST)
 
 
 @dataclass(frozen=True, slots=True)

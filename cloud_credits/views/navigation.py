@@ -4,9 +4,11 @@ from habitat.faces.navigation import NavItem
 
 NAVIGATION = (
     NavItem("/cloud/", "Credits", 10),
-    NavItem("/cloud/transactions/", "Transactions", 11),
+    NavItem("/cloud/buy/", "Buy", 11),
     NavItem("/cloud/transfer/", "Transfer", 12),
-    NavItem("/cloud/usage/", "Usage", 13),
-    NavItem("/cloud/invoices/", "Invoices", 14),
+    NavItem("/cloud/transactions/", "Transactions", 13),
+    NavItem("/cloud/purchases/", "Purchases", 14),
+    NavItem("/cloud/usage/", "Usage", 15),
+    NavItem("/cloud/invoices/", "Invoices", 16),
     NavItem("/rate-cards/", "Rate cards", 20),
 )

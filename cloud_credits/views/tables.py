@@ -4,13 +4,19 @@ from typing import Final
 
 from django.urls import reverse
 
-from cloud_credits.models import Invoice, InvoiceLine
+from cloud_credits.models import Invoice, InvoiceLine, Purchase
 from cloud_credits.policies.primitives import measure_of
+from cloud_credits.reports import purchases
 from cloud_credits.reports.activity import Activity
 from cloud_credits.reports.invoices import state_in_words
 from cloud_credits.reports.usage import UsageRow, UsageTotal
 from habitat.faces.tables import Column, Kind, Table
 from habitat.money import cloud_to_usd
+from treasury.reports.stripe_documents import Receipt
+
+PURCHASE_KINDS: Final = {"once": "once", "recurring": "every month", "invoice": "for an invoice"}
+# A payment's own words are the books'; a payer knows it as paid.
+RECEIPT_WORDS: Final = {"received": "paid", "minted": "paid", "refunding": "refund on its way"}
 
 
 def _detail(row: Activity) -> str:
@@ -110,5 +116,40 @@ INVOICE_LINES: Final[Table[InvoiceLine]] = Table(
         Column("quantity", "Quantity", lambda row: row.quantity, Kind.QUANTITY),
         Column("price", "Price", lambda row: row.price, Kind.RATE),
         Column("amount", "CLOUD", lambda row: row.amount, Kind.CLOUD),
+    ),
+)
+
+
+def _purchase(row: Purchase) -> str:
+    return reverse("cloud-purchase", args=[row.pk])
+
+
+PURCHASES: Final[Table[Purchase]] = Table(
+    name="purchases",
+    caption="What you bought or began to buy, the newest first. USD at ten dollars a credit.",
+    columns=(
+        Column("number", "Number", lambda row: row.pk, Kind.NUMBER, link=_purchase),
+        Column("begun", "Begun", lambda row: row.created_at, Kind.MOMENT),
+        Column("kind", "Kind", lambda row: PURCHASE_KINDS[row.kind]),
+        Column("amount", "CLOUD", lambda row: row.amount, Kind.CLOUD),
+        Column("usd", "USD", lambda row: row.usd, Kind.USD),
+        Column("state", "State", purchases.state_in_words, Kind.STATUS),
+    ),
+)
+RECEIPTS: Final[Table[Receipt]] = Table(
+    name="receipts",
+    caption="What you paid through Stripe, the newest first.",
+    columns=(
+        Column("paid", "Paid", lambda row: row.paid_at, Kind.MOMENT),
+        Column("amount", "USD", lambda row: row.amount, Kind.USD),
+        Column("state", "State", lambda row: RECEIPT_WORDS.get(row.state, row.state), Kind.STATUS),
+        Column("receipt", "Receipt", lambda row: "Receipt" if row.url else "", link=lambda row: row.url or None),
+        Column(
+            "invoice",
+            "Invoice",
+            lambda row: "Invoice" if row.invoice_url else "",
+            link=lambda row: row.invoice_url or None,
+        ),
+        Column("reference", "Reference", lambda row: row.reference),
     ),
 )

@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from cloud_credits.views import home, invoices, rate_cards, transactions, transfers, usage
+from cloud_credits.views import (
+    buying,
+    home,
+    invoices,
+    purchases,
+    rate_cards,
+    recurring,
+    terms,
+    transactions,
+    transfers,
+    usage,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("cloud/", home.CloudHome.as_view(), name="cloud-home"),
@@ -10,6 +21,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cloud/transactions/<int:number>/", transactions.TransactionDetail.as_view(), name="cloud-transaction"),
     path("cloud/transfer/", transfers.TransferPage.as_view(), name="cloud-transfer"),
     path("cloud/transfer/confirm/", transfers.TransferConfirm.as_view(), name="cloud-transfer-confirm"),
+    path("cloud/buy/", buying.BuyPage.as_view(), name="cloud-buy"),
+    path("cloud/purchases/", purchases.PurchaseList.as_view(), name="cloud-purchases"),
+    path("cloud/purchases/<int:number>/", purchases.PurchaseDetail.as_view(), name="cloud-purchase"),
+    path("cloud/recurring/<int:number>/pause/", recurring.Pause.as_view(), name="cloud-recurring-pause"),
+    path("cloud/recurring/<int:number>/resume/", recurring.Resume.as_view(), name="cloud-recurring-resume"),
+    path("cloud/recurring/<int:number>/cancel/", recurring.Cancel.as_view(), name="cloud-recurring-cancel"),
+    path("terms/", terms.terms, name="terms"),
+    path("terms/<int:version>/", terms.terms, name="terms-version"),
+    path("terms/accept/", terms.AcceptTerms.as_view(), name="terms-accept"),
     path("cloud/usage/", usage.UsagePage.as_view(), name="cloud-usage"),
     path("cloud/invoices/", invoices.InvoiceList.as_view(), name="cloud-invoices"),
     path("cloud/invoices/<int:number>/", invoices.InvoiceDetail.as_view(), name="cloud-invoice"),

@@ -94,15 +94,16 @@ def _marks(context: StepContext) -> dict[str, str]:
 @_final
 def _open_session(context: StepContext) -> Answer:
     given = context.input
-    page = f"{settings.SITE_URL}/cloud/buy/{given['purchase_id']}/"
+    page = f"{settings.SITE_URL}/cloud/purchases/{given['purchase_id']}/"
     is_recurring = given["kind"] == PurchaseKind.RECURRING
     pay_by = PayBy(given["pay_by"])
     session = stripe_gateway().create_checkout(
         customer_id=context.outputs["customer"]["customer_id"],
         amount=Decimal(given["usd"]),
         description=f"{given['amount']} CLOUD credits",
-        success_url=f"{page}?from=checkout",
-        cancel_url=f"{page}?from=cancel",
+        # Both ways back lead to the purchase: it says what is true, whichever way somebody came.
+        success_url=page,
+        cancel_url=page,
         metadata=_marks(context),
         idempotency_key=context.step_key,
         interval="month" if is_recurring else "",

@@ -2,6 +2,7 @@
 
 from csp.constants import NONCE, NONE, SELF
 from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 STRICT = {
@@ -25,12 +26,19 @@ BACK_OFFICE = STRICT | {
 API_DOCS = STRICT | {"style-src": [SELF, "'unsafe-inline'"]}
 
 BY_PREFIX = (("/admin/", BACK_OFFICE), ("/api/docs", API_DOCS))
+# Its form is answered with a way to Stripe's payment page, and browsers hold that way to `form-action` too.
+BUYING = "/cloud/buy/"
 
 
 class FaceCSPMiddleware(CSPMiddleware):
     """Chooses the policy by path; a view cannot loosen it."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        policy = next((policy for prefix, policy in BY_PREFIX if request.path.startswith(prefix)), STRICT)
-        response._csp_config = policy
+        response._csp_config = _policy(request.path)
         return super().process_response(request, response)
+
+
+def _policy(path: str) -> dict[str, list[str]]:
+    if path == BUYING:
+        return STRICT | {"form-action": [SELF, settings.STRIPE_CHECKOUT_ORIGIN]}
+    return next((policy for prefix, policy in BY_PREFIX if path.startswith(prefix)), STRICT)

@@ -199,6 +199,10 @@ EVENT_WAKE = env.str("EVENT_WAKE", default="timer")
 # dj-stripe only mirrors what we retrieved (docs/decisions/007-dj-stripe.md): no URL of its own, no receiver at work.
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="https://api.stripe.com")
+# Where Stripe's payment page lies: the one place beside the house that a form may lead to.
+STRIPE_CHECKOUT_ORIGIN = env.str("STRIPE_CHECKOUT_ORIGIN", default="") or (
+    "https://checkout.stripe.com" if STRIPE_API_BASE == "https://api.stripe.com" else STRIPE_API_BASE.rstrip("/")
+)
 STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
 STRIPE_WEBHOOK_SECRETS = [
     secret

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from cloud_credits.actions import payment_mints, purchases, terms
+from cloud_credits.actions import payment_mints, purchases, recurring, terms
 from cloud_credits.models import Purchase
+from cloud_credits.policies.purchases import PurchaseKind
 from cloud_credits.reports.terms import current
 from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
@@ -30,6 +31,17 @@ def wish(member: Member, amount: str = "10", **given: Any) -> Purchase:
     """A purchase of `amount` CLOUD, begun by the member."""
     asked = {"idempotency_key": key(), "acting": actor(member)} | given
     return purchases.begin(member=member, amount=cloud(amount), **asked)
+
+
+def monthly_purchase(member: Member) -> Purchase:
+    """A monthly purchase whose subscription Stripe knows; the terms are accepted with it."""
+    terms.accept(member=member, version=current().version, acting=actor(member))
+    check_backing()
+    purchase = wish(member, "2", kind=PurchaseKind.RECURRING)
+    assert purchase.recurring_id is not None
+    number = next(_numbers)
+    recurring.activate(recurring_id=purchase.recurring_id, subscription_id=f"sub_{number}", acting=SYSTEM)
+    return purchase
 
 
 def pay(member: Member | None, usd: str, **given: Any) -> Payment:

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from habitat.members.models import Member
 from tests.e2e.watching import Watched
 from tests.faces.people import browser as signed_in_client
+from tests.sandboxes import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_MS = 30_000
@@ -59,8 +60,22 @@ def strict_server(transactional_db: None, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def selling_server(transactional_db: None, tmp_path: Path, stripe_sandbox: Sandbox) -> Iterator[str]:
+    """The house with Stripe's sandbox behind it, which tells it by webhook what happened."""
+    given = {
+        "STRIPE_API_BASE": stripe_sandbox.url,
+        "STRIPE_SECRET_KEY": "sk_test_sandbox",
+        "STRIPE_WEBHOOK_SECRET": "whsec_sandbox",
+    }
+    with _served(tmp_path, second_factor=False, given=given) as url:
+        stripe_sandbox.control("webhooks", url=f"{url}/api/stripe/webhook", mode="normal", retry_ms=500)
+        yield url
+        stripe_sandbox.control("webhooks", url=None, mode="normal", retry_ms=1_000)
+
+
 @contextmanager
-def _served(folder: Path, *, second_factor: bool) -> Iterator[str]:
+def _served(folder: Path, *, second_factor: bool, given: dict[str, str] | None = None) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -70,6 +85,7 @@ def _served(folder: Path, *, second_factor: bool) -> Iterator[str]:
         "DJANGO_SETTINGS_MODULE": "tests.e2e.settings",
         "SITE_URL": url,
         "STAFF_MFA_REQUIRED": str(second_factor),
+        **(given or {}),
     }
     command = [sys.executable, "-m", "gunicorn", "habitat.wsgi", "-b", f"127.0.0.1:{port}", "--threads", "4"]
     log = folder / "server.log"

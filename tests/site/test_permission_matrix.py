@@ -125,6 +125,24 @@ cloud/transfer/                                                    GET  sign-in 
 cloud/transfer/                                                    POST sign-in 422     422     422     422     422
 cloud/transfer/confirm/                                            GET  sign-in 405     405     405     405     405
 cloud/transfer/confirm/                                            POST sign-in 422     422     422     422     422
+cloud/buy/                                                         GET  sign-in 200     200     200     200     200
+cloud/buy/                                                         POST sign-in 422     422     422     422     422
+cloud/purchases/                                                   GET  sign-in 200     200     200     200     200
+cloud/purchases/                                                   POST sign-in 405     405     405     405     405
+cloud/purchases/<int:number>/                                      GET  sign-in 200     404     404     200     200
+cloud/purchases/<int:number>/                                      POST sign-in 405     405     405     405     405
+cloud/recurring/<int:number>/pause/                                GET  sign-in 200     404     404     404     404
+cloud/recurring/<int:number>/pause/                                POST sign-in 422     404     404     404     404
+cloud/recurring/<int:number>/resume/                               GET  sign-in 200     404     404     404     404
+cloud/recurring/<int:number>/resume/                               POST sign-in 422     404     404     404     404
+cloud/recurring/<int:number>/cancel/                               GET  sign-in 200     404     404     404     404
+cloud/recurring/<int:number>/cancel/                               POST sign-in 422     404     404     404     404
+terms/                                                             GET  200     200     200     200     200     200
+terms/                                                             POST 405     405     405     405     405     405
+terms/<int:version>/                                               GET  200     200     200     200     200     200
+terms/<int:version>/                                               POST 405     405     405     405     405     405
+terms/accept/                                                      GET  sign-in 405     405     405     405     405
+terms/accept/                                                      POST sign-in 422     422     422     422     422
 cloud/usage/                                                       GET  sign-in 200     200     200     200     200
 cloud/usage/                                                       POST sign-in 405     405     405     405     405
 cloud/invoices/                                                    GET  sign-in 200     200     200     200     200
@@ -141,6 +159,8 @@ rate-cards/                                                        GET  sign-in 
 rate-cards/                                                        POST sign-in 405     405     405     405     405
 rate-cards/<int:version>/                                          GET  sign-in 200     200     200     200     200
 rate-cards/<int:version>/                                          POST sign-in 405     405     405     405     405
+reserve/                                                           GET  200     200     200     200     200     200
+reserve/                                                           POST 405     405     405     405     405     405
 help/                                                              GET  200     200     200     200     200     200
 help/                                                              POST 405     405     405     405     405     405
 help/errors/                                                       GET  200     200     200     200     200     200
@@ -169,6 +189,14 @@ api/invoices/<int:pk>            GET  401   200   404   200   200   200   403   
 api/invoices/<int:pk>            POST 401   405   405   405   405   405   403   403
 api/invoices/<int:pk>/pay        GET  401   405   405   405   405   405   403   403
 api/invoices/<int:pk>/pay        POST 401   422   422   422   422   422   403   403
+api/stripe/checkout              GET  401   405   405   405   405   405   403   403
+api/stripe/checkout              POST 401   422   422   422   422   422   403   403
+api/stripe/invoices              GET  401   200   200   200   200   200   403   403
+api/stripe/invoices              POST 401   405   405   405   405   405   403   403
+api/purchases/                   GET  401   200   200   200   200   200   403   403
+api/purchases/                   POST 401   405   405   405   405   405   403   403
+api/purchases/<int:pk>           GET  401   200   404   404   200   200   403   403
+api/purchases/<int:pk>           POST 401   405   405   405   405   405   403   403
 api/usage/                       GET  401   200   200   200   200   200   403   403
 api/usage/                       POST 401   405   405   405   405   405   403   403
 api/usage/summary                GET  401   200   200   200   200   200   403   403
@@ -187,6 +215,8 @@ api/stripe/webhook               GET  405   405   405   405   405   405   405   
 api/stripe/webhook               POST 400   400   400   400   400   400   400   400
 api/webhooks/stripe              GET  405   405   405   405   405   405   405   405
 api/webhooks/stripe              POST 400   400   400   400   400   400   400   400
+api/reserve                      GET  200   200   200   200   200   200   200   200
+api/reserve                      POST 405   405   405   405   405   405   405   405
 api/health                       GET  200   200   200   200   200   200   200   200
 api/health                       POST 405   405   405   405   405   405   405   405
 api/schema/                      GET  200   200   200   200   200   200   200   200
@@ -218,15 +248,12 @@ admin/{model}/<path:object_id>/verb/<slug:verb_name>/     POST verb
 # Nothing of these lies in the small cooperative, so that the list is all there is.
 WITHOUT_A_ROW = {
     "cloud_credits.chainblock",
-    "cloud_credits.receivable",
     "cloud_credits.selfmetercharge",
     "cloud_credits.usageimport",
     "events.eventcount",
     "treasury.dispute",
     "treasury.payout",
-    "treasury.refund",
     "treasury.stripemovement",
-    "treasury.stripereading",
 }
 # model · who may look
 VIEWERS = """
@@ -242,12 +269,21 @@ cloud_credits.ratecard             steward operations admin
 cloud_credits.invoice              steward operations admin
 cloud_credits.stakingposition      operations admin
 cloud_credits.receivable           operations admin
+cloud_credits.purchase             operations admin
+cloud_credits.recurringpurchase    operations admin
+cloud_credits.paymentmint          operations admin
+cloud_credits.refundrequest        operations admin
+cloud_credits.clawback             operations admin
+cloud_credits.termsversion         operations admin
+cloud_credits.termsacceptance      operations admin
 cloud_credits.cloudtransaction     steward operations admin
 treasury.account                   steward operations admin
 treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
 treasury.reconciliationrun         steward operations admin
 treasury.reconciliationexception   steward operations admin
+treasury.mintswitch                steward operations admin
+treasury.backingcheck              steward operations admin
 treasury.payment                   steward operations admin
 treasury.refund                    steward operations admin
 treasury.dispute                   steward operations admin
@@ -299,12 +335,30 @@ cloud_credits.invoice              verb       void             operations admin
 cloud_credits.invoice              verb       refund           operations admin
 cloud_credits.stakingposition      verb       release          operations admin
 cloud_credits.cloudtransaction     verb       reverse          operations admin
+cloud_credits.purchase             verb       refund           operations admin
+cloud_credits.purchase             verb       send-back        operations admin
+cloud_credits.purchase             verb       expire           operations admin
+cloud_credits.recurringpurchase    verb       pause            operations admin
+cloud_credits.recurringpurchase    verb       resume           operations admin
+cloud_credits.recurringpurchase    verb       cancel           operations admin
+cloud_credits.receivable           verb       record-payment   operations admin
+cloud_credits.receivable           verb       settle           operations admin
+cloud_credits.receivable           verb       write-off        operations admin
+cloud_credits.termsversion         list_verb  publish          operations admin
 treasury.account                   list_verb  open             operations admin
 treasury.account                   verb       retire           operations admin
 treasury.account                   verb       bring-back       operations admin
 treasury.journalentry              list_verb  adjust           operations admin
 treasury.journalentry              verb       reverse          operations admin
 treasury.payment                   verb       identify         operations admin
+treasury.payment                   verb       return-wire      operations admin
+treasury.refund                    verb       failed           operations admin
+treasury.payment                   verb       refund           operations admin
+treasury.payment                   verb       send-back        operations admin
+treasury.mintswitch                verb       suspend          operations admin
+treasury.mintswitch                verb       resume           operations admin
+treasury.mintswitch                verb       check            operations admin
+treasury.backingcheck              list_verb  check            operations admin
 treasury.stripeevent               verb       process-again    operations admin
 treasury.stripemovement            list_verb  sweep            operations admin
 treasury.period                    list_verb  open-next        operations admin
@@ -358,7 +412,7 @@ members.member                     verb       rename           operations admin
 members.member                     verb       invite           operations admin
 """
 # Addresses that take no session: there is no token to miss.
-SIGNED_OR_OPEN = {"api/health", "api/stripe/webhook", "api/webhooks/stripe"}
+SIGNED_OR_OPEN = {"api/health", "api/reserve", "api/stripe/webhook", "api/webhooks/stripe"}
 STAFF = ("steward", "operations", "admin")
 PUBLIC = WHO[:6]
 ALL_REFUSED = dict.fromkeys(PUBLIC, "405")

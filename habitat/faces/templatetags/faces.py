@@ -28,6 +28,16 @@ WAITING_WORDS = frozenset(
         "waiting",
         "draft",
         "payment received",
+        "received",
+        "asked",
+        "burned",
+        "sent",
+        "owed",
+        "low",
+        "to pay",
+        "opening",
+        "starting",
+        "paused",
     }
 )
 GOOD_WORDS = frozenset(
@@ -41,6 +51,10 @@ GOOD_WORDS = frozenset(
         "in force",
         "paid",
         "synced",
+        "minted",
+        "settled",
+        "healthy",
+        "on",
     }
 )
 BAD_WORDS = frozenset(
@@ -56,6 +70,8 @@ BAD_WORDS = frozenset(
         "slashed",
         "revoked",
         "overdue",
+        "shortfall",
+        "unknown",
     }
 )
 
