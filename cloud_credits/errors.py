@@ -252,6 +252,18 @@ class DailyLimitReached(HabitatError):
     )
 
 
+class PurchaseNotOpen(HabitatError):
+    code = "purchase_not_open"
+    status = 409
+    template = "Purchase {purchase} is {state}: only an open checkout can be closed."
+
+
+class PurchaseNotPaid(HabitatError):
+    code = "purchase_not_paid"
+    status = 409
+    template = "Nobody has paid purchase {purchase}, so there is nothing to send back."
+
+
 class CheckoutWaits(HabitatError):
     code = "checkout_waits"
     status = 503

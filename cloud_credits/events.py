@@ -301,6 +301,19 @@ class ReceivableWrittenOff:
 
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivablePaid:
+    """A wire paid what a member owed, or a part of it; nothing was minted for it."""
+
+    name: ClassVar[str] = "receivable.paid"
+    receivable_id: int
+    member_id: int
+    payment_id: int
+    quantity: str
+    journal_entry_id: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecurringChanged:
     """A recurring purchase began, paused, goes on or ended."""
 

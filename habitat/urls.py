@@ -10,6 +10,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("", include("habitat.members.views.urls")),
     path("", include("habitat.notifications.views.urls")),
+    path("", include("treasury.views.public_urls")),
     path("", include("cloud_credits.views.urls")),
     path("", include("habitat.site.views.urls")),
     path("api/", include("treasury.api.urls")),

@@ -61,10 +61,10 @@ def _fresh(database: TestDatabase) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     yield
     database = item.config.stash.get(DATABASE, None)
-    if database is not None:
+    if database is not None and (nextitem is None or nextitem.get_closest_marker("own_database") is None):
         database.restore()
 
 

@@ -35,6 +35,7 @@ class TestDatabase:
         self.cluster = test_cluster()
         self.dirty = False
         self.mark = ""
+        self._kept: list[str] = []
 
     @property
     def name(self) -> str:
@@ -67,19 +68,33 @@ class TestDatabase:
             self._clone(connection)
         self.dirty = False
 
+    def keep(self) -> str:
+        """Set a copy of the clone as it is now aside, until the process ends; what `bring_back` is given."""
+        kept = f"{CLONE}{self.mark}_kept{len(self._kept)}_{os.getpid()}"
+        connections.close_all()
+        with self._superuser() as connection:
+            _copy(connection, kept, self.name)
+        self._kept.append(kept)
+        return kept
+
+    def bring_back(self, kept: str) -> None:
+        """Replace the clone by a copy of what was set aside; dirty until the next restore."""
+        self.dirty = True
+        connections.close_all()
+        with self._superuser() as connection:
+            self._clone(connection, kept)
+
     def close(self) -> None:
         connections.close_all()
         with self._superuser() as connection:
-            _drop(connection, self.name)
+            for name in (self.name, *self._kept):
+                _drop(connection, name)
 
     def _superuser(self) -> psycopg.Connection:
         return psycopg.connect(self.cluster.url("superuser", "postgres"), autocommit=True)
 
-    def _clone(self, connection: psycopg.Connection) -> None:
-        _drop(connection, self.name)
-        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY")
-        names = (self.name, roles.OWNER, TEMPLATE + self.mark)
-        connection.execute(create.format(*map(sql.Identifier, names)))
+    def _clone(self, connection: psycopg.Connection, template: str = "") -> None:
+        _copy(connection, self.name, template or TEMPLATE + self.mark)
         roles.grant_database(connection, self.name)
 
     def _build(self, connection: psycopg.Connection) -> None:
@@ -175,6 +190,12 @@ def _receiver_sources(entry: tuple) -> Iterator[Path]:
 
 def _databases(connection: psycopg.Connection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT datname FROM pg_database").fetchall()]
+
+
+def _copy(connection: psycopg.Connection, name: str, template: str) -> None:
+    _drop(connection, name)
+    create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY")
+    connection.execute(create.format(*map(sql.Identifier, (name, roles.OWNER, template))))
 
 
 def _drop(connection: psycopg.Connection, name: str) -> None:

@@ -2,10 +2,12 @@
 
 import ctypes
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,26 @@ class Sandbox:
     def calls(self, **query: Any) -> list[dict[str, Any]]:
         """Every state-changing call that had an effect, in order."""
         return self.ask("calls", **query)["calls"]
+
+    def keep(self, kept: Path) -> None:
+        """Writes its whole memory, as it is now, to the file `kept`."""
+        with closing(sqlite3.connect(self._data)) as connection:
+            connection.execute("VACUUM INTO ?", [str(kept)])
+
+    def bring_back(self, kept: Path) -> None:
+        """Its memory is what `keep` wrote, while it runs on."""
+        with closing(sqlite3.connect(self._data, isolation_level=None, timeout=30)) as connection:
+            connection.execute("ATTACH ? AS kept", [str(kept)])
+            tables = "SELECT name FROM kept.sqlite_master WHERE type = 'table'"
+            connection.execute("BEGIN IMMEDIATE")
+            for (table,) in connection.execute(tables).fetchall():
+                connection.execute(f"DELETE FROM main.{table}")
+                connection.execute(f"INSERT INTO main.{table} SELECT * FROM kept.{table}")
+            connection.execute("COMMIT")
+
+    @property
+    def _data(self) -> str:
+        return self.command[self.command.index("--data") + 1]
 
     def kill(self) -> None:
         self._process.kill()

@@ -257,6 +257,18 @@ class BillDatesWrong(HabitatError):
     template = "A bill is due on the day it is dated ({billed_on}) or later; {due_on} lies before."
 
 
+class PaymentNotApplicable(HabitatError):
+    code = "payment_not_applicable"
+    status = 409
+    template = "Payment {payment} cannot pay this debt: {why}."
+
+
+class WireOnly(HabitatError):
+    code = "wire_only"
+    status = 409
+    template = "Payment {payment} came through Stripe. Its refund is asked of Stripe, not sent at the bank."
+
+
 class StripeUnavailable(HabitatError):
     code = "stripe_unavailable"
     status = 503

@@ -111,6 +111,30 @@ class PaymentReceived:
 
 @event_type
 @dataclass(frozen=True)
+class PaymentReturnAsked:
+    """A person decided that a wire goes back, and sends it at the bank."""
+
+    name: ClassVar[str] = "payment.return_asked"
+    payment_id: str
+    refund_id: str
+    amount: str
+    reason: str
+
+
+@event_type
+@dataclass(frozen=True)
+class PaymentReturnFailed:
+    """A wire that was to go back was not sent, or came back."""
+
+    name: ClassVar[str] = "payment.return_failed"
+    payment_id: str
+    refund_id: str
+    amount: str
+    reason: str
+
+
+@event_type
+@dataclass(frozen=True)
 class PaymentIdentified:
     """A person said whose a payment is."""
 

@@ -188,5 +188,5 @@ def stripe_movement(bt_id: str) -> StripeMovement | None:
 
 
 def stripe_event(event_pk: int) -> StripeEvent:
-    """One stored webhook for writing. Raises StripeEvent.DoesNotExist."""
-    return StripeEvent.objects.select_for_update(of=("self",), no_key=True).get(pk=event_pk)
+    """One stored webhook for writing, without what it told. Raises StripeEvent.DoesNotExist."""
+    return StripeEvent.objects.select_for_update(of=("self",), no_key=True).defer("payload").get(pk=event_pk)

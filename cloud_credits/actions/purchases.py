@@ -40,6 +40,7 @@ from treasury.reports.purchases import limits
 
 CHECKOUT: Final = "checkout"
 BUY_FOR_MEMBERS: Final = "cloud_credits.buy_for_members"
+EXPIRE: Final = "cloud_credits.expire_purchase"
 LONGEST_PROBLEM: Final = 300
 
 
@@ -198,13 +199,14 @@ def fail(*, purchase_id: int, problem: str, acting: Actor) -> Purchase:
 
 
 @transaction.atomic
-def expire(*, purchase_id: int, acting: Actor) -> Purchase:
-    """Nobody paid in time."""
+def expire(*, purchase_id: int, problem: str = "", acting: Actor) -> Purchase:
+    """Nobody paid in time, or operations closed it: then `problem` says why."""
     held = locks.purchase(purchase_id)
     if held.state == PurchaseState.OPEN:
         held.expire()
-        held.save(update_fields=["state"])
-        _give_up_recurring(held, "Nobody paid the first month in time.")
+        held.problem = problem[:LONGEST_PROBLEM]
+        held.save(update_fields=["state", "problem"])
+        _give_up_recurring(held, problem or "Nobody paid the first month in time.")
     return held
 
 

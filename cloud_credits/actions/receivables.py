@@ -11,8 +11,8 @@ from cloud_credits import locks
 from cloud_credits.actions import movements
 from cloud_credits.actions.movements import Applied, liquid_after
 from cloud_credits.errors import NothingOwed, SettlesTooMuch
-from cloud_credits.events import CloudBurned, ReceivableWrittenOff
-from cloud_credits.models import Receivable, ReceivableWriteOff
+from cloud_credits.events import CloudBurned, ReceivablePaid, ReceivableWrittenOff
+from cloud_credits.models import Purchase, Receivable, ReceivablePayment, ReceivableWriteOff
 from cloud_credits.policies.movements import BALANCING_ACCOUNT, Movement, Purpose, TransactionType
 from habitat.controls.actions import approvals
 from habitat.controls.actions.alerts import resolve_cause
@@ -21,9 +21,11 @@ from habitat.events.actions.outbox import emit
 from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.permissions import require
-from habitat.money import Money, cloud_to_usd, plain, require_cloud
-from treasury.actions import journal
+from habitat.money import Money, cloud_to_usd, plain, require_cloud, usd_to_cloud
+from treasury import locks as treasury_locks
+from treasury.actions import journal, payments
 from treasury.locks import open_period
+from treasury.models import Payment
 from treasury.policies.journal import LONGEST_DESCRIPTION, Line, Source
 
 ALERT: Final = "refund_uncovered"
@@ -33,6 +35,7 @@ WRITE_OFF_KIND: Final = "receivable_write_off"
 GIVEN_UP: Final = "5930"
 MEMBER_RECEIVABLES: Final = BALANCING_ACCOUNT[Purpose.RECEIVABLE]
 LONGEST_REASON: Final = 500
+PAID_A_DEBT: Final = "Its money paid what you owed."
 
 
 def lock_owed(member_id: int) -> list[Receivable]:
@@ -94,6 +97,51 @@ def settle_from_liquid(*, receivable: Receivable, amount: Money, reason: str, ac
     held = _owed(receivable, quantity)
     settle(owed=[held], at_most=quantity, acting=acting)
     return held
+
+
+@transaction.atomic
+def record_payment(*, receivable: Receivable, payment: Payment, reason: str, acting: Actor) -> ReceivablePayment:
+    """A wire that waits pays its sender's debt, whole: 2240 / 1310, with its receipt 1110 / 1310 (domain §6).
+
+    Nothing is minted for it, so it needs no running mint and no active member. A card's payment is minted first and
+    the debt settled from it (`settle_from_liquid`). Raises NotAllowed, ReasonRequired, NothingOwed, SettlesTooMuch,
+    PaymentInWrongState, PaymentNotApplicable, PaymentContested. Locks: period, payment, purchase, debt.
+    """
+    require(acting, SETTLE)
+    why = require_reason(reason)
+    open_period(on=datetime.now(tz=UTC).date())
+    money = treasury_locks.payment(payment.pk)
+    own = Purchase.objects.filter(payment=money).values_list("pk", flat=True).first()
+    purchase = locks.purchase(own) if own is not None else None
+    quantity = usd_to_cloud(money.left)
+    held = _owed(receivable, quantity)
+    entry = payments.apply_to_debt(payment=money, member=held.member, amount=money.left, reason=why, acting=acting)
+    paid = ReceivablePayment.objects.create(
+        receivable=held,
+        payment=money,
+        amount=quantity,
+        reason=why[:LONGEST_REASON],
+        acting=acting.label,
+        journal_entry=entry,
+    )
+    held.settled += quantity
+    held.save(update_fields=["settled"])
+    if purchase is not None:
+        purchase.go_to_debt()
+        purchase.problem = PAID_A_DEBT
+        purchase.save(update_fields=["state", "problem"])
+    _close(held, acting)
+    emit(
+        ReceivablePaid(
+            receivable_id=held.pk,
+            member_id=held.member_id,
+            payment_id=money.pk,
+            quantity=plain(quantity),
+            journal_entry_id=entry.pk,
+        ),
+        acting=acting,
+    )
+    return paid
 
 
 @transaction.atomic

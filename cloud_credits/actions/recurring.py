@@ -17,6 +17,7 @@ from cloud_credits.policies.purchases import (
     RecurringState,
 )
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.permissions import require_own
 from habitat.workflows.actions import sagas
@@ -26,6 +27,7 @@ from treasury.reports.purchases import limits
 SAGA: Final = "recurring_change"
 MANAGE: Final = "cloud_credits.manage_recurringpurchase"
 LONGEST: Final = 200
+BY_STRIPE: Final = "Changed at Stripe"
 
 
 @transaction.atomic
@@ -34,9 +36,12 @@ def change(
 ) -> Execution:
     """Asks Stripe to pause, resume or cancel a recurring purchase; it is so once Stripe has done it.
 
-    Members change their own; operations anybody's. Raises NotAllowed, RecurringNotPossible, RecurringPaused.
+    Members change their own; operations anybody's, with a reason that the member is told. Raises NotAllowed,
+    ReasonRequired, RecurringNotPossible, RecurringPaused.
     """
     require_own(acting, recurring.member_id, MANAGE)
+    if not acting.is_member(recurring.member_id):
+        because = require_reason(because)
     held = locks.recurring(recurring.pk)
     key = f"{held.pk}:{to.value}:{idempotency_key}"[:120]
     again = Execution.objects.filter(saga=SAGA, key=key).first()
@@ -90,6 +95,20 @@ def changed(*, recurring_id: int, to: RecurringChange, because: str, acting: Act
         held.ended_at = datetime.now(tz=UTC)
     _moved(held, because, acting)
     return held
+
+
+@transaction.atomic
+def follow_stripe(*, recurring_id: int, to: RecurringChange, acting: Actor) -> RecurringPurchase:
+    """Stripe tells how it stands: by somebody's hand there, or by a wish of ours whose saga has not written it yet.
+
+    The wish's own reason is kept: what the house paused for the reserve must be known as such to go on after it.
+    """
+    wishes = Execution.objects.filter(
+        saga=SAGA, finished_at=None, input__recurring_id=recurring_id, input__change=to.value
+    )
+    wish = wishes.order_by("id").first()
+    because = BY_STRIPE if wish is None else str(wish.input["because"])
+    return changed(recurring_id=recurring_id, to=to, because=because, acting=acting)
 
 
 def _moved(held: RecurringPurchase, because: str, acting: Actor) -> None:

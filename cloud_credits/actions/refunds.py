@@ -1,7 +1,6 @@
 """Refunds of minted payments that operations decide on: credits taken first, then the money sent (domain §6, §10)."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Final
 
 from django.db import transaction
@@ -10,17 +9,13 @@ from cloud_credits import locks
 from cloud_credits.actions import movements
 from cloud_credits.actions.movements import Applied, liquid_after
 from cloud_credits.errors import (
-    InsufficientBalance,
-    PaymentNotMinted,
-    RefundAboveReach,
-    RefundAtTheBank,
     RefundNotRecorded,
 )
 from cloud_credits.events import CloudBurned, CloudCorrected, RefundFailed, RefundRequested, RefundSettled
-from cloud_credits.models import CloudBalance, PaymentMint, Purchase, RefundRequest
+from cloud_credits.models import PaymentMint, Purchase, RefundRequest
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
 from cloud_credits.policies.purchases import PurchaseState, RefundRequestState, check_cents
-from cloud_credits.reports.refunds import refundable, settled_of
+from cloud_credits.reports.refunds import check_reach, minted_of, reach, settled_of
 from habitat.errors import IdempotencyConflict
 from habitat.events.actions.outbox import emit
 from habitat.members.actions.history import require_reason
@@ -31,7 +26,6 @@ from habitat.workflows.actions import sagas
 from treasury import locks as treasury_locks
 from treasury.actions import refunds as treasury_refunds
 from treasury.models import Payment
-from treasury.policies.payments import PaymentState, Provider
 
 SAGA: Final = "credit_refund"
 OUTCOME: Final = "refund_outcome"
@@ -59,15 +53,11 @@ def request(*, payment: Payment, amount: Money, reason: str, idempotency_key: st
         if (first.payment_id, first.amount) != (held.pk, quantity):
             raise IdempotencyConflict(key=idempotency_key)
         return first
-    mint = PaymentMint.objects.filter(payment=held).first()
-    if held.state != PaymentState.MINTED or mint is None or held.member_id is None:
-        raise PaymentNotMinted(payment=held.reference, state=held.state)
-    if held.provider != Provider.STRIPE:
-        raise RefundAtTheBank(payment=held.reference)
-    _check_reach(mint, held.member_id, quantity)
+    mint, member_id = minted_of(held)
+    check_reach(reach(mint), quantity)
     treasury_refunds.begin(payment=held, amount=cloud_to_usd(quantity), acting=acting)
     row = RefundRequest.objects.create(
-        payment=held, member_id=held.member_id, amount=quantity, reason=why, asked_by=acting.label, key=key
+        payment=held, member_id=member_id, amount=quantity, reason=why, asked_by=acting.label, key=key
     )
     given = {
         "request_id": row.pk,
@@ -80,7 +70,7 @@ def request(*, payment: Payment, amount: Money, reason: str, idempotency_key: st
         RefundRequested(
             request_id=row.pk,
             payment_id=held.pk,
-            member_id=held.member_id,
+            member_id=member_id,
             quantity=plain(quantity),
             usd=plain(cloud_to_usd(quantity)),
             reason=why,
@@ -88,20 +78,6 @@ def request(*, payment: Payment, amount: Money, reason: str, idempotency_key: st
         acting=acting,
     )
     return row
-
-
-def _check_reach(mint: PaymentMint, member_id: int, quantity: Decimal) -> None:
-    left = refundable(mint)
-    if quantity > left:
-        raise RefundAboveReach(left=plain(left), asked=plain(quantity), field="amount")
-    balance = CloudBalance.objects.select_related("member").get(member_id=member_id)
-    if quantity > balance.liquid:
-        raise InsufficientBalance(
-            holder=balance.member.display_name,
-            available=plain(balance.liquid),
-            needed=plain(quantity),
-            field="amount",
-        )
 
 
 def _locked(request_id: int) -> tuple[RefundRequest, Payment]:

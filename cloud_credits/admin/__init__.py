@@ -1,5 +1,27 @@
 """The credit ledger's rooms in the back office."""
 
-from cloud_credits.admin import balances, chain, identities, invoices, metering, staking, transactions
+from cloud_credits.admin import (
+    balances,
+    chain,
+    identities,
+    invoices,
+    metering,
+    purchases,
+    receivables,
+    staking,
+    terms,
+    transactions,
+)
 
-__all__ = ["balances", "chain", "identities", "invoices", "metering", "staking", "transactions"]
+__all__ = [
+    "balances",
+    "chain",
+    "identities",
+    "invoices",
+    "metering",
+    "purchases",
+    "receivables",
+    "staking",
+    "terms",
+    "transactions",
+]

@@ -1,4 +1,4 @@
-"""Stakes and what members owe, in the back office."""
+"""Stakes in the back office."""
 
 from typing import Any, ClassVar
 
@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils import timezone
 
 from cloud_credits.actions import staking
-from cloud_credits.models import Receivable, StakingPosition
+from cloud_credits.models import StakingPosition
 from cloud_credits.policies.staking import PositionState
 from habitat.faces.admin import Done, ExportMixin, HouseAdmin, Verb
 from habitat.members.policies.actors import Actor
@@ -52,14 +52,3 @@ class StakingPositionAdmin(ExportMixin, HouseAdmin):
             available=_is_mature,
         ),
     )
-
-
-@admin.register(Receivable)
-class ReceivableAdmin(ExportMixin, HouseAdmin):
-    list_display = ("id", "member", "amount", "settled", "origin", "created_at")
-    search_fields = ("member__display_name", "member__ens_subname")
-    list_select_related = ("member", "origin")
-    ordering = ("-id",)
-    fields = ("id", "member", "amount", "settled", "origin", "journal_entry", "created_at")
-    readonly_fields = fields
-    export_fields = ("id", "member__id", "amount", "settled", "origin__id", "created_at")

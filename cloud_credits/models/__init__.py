@@ -13,7 +13,7 @@ from cloud_credits.models.purchases import (
     RefundRequest,
 )
 from cloud_credits.models.rate_cards import RateCard, RateCardHistory, RateCardQuerySet
-from cloud_credits.models.receivables import Receivable, ReceivableWriteOff
+from cloud_credits.models.receivables import Receivable, ReceivablePayment, ReceivableWriteOff
 from cloud_credits.models.self_metering import (
     SelfMeterCharge,
     SelfMeterCount,
@@ -44,6 +44,7 @@ __all__ = [
     "RateCardHistory",
     "RateCardQuerySet",
     "Receivable",
+    "ReceivablePayment",
     "ReceivableWriteOff",
     "RecurringPurchase",
     "RefundRequest",

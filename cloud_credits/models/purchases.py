@@ -158,6 +158,7 @@ class Purchase(FSMModelMixin, models.Model):
         indexes: ClassVar = [models.Index(name="purchase_of_member", fields=["member", "-id"])]
         permissions: ClassVar = [
             ("buy_for_members", "Can begin purchases in members' names"),
+            ("expire_purchase", "Can close a checkout that nobody paid"),
             ("mint_payment", "Can have waiting payments minted now, and send back what cannot be minted"),
         ]
 
@@ -194,6 +195,10 @@ class Purchase(FSMModelMixin, models.Model):
     )
     def fail(self) -> None:
         """The payment was declined, or Stripe refused the checkout."""
+
+    @transition(field=state, source=PurchaseState.PAID.value, target=PurchaseState.FAILED.value)
+    def go_to_debt(self) -> None:
+        """Its money paid what the member owed; no credits come of it."""
 
     @transition(
         field=state,

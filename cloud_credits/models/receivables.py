@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from cloud_credits.models.balances import CREDIT
 from cloud_credits.models.transactions import CloudTransaction
 from habitat.members.models import Member
-from treasury.models import JournalEntry
+from treasury.models import JournalEntry, Payment
 
 if TYPE_CHECKING:
     from habitat.members.models import User
@@ -41,7 +41,7 @@ class Receivable(models.Model):
 
     class Meta:
         permissions: ClassVar = [
-            ("settle_receivable", "Can settle debts from members' liquid credits"),
+            ("settle_receivable", "Can settle debts from members' liquid credits, and record what paid them"),
             ("write_off_receivable", "Can ask and decide that a debt is written off"),
         ]
         constraints: ClassVar = [
@@ -53,6 +53,27 @@ class Receivable(models.Model):
 
     def __str__(self) -> str:
         return f"Receivable {self.pk} of {self.member}"
+
+
+class ReceivablePayment(models.Model):
+    """A wire that paid a debt, or a part of it (2240 / 1310): `amount` in CLOUD."""
+
+    receivable = models.ForeignKey(Receivable, on_delete=models.PROTECT, related_name="payments")
+    payment = models.OneToOneField(Payment, on_delete=models.PROTECT, related_name="debt_paid")
+    amount = models.DecimalField(**CREDIT)
+    reason = models.CharField(max_length=500)
+    acting = models.CharField(max_length=64)
+    journal_entry = models.OneToOneField(JournalEntry, on_delete=models.PROTECT, related_name="receivable_payment")
+    created_at = models.DateTimeField(db_default=models.functions.Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(name="receivablepayment_amount_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(name="receivablepayment_has_reason", condition=Q(reason__regex=r"\S")),
+        ]
+
+    def __str__(self) -> str:
+        return f"Payment of {self.receivable}"
 
 
 class ReceivableWriteOff(models.Model):

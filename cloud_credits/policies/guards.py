@@ -217,6 +217,8 @@ PURCHASE_GUARDS: Final = (
     *withheld("cloud_credits_termsacceptance", "the application rewriting acceptances", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_billingcustomer", "billing_customer_kept", "trigger", "a customer who changes hands"),
     *withheld("cloud_credits_billingcustomer", "the application rewriting customers", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_receivablepayment", "debt_payment_kept", "trigger", "a paid debt that comes back"),
+    *withheld("cloud_credits_receivablepayment", "the application reviving paid debts", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_receivablewriteoff", "write_off_kept", "trigger", "a written-off debt that comes back"),
     *withheld("cloud_credits_receivablewriteoff", "the application rewriting losses", "UPDATE", "DELETE", "TRUNCATE"),
 )

@@ -29,11 +29,12 @@ class PurchaseState(StrEnum):
 
 
 # `refunded → minted` is a refund that failed after it had settled: the credits are the member's again.
+# `paid → failed` is a wire that paid its sender's debt instead.
 # A payment may arrive after its checkout expired here, or after a bank debit failed and was tried again: money wins.
 PURCHASE_EDGES: Final[dict[PurchaseState, frozenset[PurchaseState]]] = {
     PurchaseState.CREATED: frozenset({PurchaseState.OPEN, PurchaseState.PAID, PurchaseState.FAILED}),
     PurchaseState.OPEN: frozenset({PurchaseState.PAID, PurchaseState.EXPIRED, PurchaseState.FAILED}),
-    PurchaseState.PAID: frozenset({PurchaseState.MINTED, PurchaseState.REFUNDED}),
+    PurchaseState.PAID: frozenset({PurchaseState.MINTED, PurchaseState.REFUNDED, PurchaseState.FAILED}),
     PurchaseState.MINTED: frozenset({PurchaseState.REFUNDED}),
     PurchaseState.EXPIRED: frozenset({PurchaseState.PAID}),
     PurchaseState.FAILED: frozenset({PurchaseState.PAID}),

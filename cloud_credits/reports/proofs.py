@@ -137,11 +137,16 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FRO
 """
 _SETTLED = """
 SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
-    SELECT r.id, r.settled <> coalesce(paid.amount, 0) + coalesce(given_up.amount, 0) AS wrong
+    SELECT r.id, r.settled <> coalesce(paid.amount, 0) + coalesce(wired.amount, 0)
+                              + coalesce(given_up.amount, 0) AS wrong
       FROM cloud_credits_receivable r
       LEFT JOIN (SELECT reference, from_member_id, sum(amount) AS amount FROM cloud_credits_cloudtransaction
                   WHERE type = 'burn' AND purpose = 'receivable' AND state = 'completed' GROUP BY 1, 2) paid
         ON paid.reference = 'receivable:' || r.id AND paid.from_member_id = r.member_id
+      LEFT JOIN (SELECT d.receivable_id, sum(d.amount) AS amount
+                   FROM cloud_credits_receivablepayment d JOIN treasury_payment p ON p.id = d.payment_id
+                  WHERE p.state = 'applied' AND p.amount - p.refunded - p.disputed = 10 * d.amount GROUP BY 1) wired
+        ON wired.receivable_id = r.id
       LEFT JOIN (SELECT receivable_id, sum(amount) AS amount FROM cloud_credits_receivablewriteoff GROUP BY 1) given_up
         ON given_up.receivable_id = r.id) checked
 """
@@ -210,7 +215,7 @@ PROOFS: Final = (
     _proof("active positions = staked", _POSITIONS),
     _proof("every stake is what its transactions say", _STAKES),
     _proof("every reversal undoes its transaction whole", _REVERSALS),
-    _proof("what is settled of a debt was burned or written off for it", _SETTLED),
+    _proof("what is settled of a debt was burned, paid or written off for it", _SETTLED),
     _proof("every transaction is covered by one event", _EVENTS),
     _proof("hash chain intact", _CHAIN),
     _proof("every paid or refunded invoice has its transfers", invoice_proofs.SETTLED),

@@ -84,7 +84,7 @@ def subscription_changed(event: DeliveredEvent) -> None:
         found = recurring.activate(
             recurring_id=purchase.recurring_id, subscription_id=fact["subscription_id"], acting=SYSTEM
         )
-    recurring.changed(recurring_id=found.pk, to=_change(fact), because="Changed at Stripe", acting=SYSTEM)
+    recurring.follow_stripe(recurring_id=found.pk, to=_change(fact), acting=SYSTEM)
 
 
 def _change(fact: dict[str, Any]) -> RecurringChange:

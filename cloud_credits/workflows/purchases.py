@@ -4,18 +4,25 @@ import logging
 from datetime import datetime
 
 from cloud_credits.actions import payment_mints, purchases
+from cloud_credits.errors import PurchaseNotOpen
 from cloud_credits.models import Purchase, RecurringPurchase
-from cloud_credits.policies.purchases import Fate
+from cloud_credits.policies.purchases import Fate, PurchaseState
 from habitat.events.workflows import queue
-from habitat.members.policies.actors import SYSTEM
+from habitat.members.actions.history import require_reason
+from habitat.members.policies.actors import SYSTEM, Actor
+from habitat.members.policies.permissions import require
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
+from treasury.errors import StripeRefused
+from treasury.gateways.stripe import stripe_gateway
 from treasury.models import Payment
 
 logger = logging.getLogger(__name__)
 
 MINTS = "mints"
 BATCH = 200
+# How Stripe calls a session that can no longer be paid.
+EXPIRED = "expired"
 
 
 def open_now(purchase: Purchase) -> Purchase:
@@ -24,6 +31,25 @@ def open_now(purchase: Purchase) -> Purchase:
     if execution is not None:
         sagas.advance(execution.pk)
     return Purchase.objects.get(pk=purchase.pk)
+
+
+def expire_now(*, purchase: Purchase, reason: str, acting: Actor) -> Purchase:
+    """Closes a checkout that nobody paid: at Stripe first, so that nobody can pay it afterwards, then here.
+
+    Raises NotAllowed, ReasonRequired, PurchaseNotOpen, StripeUnavailable, and StripeRefused when it was just paid.
+    """
+    require(acting, purchases.EXPIRE)
+    why = require_reason(reason)
+    now = Purchase.objects.get(pk=purchase.pk)
+    if now.state != PurchaseState.OPEN or now.session_id is None:
+        raise PurchaseNotOpen(purchase=now.pk, state=now.state)
+    try:
+        stripe_gateway().expire_session(now.session_id, idempotency_key=f"expire:{now.pk}")
+    except StripeRefused:
+        # Stripe closed it before us; what was paid stays refused.
+        if stripe_gateway().retrieve_session(now.session_id).status != EXPIRED:
+            raise
+    return purchases.expire(purchase_id=now.pk, problem=why, acting=acting)
 
 
 def change_now(execution: Execution, recurring: RecurringPurchase) -> RecurringPurchase:

@@ -31,6 +31,7 @@ from unfold.admin import ModelAdmin
 from habitat.errors import HabitatError
 
 KEY_FIELD: Final = "verb_key"
+SEEN_FIELD: Final = "verb_seen"
 KEYS_REMEMBERED: Final = 50
 USED_KEYS: Final = "verb_keys_used"
 
@@ -93,6 +94,14 @@ class Done:
     go_to: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """What a verb's `preview` says before money moves: facts by name, and what cannot be undone."""
+
+    facts: Sequence[tuple[str, str]]
+    warning: str = ""
+
+
 def _always(_: Any) -> bool:
     return True
 
@@ -107,7 +116,8 @@ class Verb:
 
     `run(obj, *, acting, key, **fields)` calls one action (`run(*, acting, key, **fields)` for a list's verb). `key` is
     new for each form shown, so that a form sent twice is one request. `available(obj)` hides the button; the action
-    decides. `warning` says what cannot be undone.
+    decides. `warning` says what cannot be undone. `preview(obj, *, acting, **fields)` makes a second page of it: the
+    first form leads to what it returns, and only the button there acts.
     """
 
     name: str
@@ -120,6 +130,7 @@ class Verb:
     danger: bool = False
     warning: str = ""
     done: str = ""
+    preview: Callable[..., SecondLook] | None = None
 
     @property
     def dialog_id(self) -> str:
@@ -154,6 +165,8 @@ class HouseAdmin(ModelAdmin):
 
     verbs: ClassVar[Sequence[Verb]] = ()
     list_verbs: ClassVar[Sequence[Verb]] = ()
+    # What an upper floor knows of a row: (words, address) pairs; see `lend`.
+    links: ClassVar[Sequence[Callable[[Any], Sequence[tuple[str, str]]]]] = ()
     actions: ClassVar[Sequence[Any]] = ()
     exports: ClassVar[Sequence[str]] = ()
     compressed_fields = True
@@ -209,7 +222,11 @@ class HouseAdmin(ModelAdmin):
         context = dict(extra_context or {})
         obj = self.get_object(request, object_id)
         if obj is not None and self.has_view_permission(request, obj):
-            context |= {"offered_verbs": self.offered(request, obj), "history_rows": self.history_rows(request, obj)}
+            context |= {
+                "offered_verbs": self.offered(request, obj),
+                "history_rows": self.history_rows(request, obj),
+                "row_links": [link for source in self.links for link in source(obj)],
+            }
         return super().change_view(request, object_id, form_url, context)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -280,6 +297,9 @@ class HouseAdmin(ModelAdmin):
             return redirect(back)
         target = () if obj is None else (obj,)
         try:
+            if verb.preview is not None and SEEN_FIELD not in request.POST:
+                look = verb.preview(*target, acting=actor_for(request), **form.typed)
+                return self._second_look(request, verb, obj, form, look)
             outcome = verb.run(*target, acting=actor_for(request), key=key, **form.typed)
         except HabitatError as error:
             form.add_error(error.field if error.field in form.fields else None, error.sentence)
@@ -298,13 +318,23 @@ class HouseAdmin(ModelAdmin):
         return HttpResponseRedirect(done.go_to or back)
 
     def _again(self, request: HttpRequest, verb: Verb, obj: Any, form: VerbForm, status: int) -> HttpResponse:
-        back = self._object_url(obj.pk) if obj is not None else self._list_url()
-        context = self._page(request, verb) | {
+        context = self._asked(request, verb, obj, form)
+        return TemplateResponse(request, "faces/admin/verb.html", context, status=status)
+
+    def _second_look(
+        self, request: HttpRequest, verb: Verb, obj: Any, form: VerbForm, look: SecondLook
+    ) -> HttpResponse:
+        """Nothing has moved yet: the form travels on, hidden, behind the facts."""
+        hidden = [bound.as_hidden() for bound in form]
+        context = self._asked(request, verb, obj, form) | {"look": look, "hidden": hidden, "seen_field": SEEN_FIELD}
+        return TemplateResponse(request, "faces/admin/second_look.html", context)
+
+    def _asked(self, request: HttpRequest, verb: Verb, obj: Any, form: VerbForm) -> dict[str, Any]:
+        return self._page(request, verb) | {
             "offered": OfferedVerb(verb=verb, url=self._verb_url(verb, obj), form=form),
             "object": obj,
-            "back": back,
+            "back": self._object_url(obj.pk) if obj is not None else self._list_url(),
         }
-        return TemplateResponse(request, "faces/admin/verb.html", context, status=status)
 
     def _page(self, request: HttpRequest, verb: Verb) -> dict[str, Any]:
         return self.admin_site.each_context(request) | {
@@ -331,6 +361,13 @@ class HouseAdmin(ModelAdmin):
 
     def _export_links(self, request: HttpRequest) -> list[tuple[str, str]]:
         return []
+
+
+def lend(page: type[HouseAdmin], *verbs: Verb, links: Callable[[Any], Sequence[tuple[str, str]]] | None = None) -> None:
+    """An upper floor puts its verbs and links on a lower floor's page, which cannot know of them."""
+    page.verbs = (*page.verbs, *verbs)
+    if links is not None:
+        page.links = (*page.links, links)
 
 
 FORMATS: Final = {"csv": CSV, "xlsx": XLSX}

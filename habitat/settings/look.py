@@ -33,6 +33,10 @@ STONE = {
 }
 
 
+def _words(request: HttpRequest) -> str:
+    return static("faces/words.css")
+
+
 def _mark(request: HttpRequest) -> str:
     return static("faces/mark.svg")
 
@@ -44,6 +48,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": "/cloud/",
     "SITE_ICON": _mark,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _mark}],
+    "STYLES": [_words],
     "BORDER_RADIUS": "8px",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -48,6 +48,7 @@ PAYLOADS = {
     "refund.requested": "request_id payment_id member_id quantity usd reason",
     "refund.settled": "request_id payment_id member_id quantity usd",
     "refund.failed": "request_id payment_id member_id quantity usd why transaction_id",
+    "receivable.paid": "receivable_id member_id payment_id quantity journal_entry_id",
     "receivable.written_off": "receivable_id member_id quantity reason journal_entry_id",
     "recurring.changed": "recurring_id member_id state because",
     "terms.published": "version title",
@@ -65,6 +66,8 @@ PAYLOADS = {
         "payment_id provider reference member_id amount left method charge_id customer_id purchase_ref invoice_ref "
         "mintable problem occurred_at"
     ),
+    "payment.return_asked": "payment_id refund_id amount reason",
+    "payment.return_failed": "payment_id refund_id amount reason",
     "payment.identified": "payment_id member_id reason",
     "payment.failed": "reference member_id amount purchase_ref invoice_ref code message",
     "payment.refunded": "payment_id member_id charge_id refunded disputed_lost",

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from django.db import connection, transaction
+from django_q.brokers import get_broker
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
@@ -73,10 +74,28 @@ def test_commit__puts_one_wake_without_data_into_the_task_queue(settings) -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_send__stops_when_enough_wakes_wait() -> None:
+def test_send__puts_no_more_wakes_of_a_queue_than_there_are_workers(settings) -> None:
     for _ in range(30):
         queue.send("deliveries")
-    assert OrmQ.objects.count() == queue.ENOUGH_WAITING
+    assert OrmQ.objects.count() == queue.waiting("deliveries") == settings.Q_CLUSTER["workers"] == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_send__keeps_places_for_every_queue() -> None:
+    for _ in range(30):
+        queue.send("deliveries")
+    queue.send("emails")
+    assert queue.waiting("emails") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_send__does_not_count_a_wake_that_a_worker_took() -> None:
+    """It may have begun before the commit that rings now: it may have seen nothing of it."""
+    for _ in range(2):
+        queue.send("deliveries")
+    assert get_broker().dequeue()
+    queue.send("deliveries")
+    assert (queue.waiting("deliveries"), OrmQ.objects.count()) == (2, 3)
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from habitat.faces.admin import HouseAdmin
+from habitat.faces.admin import HouseAdmin, SecondLook, Verb
 from habitat.members.models import Member
 from habitat.members.policies.roles import Role
 from tests.members import people
@@ -184,3 +184,29 @@ def test_pages__open_for_an_administrator() -> None:
         if page.opts.app_label in {"members", "controls", "auth"}:
             url = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
             assert client.get(url).status_code == 200, url
+
+
+def test_second_look__comes_before_the_act_and_carries_the_form() -> None:
+    done: list[str] = []
+
+    def preview(member: Member, *, acting: Any, reason: str) -> SecondLook:
+        return SecondLook(facts=(("Who", member.display_name), ("Why", reason)), warning="For good.")
+
+    def run(member: Member, *, acting: Any, key: str, reason: str) -> None:
+        done.append(reason)
+
+    verb = Verb("suspend", "Try it", "members.change_status", run, preview=preview)
+    page = admin.site._registry[Member]
+    operator, member = people.trusted(Role.OPERATIONS), people.active()
+    client = signed_in(operator)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "verbs", (verb,), raising=False)
+        form = {"reason": "<b>why</b>", "verb_key": "look"}
+        looked = client.post(verb_url(member, "suspend"), form)
+        assert (looked.status_code, done) == (200, [])
+        shown = looked.content.decode()
+        for words in ("look once more", "For good.", "&lt;b&gt;why&lt;/b&gt;", 'name="verb_seen" value="1"'):
+            assert words in shown
+        assert client.post(verb_url(member, "suspend"), form | {"verb_seen": "1"}).status_code == 302
+        assert client.post(verb_url(member, "suspend"), form | {"verb_seen": "1"}).status_code == 302
+        assert done == ["<b>why</b>"]

@@ -16,12 +16,14 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from cloud_credits.actions import clawbacks, recurring, refunds
 from cloud_credits.actions.mints import request_manual_mint
 from cloud_credits.actions.staking import stake
 from cloud_credits.actions.transfers import transfer
 from cloud_credits.errors import EventTooLate
 from cloud_credits.models import StakingPosition
 from cloud_credits.policies.notices import RECEIVED
+from cloud_credits.policies.purchases import PurchaseKind
 from cloud_credits.policies.settings import CHARGE_PAGES
 from habitat.controls.actions import alerts, service_keys
 from habitat.controls.actions import settings as runtime_settings
@@ -36,10 +38,10 @@ from habitat.notifications.actions.notify import notify
 from habitat.notifications.models import Notification
 from habitat.workflows.actions import sagas
 from habitat.workflows.actions.jobs import insert_due
-from tests.cloud_credits.bought import monthly_purchase
+from tests.cloud_credits.bought import bought, buyer, check_backing, monthly_purchase, refunded_at_stripe, wish
 from tests.cloud_credits.invoiced import sent as sent_invoice
 from tests.cloud_credits.metered import make_key, meter
-from tests.factories import key, make_member
+from tests.factories import actor, key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
 from tests.treasury.banking import make_bank
@@ -204,9 +206,24 @@ def _back_office_rows(friend: Member) -> None:
     received(member=friend)
     stripe_events.store(event_id="evt_matrix", type="unicorn.found", payload={}, acting=SYSTEM)
     make_bank()
+    _purchases()
     with known(CAKE):
         sagas.start(saga=CAKE.name, key="matrix", input={"cake": "plum"}, acting=SYSTEM)
     _an_exception()
+
+
+def _purchases() -> None:
+    """One purchase refunded here, one whose credits were spent before Stripe sent the money back, one that repeats."""
+    check_backing()
+    pia = buyer(name="Pia")
+    kept, gone = bought(pia, "3"), bought(pia, "2")
+    spent = {"recipient": buyer(name="Rob"), "amount": cloud("4"), "acting": actor(pia)}
+    refunds.request(payment=kept, amount=cloud("1"), reason="asked for", idempotency_key=key(), acting=SYSTEM)
+    transfer(sender=pia, idempotency_key=key(), **spent)
+    refunded_at_stripe(gone, "20")
+    clawbacks.claw_back(payment_id=gone.pk, acting=SYSTEM)
+    repeated = wish(buyer(name="Ned"), "1", kind=PurchaseKind.RECURRING)
+    recurring.activate(recurring_id=repeated.recurring_id, subscription_id="sub_matrix", acting=SYSTEM)
 
 
 def _an_exception() -> None:

@@ -159,6 +159,8 @@ rate-cards/                                                        GET  sign-in 
 rate-cards/                                                        POST sign-in 405     405     405     405     405
 rate-cards/<int:version>/                                          GET  sign-in 200     200     200     200     200
 rate-cards/<int:version>/                                          POST sign-in 405     405     405     405     405
+reserve/                                                           GET  200     200     200     200     200     200
+reserve/                                                           POST 405     405     405     405     405     405
 help/                                                              GET  200     200     200     200     200     200
 help/                                                              POST 405     405     405     405     405     405
 help/errors/                                                       GET  200     200     200     200     200     200
@@ -213,6 +215,8 @@ api/stripe/webhook               GET  405   405   405   405   405   405   405   
 api/stripe/webhook               POST 400   400   400   400   400   400   400   400
 api/webhooks/stripe              GET  405   405   405   405   405   405   405   405
 api/webhooks/stripe              POST 400   400   400   400   400   400   400   400
+api/reserve                      GET  200   200   200   200   200   200   200   200
+api/reserve                      POST 405   405   405   405   405   405   405   405
 api/health                       GET  200   200   200   200   200   200   200   200
 api/health                       POST 405   405   405   405   405   405   405   405
 api/schema/                      GET  200   200   200   200   200   200   200   200
@@ -244,13 +248,11 @@ admin/{model}/<path:object_id>/verb/<slug:verb_name>/     POST verb
 # Nothing of these lies in the small cooperative, so that the list is all there is.
 WITHOUT_A_ROW = {
     "cloud_credits.chainblock",
-    "cloud_credits.receivable",
     "cloud_credits.selfmetercharge",
     "cloud_credits.usageimport",
     "events.eventcount",
     "treasury.dispute",
     "treasury.payout",
-    "treasury.refund",
     "treasury.stripemovement",
 }
 # model · who may look
@@ -267,12 +269,21 @@ cloud_credits.ratecard             steward operations admin
 cloud_credits.invoice              steward operations admin
 cloud_credits.stakingposition      operations admin
 cloud_credits.receivable           operations admin
+cloud_credits.purchase             operations admin
+cloud_credits.recurringpurchase    operations admin
+cloud_credits.paymentmint          operations admin
+cloud_credits.refundrequest        operations admin
+cloud_credits.clawback             operations admin
+cloud_credits.termsversion         operations admin
+cloud_credits.termsacceptance      operations admin
 cloud_credits.cloudtransaction     steward operations admin
 treasury.account                   steward operations admin
 treasury.journalentry              steward operations admin
 treasury.period                    steward operations admin
 treasury.reconciliationrun         steward operations admin
 treasury.reconciliationexception   steward operations admin
+treasury.mintswitch                steward operations admin
+treasury.backingcheck              steward operations admin
 treasury.payment                   steward operations admin
 treasury.refund                    steward operations admin
 treasury.dispute                   steward operations admin
@@ -324,12 +335,30 @@ cloud_credits.invoice              verb       void             operations admin
 cloud_credits.invoice              verb       refund           operations admin
 cloud_credits.stakingposition      verb       release          operations admin
 cloud_credits.cloudtransaction     verb       reverse          operations admin
+cloud_credits.purchase             verb       refund           operations admin
+cloud_credits.purchase             verb       send-back        operations admin
+cloud_credits.purchase             verb       expire           operations admin
+cloud_credits.recurringpurchase    verb       pause            operations admin
+cloud_credits.recurringpurchase    verb       resume           operations admin
+cloud_credits.recurringpurchase    verb       cancel           operations admin
+cloud_credits.receivable           verb       record-payment   operations admin
+cloud_credits.receivable           verb       settle           operations admin
+cloud_credits.receivable           verb       write-off        operations admin
+cloud_credits.termsversion         list_verb  publish          operations admin
 treasury.account                   list_verb  open             operations admin
 treasury.account                   verb       retire           operations admin
 treasury.account                   verb       bring-back       operations admin
 treasury.journalentry              list_verb  adjust           operations admin
 treasury.journalentry              verb       reverse          operations admin
 treasury.payment                   verb       identify         operations admin
+treasury.payment                   verb       return-wire      operations admin
+treasury.refund                    verb       failed           operations admin
+treasury.payment                   verb       refund           operations admin
+treasury.payment                   verb       send-back        operations admin
+treasury.mintswitch                verb       suspend          operations admin
+treasury.mintswitch                verb       resume           operations admin
+treasury.mintswitch                verb       check            operations admin
+treasury.backingcheck              list_verb  check            operations admin
 treasury.stripeevent               verb       process-again    operations admin
 treasury.stripemovement            list_verb  sweep            operations admin
 treasury.period                    list_verb  open-next        operations admin
@@ -383,7 +412,7 @@ members.member                     verb       rename           operations admin
 members.member                     verb       invite           operations admin
 """
 # Addresses that take no session: there is no token to miss.
-SIGNED_OR_OPEN = {"api/health", "api/stripe/webhook", "api/webhooks/stripe"}
+SIGNED_OR_OPEN = {"api/health", "api/reserve", "api/stripe/webhook", "api/webhooks/stripe"}
 STAFF = ("steward", "operations", "admin")
 PUBLIC = WHO[:6]
 ALL_REFUSED = dict.fromkeys(PUBLIC, "405")

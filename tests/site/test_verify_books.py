@@ -136,7 +136,7 @@ BREAKS = [
         " SELECT 999999, id, 1, 'x', 'system:0', 'x', 'burned' FROM members_member LIMIT 1",
     ),
     (
-        "what is settled of a debt was burned or written off for it",
+        "what is settled of a debt was burned, paid or written off for it",
         "INSERT INTO cloud_credits_receivable (member_id, amount, settled, origin_id, journal_entry_id)"
         " SELECT to_member_id, 1, 1, id, (SELECT min(id) FROM treasury_journalentry)"
         " FROM cloud_credits_cloudtransaction WHERE type = 'transfer' LIMIT 1",

@@ -4,6 +4,7 @@ import http.server
 import json
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -588,6 +589,18 @@ def test_held_webhooks__go_in_the_order_asked_and_again_by_id(api, stripe_sandbo
     assert listener.types()[0] == "checkout.session.completed"
     stripe_sandbox.control("resend", event=sent[0]["event"])
     assert listener.types()[-1] == "checkout.session.completed"
+
+
+def test_held_webhooks__each_as_often_as_asked_with_what_it_took(api, stripe_sandbox, listener):
+    stripe_sandbox.control("webhooks", url=listener.url, mode="hold")
+    for _ in range(3):
+        customer(api)
+    sent = stripe_sandbox.control("deliver_held", order="shuffle", times=2)["sent"]
+    assert len(listener.received) == len(sent) == 6
+    assert sorted(Counter(row["event"] for row in sent).values()) == [2, 2, 2]
+    assert {row["answer"] for row in sent} == {"200"}
+    assert all(row["microseconds"] > 0 for row in sent)
+    assert stripe_sandbox.ask("deliveries")["counts"] == {"delivered": 6}
 
 
 def test_many_at_once__64_connections_and_64_deliveries(api, stripe_sandbox, listener):

@@ -258,6 +258,68 @@ def test_after_the_last_attempt__an_alert_and_a_persons_turn(side):
         stripe_events.process_again(event=row, reason="again", acting=operator)
 
 
+def test_persons_turn__that_succeeds_closes_the_alert(side):
+    payment = side.paid(make_member())
+    side.sandbox.control("faults", kind="500", method="GET", path="/v1/payment_intents", times=8)
+    stripe_events.store(
+        event_id="evt_1",
+        type="payment_intent.succeeded",
+        payload={"data": {"object": {"id": payment.id}}},
+        acting=SYSTEM,
+    )
+    for _ in range(8):
+        StripeEvent.objects.update(due_at="2026-01-01T00:00:00Z")
+        payments.drain()
+    assert Alert.objects.get(code="webhook_failed").state == "open"
+    operator = Actor(ActorKind.MEMBER, 7, "Ana", frozenset({"treasury.process_stripeevent"}))
+    stripe_events.process_again(event=StripeEvent.objects.get(), reason="Stripe is back", acting=operator)
+    assert payments.drain() == 1
+    assert Alert.objects.get(code="webhook_failed").state == "resolved"
+    row = StripeEvent.objects.get()
+    assert (row.state, row.error, row.payload["data"]["object"]["id"]) == ("processed", "", payment.id)
+
+
+class NobodyAsks:
+    """Stripe's gateway where nothing may be asked of it."""
+
+    def __getattr__(self, name: str):
+        raise AssertionError(name)
+
+
+def test_booked_with_its_fee__stripe_is_not_asked_again(side):
+    side.sandbox.control("delay_balance_transactions")
+    paid = side.paid(make_member())
+    payments.payment_succeeded(side.gateway, paid.id)
+    with pytest.raises(AssertionError, match="retrieve_payment"):
+        payments.payment_succeeded(NobodyAsks(), paid.id)
+    with pytest.raises(AssertionError, match="retrieve_charge"):
+        payments.charge_succeeded(NobodyAsks(), paid.charge.id)
+    side.sandbox.control("release_balance_transactions")
+    payments.charge_succeeded(side.gateway, paid.charge.id)
+    before = books()
+    assert before == {"1115": D("96.80"), "5910": D("3.20"), "2240": D(-100)}
+
+    payments.payment_succeeded(NobodyAsks(), paid.id)
+    payments.charge_succeeded(NobodyAsks(), paid.charge.id)
+    # A charge that changed is asked for all the same: what changed is not in the books alone.
+    with pytest.raises(AssertionError, match="retrieve_charge"):
+        payments.charge_changed(NobodyAsks(), paid.charge.id)
+    assert books() == before
+
+
+def test_turn__over_asks_for_another(side, monkeypatch):
+    woken: list[str] = []
+    monkeypatch.setattr(payments.queue, "wake", woken.append)
+    for number in range(3):
+        stripe_events.store(event_id=f"evt_{number}", type="unicorn.found", payload={}, acting=SYSTEM)
+    monkeypatch.setattr(payments, "TURN_SECONDS", 0)
+    assert payments.drain() == 0
+    assert woken == [stripe_events.QUEUE]
+    monkeypatch.setattr(payments, "TURN_SECONDS", 10)
+    assert payments.drain() == 3
+    assert woken == [stripe_events.QUEUE]
+
+
 def test_unknown_type__is_ignored(side):
     stripe_events.store(event_id="evt_1", type="unicorn.found", payload={}, acting=SYSTEM)
     assert payments.drain() == 1

@@ -22,6 +22,7 @@ from treasury.errors import (
     PaymentContested,
     PaymentIdentified,
     PaymentInWrongState,
+    PaymentNotApplicable,
     PaymentNotMintable,
 )
 from treasury.events import PaymentFailed, PaymentReceived, PaymentRefunded
@@ -43,6 +44,7 @@ from treasury.reports import payments as reports
 PAYMENT: Final = "payment"
 CLAWBACK: Final = "clawback"
 GIVEBACK: Final = "clawback_undone"
+APPLIED: Final = "debt_paid"
 _NOTHING: Final = Decimal(0)
 
 
@@ -144,6 +146,41 @@ def consume(*, payment: Payment, amount: Decimal, acting: Actor) -> Payment:
     row.minted = amount
     row.save(update_fields=["state", "minted"])
     return row
+
+
+@transaction.atomic
+def apply_to_debt(*, payment: Payment, member: Member, amount: Decimal, reason: str, acting: Actor) -> JournalEntry:
+    """A wire pays what its sender owes: received → applied, Dr 2240 / Cr 1310, so that with its receipt 1110 / 1310.
+
+    `amount` is exactly what is left of it, in USD; a wire of nobody's is `member`'s from then on. A card's payment
+    becomes credits first: `consume`. Raises PaymentInWrongState, PaymentNotApplicable, PaymentContested,
+    PaymentAmountWrong. Source: domain §6, "receivable paid".
+    """
+    period = _today()
+    row = locks.payment(payment.pk)
+    _need(row, PaymentState.RECEIVED)
+    if row.provider != Provider.BANK.value:
+        raise PaymentNotApplicable(payment=row.pk, why="it came by card; its credits are minted and settle the debt")
+    if row.problem or row.member_id not in {None, member.pk}:
+        raise PaymentNotApplicable(payment=row.pk, why="it is somebody else's")
+    if reports.is_contested(row):
+        raise PaymentContested(payment=row.pk)
+    if amount != row.left or amount <= 0:
+        raise PaymentAmountWrong(payment=row.pk, left=plain(row.left), asked=plain(amount))
+    if row.member_id is None:
+        row.member = member
+        emit(PaymentIdentifiedEvent(payment_id=str(row.pk), member_id=str(member.pk), reason=reason), acting=acting)
+    row.apply_to_debt()
+    row.save(update_fields=["state", "member"])
+    return journal.post(
+        lines=[Line.debit(MEMBER_MONEY_HELD, amount), Line.credit(MEMBER_RECEIVABLES, amount)],
+        occurred_at=timezone.now(),
+        source=Source(APPLIED, row.reference),
+        description=f"Wire {row.reference} paid what was owed",
+        idempotency_key=f"{APPLIED}:{row.provider}:{row.reference}",
+        acting=acting,
+        period=period,
+    )
 
 
 @transaction.atomic

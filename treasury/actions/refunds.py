@@ -8,7 +8,9 @@ from django.utils import timezone
 
 from habitat.errors import AmountNotPositive
 from habitat.events.actions.outbox import emit
+from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
+from habitat.members.policies.permissions import require
 from habitat.money import plain
 from treasury import locks
 from treasury.actions import journal, payments
@@ -19,8 +21,9 @@ from treasury.errors import (
     RefundOfOtherPayment,
     RefundTooLarge,
     RefundUnknown,
+    WireOnly,
 )
-from treasury.events import PaymentRefundFailed, PaymentRefundSettled
+from treasury.events import PaymentRefundFailed, PaymentRefundSettled, PaymentReturnAsked, PaymentReturnFailed
 from treasury.models import Dispute, Payment, Period, Refund
 from treasury.policies.chart import Side
 from treasury.policies.journal import Line, Source
@@ -38,6 +41,7 @@ from treasury.policies.payments import (
 
 REFUND: Final = "refund"
 REFUND_FAILED: Final = "refund_failed"
+RETURN: Final = "treasury.refund_payment"
 # Stripe's words for a refund that will never arrive.
 FAILED_WORDS: Final = frozenset({"failed", "canceled"})
 
@@ -63,7 +67,7 @@ def begin(*, payment: Payment, amount: Decimal, acting: Actor) -> Payment:
         if amount > left:
             raise RefundTooLarge(payment=row.pk, left=plain(left), asked=plain(amount))
         return row
-    if row.state == PaymentState.REFUNDED.value:
+    if row.state in {PaymentState.REFUNDED.value, PaymentState.APPLIED.value}:
         raise PaymentInWrongState(payment=row.pk, state=row.state, needed=PaymentState.RECEIVED.value)
     if amount != row.left:
         raise RefundTooLarge(payment=row.pk, left=plain(row.left), asked=plain(amount))
@@ -120,6 +124,48 @@ def fail(*, refund_id: str, acting: Actor) -> Refund:
     if row.state != RefundState.FAILED.value:
         _fail(payment, row, period, acting)
     return row
+
+
+# --- wires: a person sends them back at the bank, and says so here
+
+
+@transaction.atomic
+def return_wire(*, payment: Payment, reason: str, acting: Actor) -> Refund:
+    """A wire that waits goes back whole: a person sends it at the bank, and its line is matched to this refund.
+
+    From here on it can no longer be minted; the match posts 2240 / 1110. Raises NotAllowed, ReasonRequired,
+    PaymentInWrongState, PaymentContested, WireOnly.
+    """
+    require(acting, RETURN)
+    why = require_reason(reason)
+    row = locks.payment(payment.pk)
+    if row.provider != Provider.BANK.value:
+        raise WireOnly(payment=row.pk)
+    if row.state != PaymentState.RECEIVED.value:
+        raise PaymentInWrongState(payment=row.pk, state=row.state, needed=PaymentState.RECEIVED.value)
+    begun = begin(payment=row, amount=row.left, acting=acting)
+    number = Refund.objects.filter(payment=row).count() + 1
+    sent = record_sent(payment=begun, refund_id=f"wire-{row.pk}-{number}", amount=row.left, acting=acting)
+    emit(PaymentReturnAsked(**_named(begun, sent), reason=why), acting=acting)
+    return sent
+
+
+@transaction.atomic
+def wire_failed(*, refund: Refund, reason: str, acting: Actor) -> Refund:
+    """A wire that was to go back was not sent, or came back: its payment waits again.
+
+    Raises NotAllowed, ReasonRequired, RefundInWrongState, WireOnly.
+    """
+    require(acting, RETURN)
+    why = require_reason(reason)
+    _, payment, row = _locked(refund.refund_id)
+    if payment.provider != Provider.BANK.value:
+        raise WireOnly(payment=payment.pk)
+    if row.state == RefundState.FAILED.value:
+        raise RefundInWrongState(refund=row.refund_id, state=row.state, needed=RefundState.PENDING.value)
+    failed = fail(refund_id=row.refund_id, acting=acting)
+    emit(PaymentReturnFailed(**_named(payment, failed), reason=why), acting=acting)
+    return failed
 
 
 # --- told by Stripe

@@ -56,11 +56,13 @@ RETURNING event.id, event.event_id, event.type, coalesce(event.payload #>> '{dat
 @transaction.atomic
 def store(*, event_id: str, type: str, payload: dict[str, Any], acting: Actor) -> bool:
     """Keep a webhook whose signature held, and wake the queue; False when Stripe had sent it before."""
-    fresh = StripeEvent(event_id=event_id, type=type, payload=without_secrets(payload))
-    before = StripeEvent.objects.filter(event_id=event_id).exists()
-    StripeEvent.objects.bulk_create([fresh], ignore_conflicts=True)
     wake_after_commit(QUEUE)
-    return not before
+    # Kept before: nothing is written, so that no repetition waits for whoever is processing the first.
+    if StripeEvent.objects.filter(event_id=event_id).exists():
+        return False
+    fresh = StripeEvent(event_id=event_id, type=type, payload=without_secrets(payload))
+    StripeEvent.objects.bulk_create([fresh], ignore_conflicts=True)
+    return True
 
 
 @transaction.atomic
@@ -85,9 +87,11 @@ def finish(*, claimed: Claimed, known: bool, acting: Actor) -> None:
         row.finish()
     else:
         row.ignore()
+    failed_before = bool(row.error)
     row.error, row.processed_at = "", timezone.now()
     row.save(update_fields=["state", "error", "processed_at"])
-    resolve_cause(code=ALERT, cause=f"stripe_event:{row.event_id}")
+    if failed_before:
+        resolve_cause(code=ALERT, cause=f"stripe_event:{row.event_id}")
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Payments in the back office, with their refunds and disputes, and the verb that gives a wire its member."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin
@@ -11,14 +11,16 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 
-from habitat.faces.admin import Done, ExportMixin, HouseAdmin, ReasonForm, Verb
+from habitat.faces.admin import Done, ExportMixin, HouseAdmin, ReasonForm, SecondLook, Verb
 from habitat.faces.templatetags.faces import usd
 from habitat.members.policies.actors import Actor
-from treasury.actions import payments
+from treasury.actions import payments, refunds
 from treasury.errors import PaymentMemberUnknown
 from treasury.models import Dispute, Payment, Refund
-from treasury.policies.payments import PaymentState
+from treasury.policies.payments import PaymentState, Provider, RefundOrigin, RefundState
 from treasury.reports.payments import member_of
+
+NOTHING: Final = SafeString("—")
 
 
 class MemberForm(ReasonForm):
@@ -31,6 +33,32 @@ def _identify(payment: Payment, *, acting: Actor, key: str, member: str, reason:
         raise PaymentMemberUnknown(given=member, field="member")
     payments.identify(payment=payment, member=found, reason=reason, acting=acting)
     return Done(message=f"The payment is {found.display_name}'s; its credits follow.")
+
+
+def _look_at_return(payment: Payment, *, acting: Actor, reason: str) -> SecondLook:
+    return SecondLook(
+        facts=(
+            ("Wire", f"{payment.reference}, {payment.member or 'nobody knows whose'}"),
+            ("Goes back", f"{usd(payment.left)}, all that is left of it; no credits come of it"),
+            ("When its bank line is matched", f"2240 to 1110: {usd(payment.left)}"),
+            ("Reason", reason),
+        ),
+        warning="You send it at the bank yourself. Then match its bank line to the refund that this makes.",
+    )
+
+
+def _return_wire(payment: Payment, *, acting: Actor, key: str, reason: str) -> Done:
+    made = refunds.return_wire(payment=payment, reason=reason, acting=acting)
+    return Done(
+        message=f"Refund {made.pk} waits for its bank line. Send {usd(made.amount)} at the bank, with {made.refund_id} "
+        "in its text.",
+        go_to=reverse("admin:treasury_refund_change", args=[made.pk]),
+    )
+
+
+def _wire_failed(refund: Refund, *, acting: Actor, key: str, reason: str) -> Done:
+    refunds.wire_failed(refund=refund, reason=reason, acting=acting)
+    return Done(message="The payment waits again.")
 
 
 class _Rows(TabularInline):
@@ -118,6 +146,17 @@ class PaymentAdmin(ExportMixin, HouseAdmin):
             ),
             warning="The credits are this member's from then on.",
         ),
+        Verb(
+            "return-wire",
+            "Send this wire back",
+            refunds.RETURN,
+            _return_wire,
+            available=lambda payment: (
+                payment.provider == Provider.BANK.value and payment.state == PaymentState.RECEIVED.value
+            ),
+            danger=True,
+            preview=_look_at_return,
+        ),
     )
 
     @admin.display(description="amount", ordering="amount")
@@ -132,7 +171,7 @@ class PaymentAdmin(ExportMixin, HouseAdmin):
 def entry_link(entry_id: int | None) -> SafeString:
     """A link to an entry of the journal, or a dash."""
     if entry_id is None:
-        return format_html("—")
+        return NOTHING
     return format_html(
         '<a href="{}">Entry {}</a>', reverse("admin:treasury_journalentry_change", args=[entry_id]), entry_id
     )
@@ -165,6 +204,19 @@ class RefundAdmin(HouseAdmin):
         "entry",
     )
     readonly_fields = ("of_payment", "entry", "created_at")
+    verbs: ClassVar = (
+        Verb(
+            "failed",
+            "It was not sent, or came back",
+            refunds.RETURN,
+            _wire_failed,
+            available=lambda refund: (
+                refund.origin == RefundOrigin.BANK.value and refund.state != RefundState.FAILED.value
+            ),
+            danger=True,
+            warning="What was booked for it is undone, and the payment waits for its credits again.",
+        ),
+    )
 
     @admin.display(description="payment")
     def of_payment(self, refund: Refund) -> SafeString:

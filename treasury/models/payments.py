@@ -111,6 +111,10 @@ class Payment(FSMModelMixin, models.Model):
     def mint(self) -> None:
         """Its credits exist."""
 
+    @transition(field=state, source=PaymentState.RECEIVED.value, target=PaymentState.APPLIED.value)
+    def apply_to_debt(self) -> None:
+        """It paid what its sender owed."""
+
     @transition(field=state, source=PaymentState.RECEIVED.value, target=PaymentState.REFUNDING.value)
     def begin_refund(self) -> None:
         """It cannot become credits: the money goes back."""

@@ -15,6 +15,7 @@ WHOLE: Final = Decimal(100)
 HEALTHY_FROM: Final = Decimal(105)
 HEALTHY_UP_TO: Final = Decimal(110)
 RATIO_PLACES: Final = 4
+SHOWN_PLACES: Final = 2
 LARGEST_RATIO: Final = Decimal("9999999999999999.9999")
 # Prepaid closed-loop credits stay outside the federal rules up to this load a day and member (domain §10).
 LOAD_CAP_WITHOUT_COUNSEL: Final = Decimal(2000)
@@ -57,6 +58,22 @@ class TermName(StrEnum):
 
 # Terms that are there to spend. Of the others only what makes the sum smaller counts as settled.
 SETTLED: Final = frozenset({TermName.BANK, TermName.BANK_SINCE, TermName.STRIPE_AVAILABLE})
+# What people call each term.
+TERM_TITLES: Final[dict[TermName, str]] = {
+    TermName.BANK: "At the bank, available",
+    TermName.BANK_SINCE: "Bank, booked since the reading",
+    TermName.STRIPE_AVAILABLE: "At Stripe, available",
+    TermName.STRIPE_PENDING: "At Stripe, pending",
+    TermName.STRIPE_SINCE: "Stripe, booked since the reading",
+    TermName.IN_TRANSIT: "Pay-outs on their way to the bank",
+}
+_IN_WORDS: Final[dict[Band, str]] = {
+    Band.SHORTFALL: "Less is held than is owed. No credits are minted until it is covered; payments wait.",
+    Band.LOW: "Every credit is covered, with little to spare: purchases are limited for now.",
+    Band.HEALTHY: "Every credit is covered, with a reserve.",
+    Band.EXCESS: "Every credit is covered, and more is held than the reserve needs.",
+    Band.UNKNOWN: "A balance that counts was never read, so nothing is known yet. No credits are minted.",
+}
 # Bands in which buying is held back (domain §6: the measures of `low` do not end when it gets worse).
 RESTRAINED: Final = frozenset({Band.LOW, Band.SHORTFALL, Band.UNKNOWN})
 COVERED: Final = frozenset({Band.LOW, Band.HEALTHY, Band.EXCESS})
@@ -150,6 +167,16 @@ def ratio(*, required: Decimal, held: Decimal) -> Decimal | None:
         context.prec = EXACT_DIGITS
         exact = held * WHOLE / required
     return max(-LARGEST_RATIO, min(LARGEST_RATIO, rounded(exact, RATIO_PLACES, DOWN)))
+
+
+def band_in_words(found: Band) -> str:
+    """A band in one sentence for anybody."""
+    return _IN_WORDS[found]
+
+
+def percent(found: Decimal | None) -> str:
+    """A ratio as pages show it: cut off to cents of a percent, never rounded up."""
+    return "nothing is owed" if found is None else f"{rounded(found, SHOWN_PLACES, DOWN):,} %"
 
 
 def breaks(*, required: Decimal, held: Decimal, more: Decimal) -> bool:

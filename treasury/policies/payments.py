@@ -29,13 +29,18 @@ class PaymentState(StrEnum):
     MINTED = "minted"
     REFUNDING = "refunding"
     REFUNDED = "refunded"
+    APPLIED = "applied"
 
 
-# `refunding → received` and `refunded → received` are a refund that failed, at once or after it had succeeded; a
+# `applied`: a wire that paid what its sender owed; no credits come of it. `refunding → received` and
+# `refunded → received` are a refund that failed, at once or after it had succeeded; a
 # minted payment stays minted, its refunds are rows of their own.
 PAYMENT_EDGES: Final[dict[PaymentState, frozenset[PaymentState]]] = {
-    PaymentState.RECEIVED: frozenset({PaymentState.MINTED, PaymentState.REFUNDING, PaymentState.REFUNDED}),
+    PaymentState.RECEIVED: frozenset(
+        {PaymentState.MINTED, PaymentState.REFUNDING, PaymentState.REFUNDED, PaymentState.APPLIED}
+    ),
     PaymentState.MINTED: frozenset(),
+    PaymentState.APPLIED: frozenset(),
     PaymentState.REFUNDING: frozenset({PaymentState.REFUNDED, PaymentState.RECEIVED}),
     PaymentState.REFUNDED: frozenset({PaymentState.RECEIVED}),
 }

@@ -110,6 +110,8 @@ class Gap:
         return TITLES[self.arrow]
 
 
+# Payments that no credits come of: sent back, or paid what their sender owed.
+ENDED: Final = frozenset({"refunded", "applied"})
 PENDING: Final = "pending"
 SWEEP: Final = "Run the sweep of Stripe's balance transactions."
 EVENT_STATES: Final[dict[str, tuple[str, str]]] = {
@@ -165,7 +167,7 @@ def _payment(trail: Trail, now: datetime) -> Gap | None:
 
 def _mint(trail: Trail, now: datetime) -> Gap | None:
     payment = trail.link(Arrow.PAYMENT)
-    if payment is None or trail.link(Arrow.MINT) is not None or trail.nothing_left or payment.state == "refunded":
+    if payment is None or trail.link(Arrow.MINT) is not None or trail.nothing_left or payment.state in ENDED:
         return None
     if payment.state == "refunding":
         return Gap(Arrow.MINT, "The payment is being sent back.", "See its refund.", payment.at, waits=True)

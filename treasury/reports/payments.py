@@ -7,8 +7,9 @@ from typing import Final
 from django.db.models import Sum
 
 from habitat.members.models import Member
-from treasury.models import Payment
+from treasury.models import Payment, StripeMovement
 from treasury.policies.payments import DisputeState, RefundState
+from treasury.policies.stripe_movements import CHARGES
 
 # Eighteen digits fit a bigint.
 LONGEST_NUMBER: Final = 18
@@ -44,6 +45,18 @@ def is_contested(payment: Payment) -> bool:
 def payment_of(*, provider: str, reference: str) -> Payment | None:
     """The payment of a PaymentIntent or bank line."""
     return Payment.objects.filter(provider=provider, reference=reference).first()
+
+
+def payment_of_charge(charge_id: str) -> Payment | None:
+    """The payment that this charge of Stripe's settled."""
+    return Payment.objects.filter(charge_id=charge_id).exclude(charge_id="").first()
+
+
+def has_fee(payment: Payment | None) -> bool:
+    """Whether it and the balance transaction of its charge are in the books, and with it what Stripe took."""
+    if payment is None or not payment.charge_id:
+        return False
+    return StripeMovement.objects.filter(source_id=payment.charge_id, type__in=CHARGES).exists()
 
 
 def member_of(number: str) -> Member | None:

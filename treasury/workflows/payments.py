@@ -12,6 +12,7 @@ from typing import Final
 
 from django.db import transaction
 
+from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM
 from treasury.actions import (
     checkouts,
@@ -43,12 +44,12 @@ from treasury.policies.stripe import (
     StripeRefund,
     StripeTransaction,
 )
-from treasury.reports.payments import member_of, payment_of
+from treasury.reports.payments import has_fee, member_of, payment_of, payment_of_charge
 
 logger = logging.getLogger(__name__)
 
-# A drain ends well before the worker's time is up.
-BUDGET_SECONDS: Final = 40
+# However many webhooks come at once, what they told of is delivered, and minted, in between.
+TURN_SECONDS: Final = 10
 SUCCEEDED: Final = "succeeded"
 BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -57,14 +58,15 @@ BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def drain() -> int:
-    """Process stored webhooks until none is due or the time is up; how many were processed."""
-    end = time.monotonic() + BUDGET_SECONDS
+    """Process stored webhooks until none is due or this turn is over, then ask for another; how many were processed."""
+    end = time.monotonic() + TURN_SECONDS
     done = 0
     while time.monotonic() < end:
         claimed = stripe_events.claim(acting=SYSTEM)
         if claimed is None:
             return done
         done += process(claimed)
+    queue.wake(stripe_events.QUEUE)
     return done
 
 
@@ -170,7 +172,9 @@ def _usd(amount: Decimal, currency: str, transaction: StripeTransaction | None, 
 
 
 def payment_succeeded(gateway: StripeGateway, payment_id: str) -> None:
-    take_payment(gateway, payment_id)
+    """Three events tell that a payment succeeded: once it and its fee are booked, the others have nothing to add."""
+    if not has_fee(payment_of(provider=Provider.STRIPE, reference=payment_id)):
+        take_payment(gateway, payment_id)
 
 
 def payment_failed(gateway: StripeGateway, payment_id: str) -> None:
@@ -191,6 +195,11 @@ def payment_failed(gateway: StripeGateway, payment_id: str) -> None:
             acting=SYSTEM,
         )
         stripe_mirror.write(documents=[told.document, *_shown(invoice)], acting=SYSTEM)
+
+
+def charge_succeeded(gateway: StripeGateway, charge_id: str) -> None:
+    if not has_fee(payment_of_charge(charge_id)):
+        charge_changed(gateway, charge_id)
 
 
 def charge_changed(gateway: StripeGateway, charge_id: str) -> None:
@@ -288,7 +297,7 @@ def take_payout(gateway: StripeGateway, payout: StripePayout) -> None:
 def checkout_completed(gateway: StripeGateway, session_id: str) -> None:
     session = gateway.retrieve_session(session_id)
     if session.payment_id:
-        take_payment(gateway, session.payment_id)
+        payment_succeeded(gateway, session.payment_id)
     checkouts.announce_completed(
         session_id=session.id,
         payment_status=session.payment_status,
@@ -389,7 +398,7 @@ _SUBSCRIPTIONS: Final = ("created", "updated", "deleted", "paused", "resumed")
 HANDLERS: Final[dict[str, Handler]] = {
     "payment_intent.succeeded": payment_succeeded,
     "payment_intent.payment_failed": payment_failed,
-    "charge.succeeded": charge_changed,
+    "charge.succeeded": charge_succeeded,
     "charge.captured": charge_changed,
     "charge.updated": charge_changed,
     "charge.refunded": charge_refunded,

@@ -127,7 +127,8 @@ def _hand_over(*, claim: Claim) -> bool:
     delivery = locks.held_delivery(claim.delivery_id, claim.fence)
     if delivery is None:
         return False
-    if delivery.attempts > _most_attempts():
+    # One attempt is always allowed: most deliveries need not ask how many are.
+    if delivery.attempts > 1 and delivery.attempts > _most_attempts():
         # It never came back from its attempts: it kills the worker. Do not let it do so for ever.
         _bury(delivery, delivery.error or "Every attempt ended with the death of its worker.", SYSTEM)
         return False

@@ -11,8 +11,9 @@ from habitat.events.workflows import queue, relay
 from habitat.members.policies.actors import SYSTEM
 
 BATCH: Final = 20
-# A drain ends well before the worker's time is up, and a slow subscriber's turn before the others grow old.
-BUDGET_SECONDS: Final = 40
+# A drain ends well before the worker's time is up, so that other queues get their turn, and a slow subscriber's turn
+# before the others grow old.
+BUDGET_SECONDS: Final = 20
 TURN_SECONDS: Final = 8
 
 

@@ -9,7 +9,8 @@ from typing import Final
 
 from django.conf import settings
 from django.db import connections
-from django_q.brokers import get_broker
+from django.utils import timezone
+from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 logger = logging.getLogger(__name__)
@@ -20,8 +21,6 @@ EMAILS: Final = "emails"
 
 # At most two wakes a second a process, however many events it writes.
 QUIET: Final = 0.5
-# With this many wakes waiting, the workers are down or busy: another would only fill the table.
-ENOUGH_WAITING: Final = 20
 
 DRAIN: Final = "habitat.events.workflows.queue.drain"
 
@@ -62,9 +61,19 @@ def wake(queue: str) -> None:
 
 
 def send(queue: str) -> None:
-    """Puts one wake into the task queue now, unless enough are waiting there."""
-    if get_broker().queue_size() < ENOUGH_WAITING:
+    """Puts one wake into the task queue now, unless a wake of this queue waits there for every worker.
+
+    What waits there begins after the commit that rang, and so sees it. Each queue has places of its own: a flood of
+    webhooks keeps no payment from being minted.
+    """
+    if waiting(queue) < settings.Q_CLUSTER["workers"]:
         async_task(DRAIN, queue, timeout=_queues[queue].seconds, save=False)
+
+
+def waiting(queue: str) -> int:
+    """How many wakes of `queue` no worker has taken yet."""
+    untaken = OrmQ.objects.filter(lock__lte=timezone.now())
+    return sum(row.task.get("func") == DRAIN and row.task.get("args") == (queue,) for row in untaken)
 
 
 class Timer:

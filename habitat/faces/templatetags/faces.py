@@ -28,6 +28,12 @@ WAITING_WORDS = frozenset(
         "waiting",
         "draft",
         "payment received",
+        "received",
+        "asked",
+        "burned",
+        "sent",
+        "owed",
+        "low",
         "to pay",
         "opening",
         "starting",
@@ -45,6 +51,10 @@ GOOD_WORDS = frozenset(
         "in force",
         "paid",
         "synced",
+        "minted",
+        "settled",
+        "healthy",
+        "on",
     }
 )
 BAD_WORDS = frozenset(
@@ -60,6 +70,8 @@ BAD_WORDS = frozenset(
         "slashed",
         "revoked",
         "overdue",
+        "shortfall",
+        "unknown",
     }
 )
 

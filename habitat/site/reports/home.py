@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
+from cloud_credits.models import Receivable
 from cloud_credits.policies.primitives import MEASURES, Primitive
 from cloud_credits.reports import balances, usage
 from habitat.controls.models import Alert, Approval
@@ -20,10 +21,13 @@ from habitat.members.policies.statuses import MemberKind, MemberStatus
 from habitat.money import cloud_to_usd
 from habitat.workflows.models import Execution, Job
 from habitat.workflows.policies.states import ExecutionState, JobState
-from treasury.models import Period, ReconciliationException, StripeEvent
-from treasury.policies.payments import StripeEventState
+from treasury.models import BankMatch, MintSwitch, Payment, Period, ReconciliationException, StripeEvent
+from treasury.policies.backing import TERM_TITLES, Band, Term, band_in_words, percent
+from treasury.policies.bank import MatchState
+from treasury.policies.payments import PaymentState, StripeEventState
 from treasury.policies.reconciliation import ExceptionState
 from treasury.reports import accounts
+from treasury.reports.backing import Reserve, reserve
 from treasury.reports.bank import waiting_lines
 
 USAGE_DAYS: Final = 30
@@ -99,9 +103,26 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Minting:
+    """How well credits are backed, what minting does, and the payments that wait for it in 2240."""
+
+    reserve: Reserve
+    in_words: str
+    ratio: str
+    settled_ratio: str
+    terms: list[tuple[str, Term]]
+    automatic: bool
+    manual: bool
+    waiting: int
+    waiting_since: datetime | None
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
     """A part is None where the reader may not see it."""
 
+    minting: Minting | None
     books: Books | None
     members: list[tuple[str, int]] | None
     usage: list[PrimitiveUsage] | None
@@ -116,6 +137,7 @@ class Home:
 def home(*, may: Callable[[str], bool]) -> Home:
     """The parts that `may(permission)` opens."""
     return Home(
+        minting=_minting() if may("treasury.view_backingcheck") and may("treasury.view_payment") else None,
         books=_books() if may("cloud_credits.view_cloudbalance") and may("treasury.view_reports") else None,
         members=_members() if may("members.view_member") else None,
         usage=_usage() if may("cloud_credits.view_resourceusage") else None,
@@ -125,6 +147,26 @@ def home(*, may: Callable[[str], bool]) -> Home:
         verification=_verification() if may("controls.view_alert") else None,
         period=_period(timezone.now().date()) if may("treasury.view_period") else None,
         money=_money(may) or None,
+    )
+
+
+def _minting() -> Minting:
+    found, switch = reserve(), MintSwitch.objects.get(pk=1)
+    check = found.check
+    waits = Payment.objects.filter(state=PaymentState.RECEIVED.value).aggregate(
+        count=Count("pk"), since=Min("received_at"), unknown=Count("pk", filter=Q(member__isnull=True))
+    )
+    return Minting(
+        reserve=found,
+        in_words=band_in_words(Band(check.band) if check else Band.UNKNOWN),
+        ratio=percent(check.ratio) if check else "not checked yet",
+        settled_ratio=percent(check.settled_ratio) if check else "",
+        terms=[(TERM_TITLES[term.name], term) for term in found.terms],
+        automatic=switch.automatic,
+        manual=switch.manual,
+        waiting=waits["count"],
+        waiting_since=waits["since"],
+        unknown=waits["unknown"],
     )
 
 
@@ -187,7 +229,14 @@ def _money(may: Callable[[str], bool]) -> list[Watched]:
             "treasury.view_bankline",
             waiting_lines(),
             "current__posted_at",
-            "/admin/treasury/bankline/",
+            "/admin/treasury/bankline/?match=waiting",
+        ),
+        (
+            "Matches to confirm",
+            "treasury.view_bankmatch",
+            BankMatch.objects.filter(state__in=[MatchState.SUGGESTED.value, MatchState.QUESTIONED.value]),
+            "created_at",
+            "/admin/treasury/bankmatch/?state__in=suggested,questioned",
         ),
         (
             "Failed webhooks",
@@ -195,6 +244,13 @@ def _money(may: Callable[[str], bool]) -> list[Watched]:
             StripeEvent.objects.filter(state=StripeEventState.FAILED.value),
             "received_at",
             "/admin/treasury/stripeevent/?state__exact=failed",
+        ),
+        (
+            "Debts of members",
+            "cloud_credits.view_receivable",
+            Receivable.objects.filter(settled__lt=F("amount")),
+            "created_at",
+            "/admin/cloud_credits/receivable/?standing=owed",
         ),
         (
             "Stuck sagas",

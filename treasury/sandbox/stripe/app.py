@@ -295,6 +295,7 @@ class Sandbox:
             order=str(params.get("order", "as_created")),
             concurrency=int(params.get("concurrency", webhooks.SENDERS)),
             types=params.get("types"),
+            times=int(params.get("times", 1)),
         )
         return {"sent": sent}
 

@@ -6,6 +6,7 @@ import hmac
 import json
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -81,15 +82,16 @@ class Courier:
         finally:
             self._free.release()
 
-    def send(self, number: int, event_id: str) -> str:
-        """Sends one delivery once; the answer's status, or the error's name."""
+    def send(self, number: int, event_id: str) -> tuple[str, int]:
+        """Sends one delivery once; the answer's status or the error's name, and its microseconds."""
         with self.store.read() as store:
             event, webhooks = store.get(event_id), store.setting("webhooks", {})
         if event is None or not webhooks.get("url"):
             self._record(number, delivered=True, answer="nowhere to send to")
-            return "nowhere"
+            return "nowhere", 0
         payload = json.dumps(shapes.public(event)).encode()
         header = signature(webhooks["secret"], payload, now())
+        began = time.perf_counter_ns()
         try:
             answer = str(
                 self._client.post(
@@ -104,8 +106,9 @@ class Courier:
             )
         except httpx.HTTPError as error:
             answer = type(error).__name__
+        taken = (time.perf_counter_ns() - began) // 1_000
         self._record(number, delivered=answer.startswith("2"), answer=answer, first=webhooks.get("retry_ms", 1_000))
-        return answer
+        return answer, taken
 
     def _record(self, number: int, *, delivered: bool, answer: str, first: int = 1_000) -> None:
         with self.store.write() as store:
@@ -122,8 +125,10 @@ class Courier:
 
     # --- on request
 
-    def release(self, *, order: str, concurrency: int, types: list[str] | None = None) -> list[Document]:
-        """Sends everything held, now, and waits: in order, reversed or shuffled, up to 64 at once."""
+    def release(
+        self, *, order: str, concurrency: int, types: list[str] | None = None, times: int = 1
+    ) -> list[Document]:
+        """Sends everything held, now, and waits: in order, reversed or shuffled, each `times`, up to 64 at once."""
         with self.store.write() as store:
             rows = store.connection.execute(
                 "SELECT id, event FROM deliveries WHERE state = 'held' ORDER BY id"
@@ -133,6 +138,7 @@ class Courier:
             store.connection.executemany(
                 "UPDATE deliveries SET state = 'sending' WHERE id = ?", [(row[0],) for row in chosen]
             )
+            chosen += [(_again(store, event), event, kind) for _, event, kind in chosen for _ in range(times - 1)]
         if order == "reverse":
             chosen.reverse()
         if order == "shuffle":
@@ -140,17 +146,16 @@ class Courier:
         with ThreadPoolExecutor(max(1, min(concurrency, SENDERS))) as pool:
             answers = pool.map(lambda row: self.send(row[0], row[1]), chosen)
             return [
-                {"event": event, "type": kind, "answer": answer}
-                for (_, event, kind), answer in zip(chosen, answers, strict=True)
+                {"event": event, "type": kind, "answer": answer, "microseconds": taken}
+                for (_, event, kind), (answer, taken) in zip(chosen, answers, strict=True)
             ]
 
     def resend(self, event_id: str) -> Document:
         """Sends one event once more, at once, whatever became of it before."""
         with self.store.write() as store:
-            number = store.connection.execute(
-                "INSERT INTO deliveries (event, state) VALUES (?, 'sending') RETURNING id", (event_id,)
-            ).fetchone()[0]
-        return {"event": event_id, "answer": self.send(number, event_id)}
+            number = _again(store, event_id)
+        answer, _ = self.send(number, event_id)
+        return {"event": event_id, "answer": answer}
 
     def wait(self, seconds: int) -> Document:
         """Waits until nothing is pending; how many deliveries stand in each state."""
@@ -163,6 +168,13 @@ class Courier:
             if now_ms() >= until:
                 return {"settled": False, "deliveries": states}
             self._stop.wait(20 / 1_000)
+
+
+def _again(store: Transaction, event_id: str) -> int:
+    """One more delivery of an event, about to be sent."""
+    return store.connection.execute(
+        "INSERT INTO deliveries (event, state) VALUES (?, 'sending') RETURNING id", (event_id,)
+    ).fetchone()[0]
 
 
 def counts(store: Transaction) -> dict[str, int]:

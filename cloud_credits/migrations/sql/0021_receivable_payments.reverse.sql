@@ -1,0 +1,8 @@
+GRANT UPDATE, DELETE ON cloud_credits_receivablepayment TO habitat_app;
+DROP TRIGGER debt_payment_kept ON cloud_credits_receivablepayment;
+DROP TRIGGER purchase_states ON cloud_credits_purchase;
+CREATE TRIGGER purchase_states BEFORE INSERT OR UPDATE ON cloud_credits_purchase
+    FOR EACH ROW EXECUTE FUNCTION habitat_guard_state(
+        'state', 'created',
+        'created>open,created>paid,created>failed,open>paid,open>expired,open>failed,paid>minted,paid>refunded,minted>refunded,expired>paid,failed>paid,refunded>minted',
+        'session_id,checkout_url,expires_at,payment_id,problem,paid_at');
