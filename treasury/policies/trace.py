@@ -112,6 +112,7 @@ class Gap:
 
 # Payments that no credits come of: sent back, or paid what their sender owed.
 ENDED: Final = frozenset({"refunded", "applied"})
+# The state of a bank line that the bank has not booked.
 PENDING: Final = "pending"
 SWEEP: Final = "Run the sweep of Stripe's balance transactions."
 EVENT_STATES: Final[dict[str, tuple[str, str]]] = {

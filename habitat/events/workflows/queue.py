@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from django.conf import settings
 from django.db import connections
@@ -66,7 +66,8 @@ def send(queue: str) -> None:
     What waits there begins after the commit that rang, and so sees it. Each queue has places of its own: a flood of
     webhooks keeps no payment from being minted.
     """
-    if waiting(queue) < settings.Q_CLUSTER["workers"]:
+    workers = cast("int", settings.Q_CLUSTER["workers"])
+    if waiting(queue) < workers:
         async_task(DRAIN, queue, timeout=_queues[queue].seconds, save=False)
 
 
