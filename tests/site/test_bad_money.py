@@ -49,6 +49,43 @@ def check_books() -> None:
     assert (code, broken(output)) == (0, []), output[:3000]
 
 
+# --- asking for nonsense
+
+
+def test_checkout__of_a_bad_amount_is_refused_and_changes_nothing(world: World) -> None:
+    ada = world.signed_in(world.member())
+    before, calls = rows(), world.stripe.calls()
+
+    for amount, status, code in (
+        ("0", 422, "amount_not_positive"),
+        ("-1", 422, "amount_not_positive"),
+        ("0.001", 422, "purchase_too_small"),
+        ("0.0999", 422, "purchase_too_small"),
+        ("1.0001", 422, "whole_cents_only"),
+        ("1.000000001", 422, "too_many_decimals"),
+        ("100000", 422, "daily_limit_reached"),
+        ("NaN", 422, "amount_not_a_number"),
+        ("ten", 422, "amount_not_a_number"),
+    ):
+        answer = ada.post("/api/stripe/checkout", json={"cloudAmount": amount}, headers={"Idempotency-Key": amount})
+        assert (amount, answer.status_code, answer.json()["code"]) == (amount, status, code)
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert (amount, rows(), world.stripe.calls()) == (amount, before, calls)
+
+
+def test_checkout__of_the_least_and_the_most_is_opened(world: World) -> None:
+    ada = world.signed_in(world.member())
+
+    for amount in ("0.1", "199.9"):
+        answer = ada.post("/api/stripe/checkout", json={"cloudAmount": amount}, headers={"Idempotency-Key": amount})
+        assert answer.status_code == 201, answer.text
+
+    assert list(Purchase.objects.order_by("pk").values_list("usd", "state")) == [
+        (Decimal(1), "open"),
+        (Decimal(1999), "open"),
+    ]
+
+
 # --- payments at Stripe that are not what they should be
 
 

@@ -25,15 +25,14 @@ import pytest
 from django.conf import settings as django_settings
 from django.utils import timezone
 
-from cloud_credits.actions import identities, purchases, terms
+from cloud_credits.actions import identities, terms
 from cloud_credits.models import CloudBalance, Purchase
 from cloud_credits.reports.terms import current
-from cloud_credits.workflows.purchases import open_now
 from habitat.events.workflows import queue
 from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
-from habitat.money import cloud
+from habitat.money import plain
 from tests.faces.people import browser
 from tests.factories import actor, address, key
 from tests.members.people import active, trusted
@@ -94,11 +93,14 @@ class World:
     # --- what people and the world do
 
     def wish(self, member: Member, usd: str = "100") -> Purchase:
-        """The member wants to buy for that many dollars; Stripe's page is open."""
-        purchase = purchases.begin(
-            member=member, amount=cloud(Decimal(usd) / 10), idempotency_key=key(), acting=actor(member)
+        """The member asks for credits of that many dollars; Stripe's page is open."""
+        answer = self.signed_in(member).post(
+            "/api/stripe/checkout",
+            json={"cloudAmount": plain(Decimal(usd) / 10)},
+            headers={"Idempotency-Key": key()},
         )
-        return open_now(purchase)
+        assert answer.status_code == 201, answer.text
+        return Purchase.objects.get(pk=answer.json()["purchaseId"])
 
     def pay(self, purchase: Purchase, card: str = CARD) -> str:
         """Somebody types a card into Stripe's page; the PaymentIntent's id."""
