@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from unittest.mock import Mock
 
 import pytest
+import requests
 
 from habitat.errors import TooManyDecimals
 from treasury.errors import StripeRefused, StripeUnavailable
@@ -166,8 +168,29 @@ def test_refused__for_good_with_stripes_code(gateway, customer):
 
 
 def test_key__never_stands_in_an_error(stripe_sandbox):
-    with pytest.raises(StripeRefused) as refused:
+    with pytest.raises(StripeUnavailable) as refused:
         StripeClientGateway(api_key="sk_test_wrong_key", api_base=stripe_sandbox.url).balance()
     assert "sk_test_wrong_key" not in refused.value.sentence
     with pytest.raises(StripeUnavailable):
         StripeClientGateway(api_key="sk_test_x", api_base="http://127.0.0.1:1").balance()
+
+
+def test_key_that_stripe_does_not_take__decides_nothing(gateway, paid, stripe_sandbox):
+    """Revoked between a refund's two attempts, the first of which arrived: refused, the credits would come back too."""
+    given = {"payment_id": paid.id, "amount": D("30"), "metadata": {"habitat_refund": "r1"}, "idempotency_key": "r1"}
+    stripe_sandbox.control("faults", kind="reset", method="POST", path="/v1/refunds", times=1)
+    with pytest.raises(StripeUnavailable):
+        gateway.create_refund(**given)
+    with pytest.raises(StripeUnavailable):
+        StripeClientGateway(api_key="sk_test_revoked", api_base=stripe_sandbox.url).create_refund(**given)
+    assert gateway.create_refund(**given).amount == 30
+    assert len(gateway.refunds_of(charge_id=paid.charge.id)) == 1
+
+
+@pytest.mark.parametrize(("body", "status"), [("<html>Gateway</html>", 200), ("<html>Blocked</html>", 403), ("{", 200)])
+def test_answer_that_is_not_stripes__decides_nothing(gateway, paid, monkeypatch, body, status):
+    """Something between us and Stripe answered in its place: what was asked may have happened."""
+    told = Mock(content=body.encode(), status_code=status, headers={})
+    monkeypatch.setattr(requests.Session, "request", lambda *_, **__: told)
+    with pytest.raises(StripeUnavailable):
+        gateway.create_refund(payment_id=paid.id, amount=D("30"), metadata={}, idempotency_key="r1")

@@ -41,10 +41,16 @@ TIMEOUT_SECONDS: Final = 20
 PAGE: Final = 100
 # Older signatures are refused: a webhook caught on the way cannot be sent again for ever.
 TOLERANCE_SECONDS: Final = 300
-# Stripe asks to come again later, or its own side failed: the outcome of the call is unknown.
-_TRY_AGAIN: Final = (stripe.APIConnectionError, stripe.RateLimitError)
-_LOCKED: Final = 409
-_BROKEN: Final = 500
+# None of these judges what was asked, which may have happened: its outcome is unknown. No connection, too many
+# questions, a key that is not taken (any more); and, as APIError, Stripe's own faults, a key in use, and an answer that
+# somebody else gave in its place.
+_TRY_AGAIN: Final = (
+    stripe.APIConnectionError,
+    stripe.RateLimitError,
+    stripe.AuthenticationError,
+    stripe.PermissionError,
+    stripe.APIError,
+)
 # PostgreSQL's JSON cannot hold it, however it is written.
 _ZERO_CHARACTER: Final = "\\u0000"
 CHARGES: Final = ("ch_", "py_")
@@ -366,9 +372,6 @@ def _asked(call: Callable[..., Any], *given: Any) -> Any:
     except _TRY_AGAIN as error:
         raise StripeUnavailable(said=_said(error)) from error
     except stripe.StripeError as error:
-        status = error.http_status or _BROKEN
-        if status >= _BROKEN or status == _LOCKED:
-            raise StripeUnavailable(said=_said(error)) from error
         raise StripeRefused(stripe_code=_code(error), said=_said(error)) from error
     rows = answer["data"] if isinstance(answer.get("data"), list) else []
     for shown in (answer, *rows):
