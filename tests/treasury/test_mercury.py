@@ -1,5 +1,6 @@
 """The bank's gateway against the sandbox over HTTP: every page, every digit, every fault, and a token nobody sees."""
 
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -89,6 +90,14 @@ def test_too_many_requests__are_repeated_after_what_the_bank_says(mercury_sandbo
 
     assert len(bank.accounts().rows) == 1
     assert pauses == [timedelta(seconds=7)] * 2
+
+
+def test_bank_that_asks_for_a_year__is_asked_again_by_the_next_reading(mercury_sandbox, bank, pauses):
+    """A worker that slept as long as it may, three times, would be killed at its work."""
+    mercury_sandbox.control("faults", fault="429", retryAfter=31_536_000, times=4)
+    with pytest.raises(BankUnavailable):
+        bank.accounts()
+    assert pauses == []
 
 
 def test_server_errors__are_repeated_with_growing_pauses(mercury_sandbox, bank, pauses):
@@ -198,3 +207,35 @@ def test_settings__name_the_bank(settings, mercury_sandbox):
 
     settings.MERCURY_API_TOKEN = MERCURY_TOKEN
     assert mercury_gateway().accounts().rows == ()
+
+
+BROKEN = {
+    "id": "l1",
+    "amount": 7,
+    "status": "sent",
+    "createdAt": "2026-06-15T10:00:00Z",
+    "postedAt": "2026-06-15T10:00:00Z",
+}
+
+
+def test_half_a_character__in_a_senders_words_is_replaced():
+    """A sender's memo cut inside an emoji: PostgreSQL takes no half characters, and one such row stopped them all."""
+    half = {"externalMemo": "thanks \ud83d", "counterpartyName": "A\udc00da", "x\ud800": "y"}
+    row = mercury._line(BROKEN | half, "a")
+    assert (row.reference, row.counterparty) == ("thanks ?", "A?da")
+    json.dumps(row.payload, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("row_id", ["x" * 300, "l\x001", "l\ud8001"], ids=["long", "zero", "half"])
+def test_row_with_an_id_nobody_can_keep__is_set_aside_with_what_can(row_id):
+    with pytest.raises(BankAnswerMalformed) as refused:
+        mercury._line(BROKEN | {"id": row_id}, "a")
+    aside = mercury._aside(BROKEN | {"id": row_id}, refused.value)
+    assert len(aside.row_id) <= 64
+    assert "\x00" not in aside.row_id
+    aside.row_id.encode()
+
+
+def test_answer_that_is_too_deep__is_no_json():
+    with pytest.raises(BankAnswerMalformed):
+        mercury._json(httpx.Response(200, content=b"[" * 200_000))

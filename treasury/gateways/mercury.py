@@ -20,12 +20,13 @@ from habitat.errors import HabitatError
 from habitat.money import LARGEST_USD, USD_BOOK_PLACES, parse_decimal
 from treasury.errors import BankAnswerMalformed, BankNotConfigured, BankRefused, BankUnavailable
 from treasury.policies.bank import LineStatus
-from treasury.policies.bank_rows import AccountRow, Accounts, LineRow, Lines, RowAside, as_text
+from treasury.policies.bank_rows import AccountRow, Accounts, LineRow, Lines, RowAside, as_text, storable
 
 PAGE: Final = 500
 MOST_PAGES: Final = 10_000
+LONGEST_ID: Final = 64
 ATTEMPTS: Final = 4
-# Before the second try; doubled each time. Retry-After wins where the bank says one.
+# Before the second try; doubled each time. Retry-After wins where the bank says one, up to the longest pause.
 FIRST_PAUSE: Final = timedelta(milliseconds=500)
 LONGEST_PAUSE: Final = timedelta(seconds=20)
 TIMEOUT: Final = httpx.Timeout(10, connect=5)
@@ -121,8 +122,11 @@ class MercuryGateway:
                     raise BankRefused(answer=answer.status_code, what=_message(answer))
                 what = f"status {answer.status_code}"
                 wait = _retry_after(answer) or pause
+            if wait > LONGEST_PAUSE:
+                # The next reading asks again; a worker that sleeps so long is killed at its work.
+                break
             if attempt < ATTEMPTS:
-                self._sleep(min(wait, LONGEST_PAUSE))
+                self._sleep(wait)
                 pause *= 2
         raise BankUnavailable(what=what)
 
@@ -151,7 +155,7 @@ def _setting(name: str) -> str:
 def _json(answer: httpx.Response) -> Any:
     try:
         return json.loads(answer.content, parse_float=Decimal, parse_constant=_no_constant)
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise BankAnswerMalformed(field_name="the answer", problem="no JSON") from error
 
 
@@ -197,13 +201,14 @@ def _cursor(body: Any) -> str:
 
 def _aside(given: Any, error: BankAnswerMalformed) -> RowAside:
     row_id = given.get("id") if isinstance(given, dict) else None
-    return RowAside(row_id=row_id if isinstance(row_id, str) else "", error=error, payload=as_text(given))
+    kept = storable(row_id)[:LONGEST_ID] if isinstance(row_id, str) else ""
+    return RowAside(row_id=kept, error=error, payload=as_text(given))
 
 
 def _account(given: Any) -> AccountRow:
     row = _Row(given)
     return AccountRow(
-        account_id=row.text("id", longest=64),
+        account_id=row.text("id", longest=LONGEST_ID),
         name=row.text("name", longest=200),
         kind=row.text("kind", longest=32),
         available=row.money("availableBalance"),
@@ -221,7 +226,7 @@ def _line(given: Any, account_id: str) -> LineRow:
     posted = row.time("postedAt") if status is LineStatus.SENT else row.optional_time("postedAt")
     memo, note = row.optional("externalMemo"), row.optional("note")
     return LineRow(
-        line_id=row.text("id", longest=64),
+        line_id=row.text("id", longest=LONGEST_ID),
         amount=row.money("amount"),
         status=status,
         kind=row.optional("kind")[:64],
@@ -249,14 +254,14 @@ class _Row:
 
     def text(self, name: str, *, longest: int) -> str:
         value = self._value(name)
-        if not isinstance(value, str) or not value.strip() or len(value) > longest or "\x00" in value:
+        if not isinstance(value, str) or not value.strip() or len(value) > longest or storable(value) != value:
             raise BankAnswerMalformed(field_name=name, problem="no text that could be one")
         return value
 
     def optional(self, name: str) -> str:
         """Free text; whatever is not text counts as none."""
         value = self.given.get(name) if isinstance(self.given, dict) else None
-        return " ".join(value.replace("\x00", " ").split()) if isinstance(value, str) else ""
+        return " ".join(storable(value.replace("\x00", " ")).split()) if isinstance(value, str) else ""
 
     def money(self, name: str) -> Decimal:
         value = self._value(name)

@@ -74,11 +74,16 @@ class Accounts:
 
 
 def as_text(given: Any) -> Any:
-    """The row as it is kept: numbers as text, digit for digit, and no zero characters, which PostgreSQL refuses."""
+    """The row as it is kept: numbers as text, digit for digit, and only what PostgreSQL takes."""
     if isinstance(given, dict):
-        return {str(key).replace("\x00", ""): as_text(value) for key, value in given.items()}
+        return {storable(str(key)): as_text(value) for key, value in given.items()}
     if isinstance(given, list):
         return [as_text(value) for value in given]
     if isinstance(given, bool) or given is None:
         return given
-    return str(given).replace("\x00", "")
+    return storable(str(given))
+
+
+def storable(text: str) -> str:
+    """Without zero characters, and half characters (a memo cut inside an emoji) as `?`: PostgreSQL refuses both."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
