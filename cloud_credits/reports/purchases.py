@@ -43,15 +43,15 @@ def of_member(member_id: int) -> QuerySet[Purchase]:
 
 
 def open_today(member_id: int) -> Decimal:
-    """USD of checkouts begun today, UTC, that may still be paid: they count against the day's limits."""
+    """USD of checkouts that may still be paid today, UTC: they count against the day's limits.
+
+    A page opened yesterday can be paid today, and after a declined card it can be paid with another.
+    """
     now = datetime.now(tz=UTC)
     midnight = datetime.combine(now.date(), time(), UTC)
-    waiting = Purchase.objects.filter(
-        Q(expires_at__isnull=True) | Q(expires_at__gt=now),
-        member_id=member_id,
-        state__in=[state.value for state in UNPAID],
-        created_at__gte=midnight,
-    )
+    opening = Q(expires_at__isnull=True, created_at__gte=midnight, state__in=[state.value for state in UNPAID])
+    payable = Q(expires_at__gt=now, state__in=[state.value for state in {*UNPAID, PurchaseState.FAILED}])
+    waiting = Purchase.objects.filter(opening | payable, member_id=member_id)
     return Decimal(waiting.aggregate(usd=Sum("usd"))["usd"] or 0)
 
 
@@ -110,6 +110,12 @@ def state_in_words(purchase: Purchase) -> str:
 def is_final(purchase: Purchase) -> bool:
     """Nothing more is awaited: a page about it need not look again."""
     return PurchaseState(purchase.state) not in {*UNPAID, PurchaseState.PAID}
+
+
+def is_payable_again(purchase: Purchase) -> bool:
+    """A card was declined, and Stripe's page takes another one until it expires. A bank debit is ordered once."""
+    is_open = purchase.expires_at is not None and purchase.expires_at > datetime.now(tz=UTC)
+    return PurchaseState(purchase.state) is PurchaseState.FAILED and is_open and not pays_by_bank(purchase)
 
 
 def pays_by_bank(purchase: Purchase) -> bool:

@@ -62,6 +62,7 @@ def _context(request: HttpRequest, purchase: Purchase) -> dict[str, object]:
         "purchase": purchase,
         "state": purchases.state_in_words(purchase),
         "is_final": purchases.is_final(purchase),
+        "is_payable_again": purchases.is_payable_again(purchase),
         "is_own": member is not None and member.pk == purchase.member_id,
         "by_bank": purchases.pays_by_bank(purchase),
         "transaction_id": purchases.minted_in(purchase),

@@ -286,6 +286,13 @@ def test_states__each_says_what_it_means(ada):
     opened = {"session_id": "cs_1", "url": "https://pay.example/1", "expires_at": gone, "acting": SYSTEM}
     purchases.open_checkout(purchase_id=expired.pk, **opened)
     purchases.expire(purchase_id=expired.pk, acting=SYSTEM)
+    # Stripe's page takes another card after a decline, as long as it is open.
+    declined = wish(ada, "4")
+    later = {"session_id": "cs_2", "url": "https://pay.example/2", "expires_at": gone + timedelta(hours=1)}
+    purchases.open_checkout(purchase_id=declined.pk, acting=SYSTEM, **later)
+    purchases.fail(purchase_id=declined.pk, problem="Your card was declined.", acting=SYSTEM)
+    assert "https://pay.example/2" in page(declined)
+    assert ("Try again" in page(failed), "Try again" in page(declined)) == (True, False)
     suspend()
     payment = pay(ada, plain(waiting.usd), purchase_ref=str(waiting.pk))
     mint(payment)
