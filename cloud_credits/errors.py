@@ -290,6 +290,12 @@ class RecurringPaused(HabitatError):
     template = "Recurring purchases pause while the reserve is low. Buy once, or come back later."
 
 
+class IdempotencyKeyReserved(HabitatError):
+    code = "idempotency_key_reserved"
+    status = 400
+    template = "Keys that begin with “{prefix}” are the house's own. Send another one."
+
+
 class RecurringRunning(HabitatError):
     code = "recurring_running"
     status = 409

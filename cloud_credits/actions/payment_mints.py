@@ -14,6 +14,7 @@ from cloud_credits.events import PurchaseWaiting
 from cloud_credits.models import CloudBalance, PaymentMint, Purchase
 from cloud_credits.policies.movements import Movement, Purpose, TransactionType
 from cloud_credits.policies.purchases import (
+    HOUSE_KEY,
     Fate,
     Judgement,
     PaymentFacts,
@@ -143,7 +144,7 @@ def _another(payment: Payment, asked: Purchase | None) -> Purchase | None:
     if payment.problem or payment.member is None:
         return None
     recurring = asked.recurring if asked is not None and asked.member_id == payment.member_id else None
-    key = f"payment:{payment.pk}"
+    key = f"{HOUSE_KEY}{payment.pk}"
     return Purchase.objects.create(
         member=payment.member,
         amount=usd_to_cloud(payment.amount),
@@ -215,6 +216,9 @@ def _complete(payment: Payment, purchase: Purchase, applied: Applied, acting: Ac
     _pay(payment, purchase)
     if purchase.state == PurchaseState.PAID:
         purchase.mint()
+    elif purchase.state == PurchaseState.REFUNDED:
+        # Its money went back and returned: what could not be minted then is minted now.
+        purchase.come_back()
     purchase.problem = ""
     purchase.save(update_fields=["state", "problem"])
     if purchase.invoice_id is not None:

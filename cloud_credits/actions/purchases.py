@@ -11,6 +11,7 @@ from cloud_credits import locks
 from cloud_credits.actions.idempotency import LONGEST_KEY, digest
 from cloud_credits.errors import (
     DailyLimitReached,
+    IdempotencyKeyReserved,
     InvoiceNotPayable,
     MemberNotActive,
     NoCloudIdentity,
@@ -20,6 +21,7 @@ from cloud_credits.errors import (
 from cloud_credits.models import BillingCustomer, CloudBalance, Invoice, Purchase, RecurringPurchase
 from cloud_credits.policies.invoices import PAYABLE
 from cloud_credits.policies.purchases import (
+    HOUSE_KEY,
     UNPAID,
     PayBy,
     PurchaseKind,
@@ -67,7 +69,7 @@ def begin(
 
     The same key and content is the first purchase. Raises NotAllowed, PurchaseTooSmall, WholeCentsOnly,
     MemberNotActive, NoCloudIdentity, TermsNotAccepted, DailyLimitReached, RecurringPaused, RecurringRunning,
-    InvoiceNotPayable, IdempotencyConflict. Rules: domain §2 (active members), §6 (limits), §10 (terms, load cap).
+    InvoiceNotPayable, IdempotencyConflict, IdempotencyKeyReserved. Rules: domain §2 (active members), §6 (limits), §10 (terms, load cap).
     """
     quantity = require_cloud(amount)
     dollars = check_amount(quantity)
@@ -121,6 +123,8 @@ def start_checkout(purchase: Purchase, wish: Wish, acting: Actor) -> None:
 def _first(member: Member, key: str, fingerprint: str) -> Purchase | None:
     if not key or len(key) > LONGEST_KEY or not key.isprintable():
         raise IdempotencyKeyRequired
+    if key.startswith(HOUSE_KEY):
+        raise IdempotencyKeyReserved(prefix=HOUSE_KEY)
     first = Purchase.objects.filter(member=member, key=key).first()
     if first is not None and first.digest != fingerprint:
         raise IdempotencyConflict(key=key)

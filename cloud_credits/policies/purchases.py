@@ -99,6 +99,8 @@ PAUSED_BY_BACKING: Final = "The reserve is low"
 # 1 USD: above Stripe's own smallest charge of 0.50 USD.
 SMALLEST: Final = Decimal("0.1")
 CENT: Final = Decimal("0.01")
+# How keys begin of purchases that the house makes for payments; members' own never do.
+HOUSE_KEY: Final = "payment:"
 # Checkouts that nobody paid yet and that may still be paid.
 UNPAID: Final = frozenset({PurchaseState.CREATED, PurchaseState.OPEN})
 # A refund request that takes money out of the payment: everything but a failed one.

@@ -6,7 +6,7 @@ from datetime import datetime
 from cloud_credits.actions import payment_mints, purchases
 from cloud_credits.errors import PurchaseNotOpen
 from cloud_credits.models import Purchase, RecurringPurchase
-from cloud_credits.policies.purchases import Fate, PurchaseState
+from cloud_credits.policies.purchases import NOTHING, Fate, PurchaseState
 from habitat.events.workflows import queue
 from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import SYSTEM, Actor
@@ -16,6 +16,7 @@ from habitat.workflows.workflows import sagas
 from treasury.errors import StripeRefused
 from treasury.gateways.stripe import stripe_gateway
 from treasury.models import Payment
+from treasury.reports.backing import mint_allowed
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,11 @@ def mint_waiting(due_at: datetime | None = None) -> int:
     del due_at  # whatever waits now, however late this runs
     minted = 0
     # The list is taken once: what cannot be minted now is asked again a minute later, not in this round.
-    for payment_id in Payment.objects.waiting().values_list("pk", flat=True)[:BATCH]:
+    waiting = Payment.objects.waiting().values_list("pk", flat=True)
+    # While minting is on the rest is not cut off: what waits for its member would stand before them for ever.
+    for payment_id in waiting if _is_on() else waiting[:BATCH]:
+        if minted == BATCH:
+            break
         try:
             minting = payment_mints.mint_for_payment(payment_id=payment_id, acting=SYSTEM)
         except Exception:
@@ -71,6 +76,10 @@ def mint_waiting(due_at: datetime | None = None) -> int:
             continue
         minted += minting.fate is Fate.MINT
     return minted
+
+
+def _is_on() -> bool:
+    return mint_allowed(new_cash=True, amount=NOTHING) is None
 
 
 def drain() -> int:

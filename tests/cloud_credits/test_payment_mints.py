@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from cloud_credits.actions import payment_mints, purchases
+from cloud_credits.actions import payment_mints, payment_refunds, purchases
 from cloud_credits.models import PaymentMint, Purchase
 from cloud_credits.policies.purchases import Fate
 from cloud_credits.workflows import purchases as flow
@@ -143,6 +143,7 @@ def test_ended_membership__sends_the_payment_back(verb):
         "payment_id": payment.pk,
         "reference": payment.reference,
         "amount": "100",
+        "whole": False,
         "why": "the membership has ended",
     }
     assert holds(ada) == (0, 0)
@@ -236,3 +237,29 @@ def test_late_payment__wins_over_an_expired_checkout():
     assert state(purchase) == "failed"
     mint(pay(ada, "100", purchase_ref=str(purchase.pk)))
     assert (state(purchase), holds(ada)) == ("minted", (10, 0))
+
+
+def test_payments_that_cannot_be_minted__do_not_stand_before_those_that_can(monkeypatch):
+    monkeypatch.setattr(flow, "BATCH", 2)
+    gone, ada = [buyer() for _ in range(3)], buyer()
+    for member in gone:
+        pay(member, "10")
+        members.suspend(member=member, reason="so", acting=SYSTEM)
+    pay(ada, "20")
+    assert flow.mint_waiting() == 1
+    assert holds(ada) == (2, 0)
+
+
+def test_money_that_went_back_and_returned__is_minted_and_its_purchase_says_so():
+    ada = buyer()
+    purchase = wish(ada, "10")
+    members.suspend(member=ada, reason="so", acting=SYSTEM)
+    payment = pay(ada, "100", purchase_ref=str(purchase.pk))
+    mint(payment)
+    refunded_at_stripe(payment, "100", refund_id="re_1")
+    payment_refunds.note_outcome(payment_id=payment.pk, refund_id="re_1", succeeded=True, acting=SYSTEM)
+    assert state(purchase) == "refunded"
+    refunded_at_stripe(payment, "100", refund_id="re_1", status="failed")
+    members.reinstate(member=ada, reason="so", acting=SYSTEM)
+    mint(payment)
+    assert (holds(ada), state(purchase)) == ((10, 0), "minted")

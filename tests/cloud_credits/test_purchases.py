@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 
 from cloud_credits.actions import purchases, recurring, terms
 from cloud_credits.actions.purchases import Wish
 from cloud_credits.errors import (
     DailyLimitReached,
+    IdempotencyKeyReserved,
     InvoiceNotPayable,
     MemberNotActive,
     NoCloudIdentity,
@@ -219,3 +221,34 @@ def test_amount_in_cloud_only(healthy):
     with pytest.raises(WrongCurrency):
         purchases.begin(member=ada, amount=usd("10"), idempotency_key=key(), acting=actor(ada))
     assert cloud("10").amount == 10
+
+
+def _opened(purchase: Purchase, session_id: str) -> Purchase:
+    tomorrow = datetime.now(tz=UTC) + timedelta(days=1)
+    return purchases.open_checkout(
+        purchase_id=purchase.pk, session_id=session_id, url="https://x", expires_at=tomorrow, acting=SYSTEM
+    )
+
+
+def test_declined_card__leaves_the_page_payable_and_the_room_taken(healthy):
+    """Stripe's page stays open after a decline: else 2,000 USD could be opened again after each wrong number."""
+    ada = buyer()
+    first = _opened(wish(ada, "200"), "cs_1")
+    purchases.fail(purchase_id=first.pk, problem="declined", acting=SYSTEM)
+    assert open_today(ada.pk) == 2000
+    refused(DailyLimitReached, lambda: wish(ada, "0.1"))
+
+
+def test_checkout_of_yesterday__may_be_paid_today_and_counts(healthy):
+    ada = buyer()
+    _opened(wish(ada, "200"), "cs_1")
+    with time_machine.travel(datetime.now(tz=UTC) + timedelta(hours=23, minutes=59), tick=False):
+        assert open_today(ada.pk) == 2000
+    with time_machine.travel(datetime.now(tz=UTC) + timedelta(days=1, minutes=1), tick=False):
+        assert open_today(ada.pk) == 0
+
+
+def test_keys_of_the_house__are_nobodys(healthy):
+    """The purchase that a wire brings carries the payment's number: a member who took it would stop their own mint."""
+    ada = buyer()
+    refused(IdempotencyKeyReserved, lambda: wish(ada, idempotency_key="payment:77"))
