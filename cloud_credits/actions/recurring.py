@@ -28,6 +28,7 @@ SAGA: Final = "recurring_change"
 MANAGE: Final = "cloud_credits.manage_recurringpurchase"
 LONGEST: Final = 200
 BY_STRIPE: Final = "Changed at Stripe"
+ANOTHER_RUNS: Final = "Another recurring purchase was running already"
 
 
 @transaction.atomic
@@ -68,15 +69,40 @@ def check(recurring: RecurringPurchase, to: RecurringChange) -> None:
 
 @transaction.atomic
 def activate(*, recurring_id: int, subscription_id: str, acting: Actor) -> RecurringPurchase:
-    """Stripe charges it each month from now on. Told again it changes nothing."""
+    """Stripe charges it each month from now on. Told again it changes nothing.
+
+    Where another one runs already, or this one was given up here, nobody could stop it: it is cancelled at Stripe.
+    """
     held = locks.recurring(recurring_id)
-    if held.subscription_id is None:
+    is_new = held.subscription_id is None
+    if is_new:
         held.subscription_id = subscription_id
         held.save(update_fields=["subscription_id"])
-    if held.state == RecurringState.STARTING:
+    if held.state == RecurringState.STARTING and _runs_another(held):
+        held.cancel()
+        held.ended_at = datetime.now(tz=UTC)
+        _moved(held, ANOTHER_RUNS, acting)
+    elif held.state == RecurringState.STARTING:
         held.activate()
         _moved(held, "", acting)
+    if is_new and held.state == RecurringState.CANCELLED:
+        _cancel_at_stripe(held, acting)
     return held
+
+
+def _runs_another(held: RecurringPurchase) -> bool:
+    running = [RecurringState.ACTIVE.value, RecurringState.PAUSED.value]
+    return RecurringPurchase.objects.filter(member_id=held.member_id, state__in=running).exclude(pk=held.pk).exists()
+
+
+def _cancel_at_stripe(held: RecurringPurchase, acting: Actor) -> None:
+    given = {
+        "recurring_id": held.pk,
+        "subscription_id": held.subscription_id,
+        "change": RecurringChange.CANCEL.value,
+        "because": held.paused_because,
+    }
+    sagas.start(saga=SAGA, key=f"{held.pk}:{RecurringChange.CANCEL.value}:unwanted", input=given, acting=acting)
 
 
 @transaction.atomic
