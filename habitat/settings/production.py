@@ -7,6 +7,7 @@ from habitat.settings.base import (
     DATABASE_ROLE,
     MERCURY_API_BASE,
     SAGA_KILL_POINT,
+    SITE_URL,
     STRIPE_API_BASE,
     STRIPE_SECRET_KEY,
     STRIPE_WEBHOOK_SECRETS,
@@ -18,6 +19,9 @@ if SAGA_KILL_POINT:
     raise ImproperlyConfigured(
         "SAGA_KILL_POINT makes this process kill itself: it is for drills, never for production."
     )
+# Whoever has paid at Stripe is sent back there, and every letter leads there.
+if not SITE_URL.startswith("https://") or SITE_URL.endswith("/"):
+    raise ImproperlyConfigured("SITE_URL must be the house's own address: https:// and no slash at its end.")
 if STRIPE_API_BASE != "https://api.stripe.com":
     raise ImproperlyConfigured("STRIPE_API_BASE is not Stripe: a sandbox's money is nobody's.")
 if not STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_")):

@@ -8,6 +8,8 @@ from tests.workflows.test_production import start_production
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
+        ({"SITE_URL": "http://127.0.0.1:8000"}, "SITE_URL must be the house's own address"),
+        ({"SITE_URL": "https://habitat.example/"}, "SITE_URL must be the house's own address"),
         ({"STRIPE_API_BASE": "http://127.0.0.1:12111"}, "STRIPE_API_BASE is not Stripe"),
         ({"STRIPE_API_BASE": "https://api.stripe.com.example.org"}, "STRIPE_API_BASE is not Stripe"),
         ({"STRIPE_SECRET_KEY": "sk_test_x"}, "STRIPE_SECRET_KEY must be a live key"),
