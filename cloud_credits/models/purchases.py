@@ -254,6 +254,20 @@ class RefundRequest(FSMModelMixin, models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(name="refundrequest_amount_positive", condition=Q(amount__gt=0)),
             models.CheckConstraint(name="refundrequest_has_reason", condition=Q(reason__regex=r"\S")),
+            # Money is sent for burned credits alone, and what failed gave back what was burned.
+            models.CheckConstraint(
+                name="refundrequest_burned_whole",
+                condition=Q(state=RefundRequestState.ASKED.value, burn=None, giveback=None)
+                | Q(state=RefundRequestState.BURNED.value, burn__isnull=False, giveback=None)
+                | Q(
+                    ~Q(refund_id=""),
+                    state__in=[RefundRequestState.SENT.value, RefundRequestState.SETTLED.value],
+                    burn__isnull=False,
+                    giveback=None,
+                )
+                | Q(state=RefundRequestState.FAILED.value, burn=None, giveback=None)
+                | Q(state=RefundRequestState.FAILED.value, burn__isnull=False, giveback__isnull=False),
+            ),
             models.CheckConstraint(
                 name="refundrequest_state_known", condition=Q(state__in=[s.value for s in RefundRequestState])
             ),

@@ -178,6 +178,7 @@ PURCHASE_GUARDS: Final = (
     ),
     *withheld("cloud_credits_purchase", "the application rewriting purchases", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_recurringpurchase", "recurring_states", "trigger", "a recurring purchase off its edges"),
+    Guard("cloud_credits_recurringpurchase", "recurring_once", "trigger", "a subscription exchanged for another"),
     Guard("cloud_credits_recurringpurchase", "recurring_kept", "trigger", "a recurring purchase deleted"),
     Guard("cloud_credits_recurringpurchase", "recurring_one_a_member", "constraint", "two running for one member"),
     Guard(
@@ -191,6 +192,8 @@ PURCHASE_GUARDS: Final = (
     Guard("cloud_credits_paymentmint", "payment_mint_kept", "trigger", "a mint taken from its payment"),
     *withheld("cloud_credits_paymentmint", "the application rewriting mints", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_refundrequest", "refund_request_states", "trigger", "a refund born sent, or of other money"),
+    Guard("cloud_credits_refundrequest", "refund_request_once", "trigger", "a refund with another's burn or number"),
+    Guard("cloud_credits_refundrequest", "refundrequest_burned_whole", "constraint", "money sent, credits not burned"),
     Guard("cloud_credits_refundrequest", "refund_request_kept", "trigger", "a refund deleted"),
     Guard(
         "cloud_credits_refundrequest",
