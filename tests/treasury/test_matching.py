@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from habitat.errors import NotAllowed, ReasonRequired
 from habitat.events.models import Event
 from habitat.members.policies.actors import SYSTEM
+from tests.cloud_credits.test_concurrency import at_once, codes
 from tests.treasury.banking import NOBODY, OLGA, deposit, make_bill, make_payout, read, the_line
 from treasury.actions import bank_matches, refunds
 from treasury.actions.journal import post_many
@@ -496,3 +497,19 @@ def _at_once(*statements: str) -> None:
         for statement in statements:
             cursor.execute(statement)
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_operators__confirm_one_match_or_rivals_at_once_and_one_entry_stands(mercury_sandbox):
+    make_payout("97.1", "po_abc"), make_payout("97.1", "po_def")
+    deposit(mercury_sandbox, "97.1", "STRIPE")
+    read(mercury_sandbox)
+    first, second = BankMatch.objects.filter(state="suggested").order_by("pk")
+    results = at_once(
+        *(
+            lambda m=match: bank_matches.confirm(match=m, reason="It is", acting=OLGA)
+            for match in (first, first, second, second)
+        )
+    )
+    assert codes(results)["done"] == 1
+    assert (JournalEntry.objects.count(), account_balance("1110")) == (1, Decimal("97.1"))
