@@ -69,7 +69,8 @@ def begin(
 
     The same key and content is the first purchase. Raises NotAllowed, PurchaseTooSmall, WholeCentsOnly,
     MemberNotActive, NoCloudIdentity, TermsNotAccepted, DailyLimitReached, RecurringPaused, RecurringRunning,
-    InvoiceNotPayable, IdempotencyConflict, IdempotencyKeyReserved. Rules: domain §2 (active members), §6 (limits), §10 (terms, load cap).
+    InvoiceNotPayable, IdempotencyConflict, IdempotencyKeyReserved. Rules: domain §2 (active
+    members), §6 (limits), §10 (terms, load cap).
     """
     quantity = require_cloud(amount)
     dollars = check_amount(quantity)
