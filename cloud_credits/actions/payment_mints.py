@@ -134,9 +134,23 @@ def _asked(payment: Payment) -> Purchase | None:
     ref = payment.purchase_ref
     if ref.startswith(SUBSCRIPTION):
         first = Purchase.objects.filter(recurring__subscription_id=ref).order_by("pk").values_list("pk", flat=True)
-        return locks.purchase(first[0]) if first else None
+        number = first.first() or _first_month(payment)
+        return locks.purchase(number) if number else None
     named = purchase_named(ref)
     return locks.purchase(named.pk) if named is not None else None
+
+
+def _first_month(payment: Payment) -> int | None:
+    """Stripe may tell of a subscription's first payment before the subscription: it is for the newest page that asked
+    its payer for as much each month."""
+    pages = Purchase.objects.filter(
+        member_id=payment.member_id,
+        usd=payment.amount,
+        payment=None,
+        recurring__isnull=False,
+        recurring__subscription_id=None,
+    )
+    return pages.order_by("-pk").values_list("pk", flat=True).first()
 
 
 def _another(payment: Payment, asked: Purchase | None) -> Purchase | None:

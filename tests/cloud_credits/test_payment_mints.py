@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from cloud_credits.actions import payment_mints, payment_refunds, purchases
+from cloud_credits.actions import payment_mints, payment_refunds, purchases, recurring
 from cloud_credits.models import PaymentMint, Purchase
-from cloud_credits.policies.purchases import Fate
+from cloud_credits.policies.purchases import Fate, PurchaseKind
 from cloud_credits.workflows import purchases as flow
 from habitat.errors import NotAllowed
 from habitat.members.actions import members
@@ -263,3 +263,16 @@ def test_money_that_went_back_and_returned__is_minted_and_its_purchase_says_so()
     members.reinstate(member=ada, reason="so", acting=SYSTEM)
     mint(payment)
     assert (holds(ada), state(purchase)) == ((10, 0), "minted")
+
+
+def test_first_month__told_before_its_subscription__pays_the_page_that_asked_for_it():
+    check_backing()
+    ada = buyer()
+    purchase = wish(ada, "2", kind=PurchaseKind.RECURRING)
+    mint(pay(ada, "20", purchase_ref="sub_9"))
+    assert (Purchase.objects.count(), state(purchase)) == (1, "minted")
+
+    recurring.activate(recurring_id=purchase.recurring_id, subscription_id="sub_9", acting=SYSTEM)
+    mint(pay(ada, "20", purchase_ref="sub_9"))
+    months = Purchase.objects.order_by("pk").values_list("kind", "state", "recurring")
+    assert list(months) == [("recurring", "minted", purchase.recurring_id)] * 2
