@@ -13,6 +13,7 @@ from habitat.errors import ReasonRequired
 from habitat.events.models import Event
 from habitat.members.policies.actors import SYSTEM
 from tests.factories import actor, make_member
+from tests.treasury.money_in import received
 from tests.treasury.reserves import ago, bank_read, check, flags, owe, paid_by_card, payout, stripe_read
 from treasury.actions import backing as actions
 from treasury.errors import MintingSuspended, SwitchAlreadySo
@@ -253,3 +254,12 @@ def test_database__refuses_what_no_verb_does(sql):
     with pytest.raises(DatabaseError), transaction.atomic():
         commit(sql)
     assert flags() == (False, True)
+
+
+def test_proof_of_the_latest_check__counts_no_later_entry_of_its_own_transaction(owner_connection):
+    """Once anybody else has committed, a transaction's own number counts as visible in the snapshots it takes."""
+    received("10")
+    owner_connection.execute("SELECT pg_current_xact_id()")
+    actions.record_check(trigger="test", acting=SYSTEM)
+    received("20")
+    assert latest_check_agrees_with_the_books().ok
