@@ -143,6 +143,8 @@ def _asked(payment: Payment) -> Purchase | None:
 def _first_month(payment: Payment) -> int | None:
     """Stripe may tell of a subscription's first payment before the subscription: it is for the newest page that asked
     its payer for as much each month."""
+    if payment.member_id is None:
+        return None
     pages = Purchase.objects.filter(
         member_id=payment.member_id,
         usd=payment.amount,
