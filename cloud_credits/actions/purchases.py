@@ -16,9 +16,10 @@ from cloud_credits.errors import (
     NoCloudIdentity,
     RecurringPaused,
     RecurringRunning,
+    TooLittleForInvoice,
 )
 from cloud_credits.models import BillingCustomer, CloudBalance, Invoice, Purchase, RecurringPurchase
-from cloud_credits.policies.invoices import PAYABLE
+from cloud_credits.policies.invoices import PAYABLE, Paying
 from cloud_credits.policies.purchases import (
     UNPAID,
     PayBy,
@@ -28,7 +29,7 @@ from cloud_credits.policies.purchases import (
     check_amount,
 )
 from cloud_credits.reports import terms
-from cloud_credits.reports.purchases import open_today
+from cloud_credits.reports.purchases import open_today, to_buy_for
 from habitat.errors import IdempotencyConflict, IdempotencyKeyRequired
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
@@ -67,7 +68,8 @@ def begin(
 
     The same key and content is the first purchase. Raises NotAllowed, PurchaseTooSmall, WholeCentsOnly,
     MemberNotActive, NoCloudIdentity, TermsNotAccepted, DailyLimitReached, RecurringPaused, RecurringRunning,
-    InvoiceNotPayable, IdempotencyConflict. Rules: domain §2 (active members), §6 (limits), §10 (terms, load cap).
+    InvoiceNotPayable, TooLittleForInvoice, IdempotencyConflict.
+    Rules: domain §2 (active members), §6 (limits), §10 (terms, load cap).
     """
     quantity = require_cloud(amount)
     dollars = check_amount(quantity)
@@ -87,7 +89,7 @@ def begin(
     if first is not None:
         return first
     _check_member(held)
-    _check_invoice(invoice, held)
+    _check_invoice(invoice, held, quantity)
     _check_limits(held, dollars, kind)
     purchase = Purchase.objects.create(
         member=held,
@@ -135,12 +137,15 @@ def _check_member(member: Member) -> None:
     terms.require_accepted(member.pk)
 
 
-def _check_invoice(invoice: Invoice | None, member: Member) -> None:
+def _check_invoice(invoice: Invoice | None, member: Member, quantity: Decimal) -> None:
     if invoice is None:
         return
     now = Invoice.objects.get(pk=invoice.pk)
     if now.state not in PAYABLE or now.member_id != member.pk:
         raise InvoiceNotPayable(invoice=now, state=now.state)
+    needed = to_buy_for(now, paying=Paying.MISSING)
+    if quantity < needed:
+        raise TooLittleForInvoice(invoice=now, needed=plain(needed), given=plain(quantity), field="amount")
 
 
 def _check_limits(member: Member, dollars: Decimal, kind: PurchaseKind) -> None:
