@@ -46,7 +46,7 @@ class StripeEventAdmin(HouseAdmin):
 
 
 def _sweep(*, acting: Actor, key: str, reason: str) -> Done:
-    swept = sweep(now=timezone.now())
+    swept = sweep(now=timezone.now(), reason=reason, acting=acting)
     said = f"{swept.movements} movements seen, {len(swept.mended)} mended"
     return Done(message=f"{said}, {len(swept.failed)} failed." if swept.failed else f"{said}.")
 
