@@ -175,6 +175,7 @@ def test_ended_membership__sends_the_payment_back(verb):
         "reference": payment.reference,
         "amount": "100",
         "why": "the membership has ended",
+        "whole": False,
     }
     assert holds(ada) == (0, 0)
     assert state(purchase) == "paid"
