@@ -21,8 +21,17 @@ from tests.treasury.stripe_side import KEY, StripeSide
 from treasury.actions import payments as payment_actions
 from treasury.actions import stripe_events, stripe_movements
 from treasury.errors import StripeEventInWrongState
-from treasury.models import Dispute, Payment, Payout, Refund, StripeEvent, StripeMovement, StripeReading
-from treasury.workflows import payments
+from treasury.models import (
+    Dispute,
+    Payment,
+    Payout,
+    ReconciliationException,
+    Refund,
+    StripeEvent,
+    StripeMovement,
+    StripeReading,
+)
+from treasury.workflows import payments, reconciliation
 from treasury.workflows.sweep import SweepIncomplete, nightly, sweep
 
 pytestmark = pytest.mark.django_db
@@ -412,6 +421,25 @@ def test_sweep__by_hand_says_who_asked_and_why(side):
     assert (event.payload["reason"], event.actor) == ("a member misses a payment", f"member:{olga.pk}")
     with pytest.raises(NotAllowed):
         sweep(now=now(), acting=Actor(kind=ActorKind.MEMBER, id=olga.pk, name="x"))
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["Stripe is silent", "weeks later"])
+def test_movement_nobody_saw__stays_an_exception_until_it_is_swept(side, silent):
+    side.paid(make_member())
+    reconciliation.reconcile_stripe(as_of=now(), acting=SYSTEM)
+    cause = ReconciliationException.objects.get(kind="movement_not_booked", state="open").cause
+
+    if silent:
+        side.sandbox.control("faults", kind="500", method="GET", path="/v1/balance", times=20)
+    for days in (0, 0) if silent else (7, 14):
+        reconciliation.reconcile_stripe(as_of=now() + timedelta(days=days), acting=SYSTEM)
+    side.sandbox.control("clear_faults")
+
+    assert ReconciliationException.objects.get(kind="movement_not_booked").cause == cause
+    assert ReconciliationException.objects.get(cause=cause).state == "open"
+    sweep(now=now())
+    reconciliation.reconcile_stripe(as_of=now() + timedelta(days=15), acting=SYSTEM)
+    assert ReconciliationException.objects.get(cause=cause).state == "resolved"
 
 
 def test_sweep__unknown_movement_is_an_alert_and_no_entry(side):
