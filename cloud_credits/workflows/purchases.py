@@ -1,7 +1,9 @@
 """What follows a wish to buy and a payment: the checkout now, the credits as soon as minting is on."""
 
 import logging
+import time
 from datetime import datetime
+from decimal import Decimal
 
 from cloud_credits.actions import payment_mints, purchases
 from cloud_credits.errors import PurchaseNotOpen
@@ -16,11 +18,14 @@ from habitat.workflows.workflows import sagas
 from treasury.errors import StripeRefused
 from treasury.gateways.stripe import stripe_gateway
 from treasury.models import Payment
+from treasury.reports.backing import mint_allowed
 
 logger = logging.getLogger(__name__)
 
 MINTS = "mints"
 BATCH = 200
+# A drain of the queue may run for sixty.
+TURN_SECONDS = 40
 # How Stripe calls a session that can no longer be paid.
 EXPIRED = "expired"
 
@@ -59,23 +64,36 @@ def change_now(execution: Execution, recurring: RecurringPurchase) -> RecurringP
 
 
 def mint_waiting(due_at: datetime | None = None) -> int:
-    """Mints what waits, oldest first; how many. One that fails is logged and does not stop the others."""
+    """Mints what waits, oldest first, until a batch or more is minted; how many.
+
+    One that fails is logged, and one that goes on waiting (a dispute, a wire in the low band, a member without an
+    identity) is passed over: neither stops the others, however many they are. What cannot be minted now is asked
+    again a minute later, not in this round.
+    """
     del due_at  # whatever waits now, however late this runs
-    minted = 0
-    # The list is taken once: what cannot be minted now is asked again a minute later, not in this round.
-    for payment_id in Payment.objects.waiting().values_list("pk", flat=True)[:BATCH]:
-        try:
-            minting = payment_mints.mint_for_payment(payment_id=payment_id, acting=SYSTEM)
-        except Exception:
-            logger.exception("payment %s could not be minted", payment_id)
-            continue
-        minted += minting.fate is Fate.MINT
+    minted, last = 0, None
+    end = time.monotonic() + TURN_SECONDS
+    while minted < BATCH and time.monotonic() < end:
+        rows = list(Payment.objects.waiting(after=last).values_list("received_at", "pk")[:BATCH])
+        minted += sum(_was_minted(payment_id) for _, payment_id in rows)
+        if len(rows) < BATCH or mint_allowed(new_cash=True, amount=Decimal(0)) is not None:
+            break
+        last = rows[-1]
     return minted
+
+
+def _was_minted(payment_id: int) -> bool:
+    try:
+        minting = payment_mints.mint_for_payment(payment_id=payment_id, acting=SYSTEM)
+    except Exception:
+        logger.exception("payment %s could not be minted", payment_id)
+        return False
+    return minting.fate is Fate.MINT
 
 
 def drain() -> int:
     """What the queue runs when minting was resumed."""
     done = mint_waiting()
-    if done == BATCH:
+    if done >= BATCH:
         queue.wake(MINTS)
     return done

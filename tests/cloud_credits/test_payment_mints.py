@@ -96,6 +96,37 @@ def test_suspended_minting__leaves_the_money_in_2240_and_mints_oldest_first_on_r
     assert broken_proofs() == []
 
 
+def test_payments_that_go_on_waiting__keep_no_younger_one_from_being_minted(monkeypatch):
+    monkeypatch.setattr(flow, "BATCH", 2)
+    ada, ben = buyer(), make_member(identity=False)
+    for _ in range(5):
+        mint(pay(ben, "10"))
+    paid = [pay(ada, "20") for _ in range(3)]
+
+    assert flow.mint_waiting() >= 2
+    assert flow.mint_waiting() <= 1
+
+    assert PaymentMint.objects.count() == 3
+    assert set(PaymentMint.objects.values_list("payment_id", flat=True)) == {payment.pk for payment in paid}
+
+
+def test_resumption__goes_on_until_nothing_can_be_minted(monkeypatch):
+    monkeypatch.setattr(flow, "BATCH", 2)
+    woken = []
+    monkeypatch.setattr(flow.queue, "wake", woken.append)
+    ada = buyer()
+    suspend()
+    disputed(pay(ada, "20"), "needs_response")
+    for _ in range(5):
+        mint(pay(ada, "20"))
+    assert (flow.drain(), woken) == (0, [])
+
+    resume()
+
+    assert flow.drain() >= 2
+    assert woken == [flow.MINTS]
+
+
 def test_one_payment_that_fails__stops_no_other(monkeypatch):
     ada = buyer()
     first, second = pay(ada, "10"), pay(ada, "20")
@@ -144,6 +175,7 @@ def test_ended_membership__sends_the_payment_back(verb):
         "reference": payment.reference,
         "amount": "100",
         "why": "the membership has ended",
+        "whole": False,
     }
     assert holds(ada) == (0, 0)
     assert state(purchase) == "paid"

@@ -13,6 +13,8 @@ from treasury.models.journal import ClockTime, JournalEntry
 from treasury.policies.payments import DisputeState, PaymentState, Provider, RefundOrigin, RefundState
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from habitat.members.models import User
 
 # USD, exact to eight decimals: domain §1.
@@ -26,9 +28,13 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
             return self
         return self.filter(member__in=Member.objects.held_by(user))
 
-    def waiting(self) -> "PaymentQuerySet":
-        """Received, of a known member, and not minted yet: oldest first."""
-        return self.filter(state=PaymentState.RECEIVED.value, member__isnull=False).order_by("received_at", "id")
+    def waiting(self, *, after: "tuple[datetime, int] | None" = None) -> "PaymentQuerySet":
+        """Received, of a known member, and not minted yet: oldest first, behind the one of `after`, its time and id."""
+        rows = self.filter(state=PaymentState.RECEIVED.value, member__isnull=False).order_by("received_at", "id")
+        if after is None:
+            return rows
+        moment, number = after
+        return rows.filter(received_at__gte=moment).exclude(received_at=moment, id__lte=number)
 
 
 class Payment(FSMModelMixin, models.Model):
