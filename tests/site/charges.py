@@ -39,8 +39,9 @@ from tests.treasury.stripe_side import KEY
 from treasury.actions import disputes, stripe_events, stripe_movements
 from treasury.actions import payments as treasury_payments
 from treasury.actions import refunds as treasury_refunds
-from treasury.models import Payment, StripeEvent
+from treasury.models import MintSwitch, Payment, StripeEvent
 from treasury.policies.stripe import StripeTransaction
+from treasury.reports.payments import is_contested
 from treasury.workflows import payments
 
 NOTHING: Final = Decimal(0)
@@ -537,14 +538,22 @@ class Charge:
         assert staked == self.staked
         owed = Receivable.objects.filter(member=self.member).aggregate(sum=Sum("amount") - Sum("settled"))["sum"]
         has = 10 * (liquid + staked + self.spent - (owed or NOTHING))
-        assert has == (told.left if self.is_minted else NOTHING)
+        assert has == (told.left - payment.late if self.is_minted else NOTHING)
+        # Only what holds up a mint leaves what came back after it waiting.
+        assert payment.late == 0 or self.is_held_up
         # Nobody owes what they still could pay with, unless they came to it later.
         assert owed is None or owed <= self.spent + self.staked
+
+    @property
+    def is_held_up(self) -> bool:
+        """Minting is suspended, or what is left is uncertain."""
+        switch = MintSwitch.objects.get()
+        return not (switch.manual and switch.automatic) or is_contested(self.payment())
 
     @property
     def is_minted(self) -> bool:
         return self.payment().minted > 0
 
     def held(self, told: Told) -> Decimal:
-        """What of it stands in 2240: all that is left while it is not minted, then what is on its way back."""
-        return told.leaving if self.is_minted else told.left + told.leaving
+        """What of it stands in 2240: all that is left while it is not minted, then what waits or is on its way back."""
+        return told.leaving + (self.payment().late if self.is_minted else told.left)
