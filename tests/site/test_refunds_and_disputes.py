@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cloud_credits.workflows.purchases import mint_waiting
 from tests.cloud_credits.bought import resume, suspend
-from tests.site.charges import Charge, HttpWorld, PaperWorld, World
+from tests.site.charges import BankWorld, Charge, HttpWorld, PaperWorld, World
 from tests.treasury.stripe_side import KEY
 
 pytestmark = pytest.mark.django_db
@@ -237,6 +237,18 @@ def test_charges_of_one_world__keep_apart(http):
     world.hear()
     told = world.check(charges)
     assert (told.paid, told.refunded, told.lost) == (300, 130, 100)
+
+
+def test_with_the_bank__stripes_balance_and_the_bank_are_what_is_booked(http, mercury_sandbox):
+    """Pay-outs between the steps, the last one negative: Stripe takes it from the bank."""
+    world = BankWorld(http, mercury_sandbox, seed="bank")
+    charge, other = Charge(world), Charge(world)
+    for name in ("pays out", "we refund 30", "Stripe refunds 20", "pays out", "contested 40", "→ lost", "pays out"):
+        world.pay_out() if name == "pays out" else STEPS[name](charge)
+        world.hear()
+        world.check([charge, other])
+    assert len(world.paid_out) == 3
+    assert min(world.paid_out) < 0 < world.at_the_bank()
 
 
 CENTS = st.integers(1, 10_000).map(lambda cents: f"{cents // 100}.{cents % 100:02}")
