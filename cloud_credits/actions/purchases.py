@@ -1,5 +1,6 @@
 """Buying credits: a wish to buy, its checkout at Stripe, and what Stripe told of it (domain §6; brief 123 §4)."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from cloud_credits.errors import (
     InvoiceNotPayable,
     MemberNotActive,
     NoCloudIdentity,
+    PurchaseNotOpen,
     RecurringPaused,
     RecurringRunning,
     TooLittleForInvoice,
@@ -31,12 +33,15 @@ from cloud_credits.policies.purchases import (
 from cloud_credits.reports import terms
 from cloud_credits.reports.purchases import open_today, to_buy_for
 from habitat.errors import IdempotencyConflict, IdempotencyKeyRequired
+from habitat.members.actions.history import require_reason
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
-from habitat.members.policies.permissions import require_own
+from habitat.members.policies.permissions import require, require_own
 from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import Money, plain, require_cloud
 from habitat.workflows.actions import sagas
+from habitat.workflows.errors import AlreadyCalled, AlreadyTurning, ExecutionEnded
+from habitat.workflows.models import Execution
 from treasury.reports.purchases import limits
 
 CHECKOUT: Final = "checkout"
@@ -213,6 +218,33 @@ def expire(*, purchase_id: int, problem: str = "", acting: Actor) -> Purchase:
         held.save(update_fields=["state", "problem"])
         _give_up_recurring(held, problem or "Nobody paid the first month in time.")
     return held
+
+
+@transaction.atomic
+def close_unopened(*, purchase_id: int, reason: str, acting: Actor) -> Purchase:
+    """Operations closes a purchase whose checkout never opened: its saga is called off, or sent back where it began.
+
+    A call to Stripe whose outcome is unknown is resolved first; a page it may have made was never shown to anybody,
+    and money that comes in all the same still counts. Raises NotAllowed, ReasonRequired, PurchaseNotOpen.
+    Locks: execution, purchase, as the saga's own steps.
+    """
+    require(acting, EXPIRE)
+    why = require_reason(reason)
+    execution = Execution.objects.filter(saga=CHECKOUT, key=str(purchase_id)).first()
+    if execution is not None:
+        _call_off(execution, why, acting)
+    held = locks.purchase(purchase_id)
+    if held.state != PurchaseState.CREATED:
+        raise PurchaseNotOpen(purchase=held.pk, state=held.state)
+    return fail(purchase_id=purchase_id, problem=why, acting=acting)
+
+
+def _call_off(execution: Execution, why: str, acting: Actor) -> None:
+    """One that ended, or goes back already, is left as it is."""
+    # Before the first step it can be called off; once one began it goes back.
+    for end in (sagas.cancel, sagas.compensate):
+        with suppress(AlreadyCalled, AlreadyTurning, ExecutionEnded), transaction.atomic():
+            end(execution=execution, reason=why, acting=acting)
 
 
 def _give_up_recurring(purchase: Purchase, why: str) -> None:

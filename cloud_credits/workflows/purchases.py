@@ -57,6 +57,16 @@ def expire_now(*, purchase: Purchase, reason: str, acting: Actor) -> Purchase:
     return purchases.expire(purchase_id=now.pk, problem=why, acting=acting)
 
 
+def close_now(*, purchase: Purchase, reason: str, acting: Actor) -> Purchase:
+    """Closes what nobody paid: an open checkout at Stripe and here, one that never opened with its saga.
+
+    Raises what `expire_now` and `purchases.close_unopened` raise.
+    """
+    if Purchase.objects.get(pk=purchase.pk).state == PurchaseState.CREATED:
+        return purchases.close_unopened(purchase_id=purchase.pk, reason=reason, acting=acting)
+    return expire_now(purchase=purchase, reason=reason, acting=acting)
+
+
 def change_now(execution: Execution, recurring: RecurringPurchase) -> RecurringPurchase:
     """Asks Stripe for a change in this request, after its commit; it goes on by itself where Stripe is slow."""
     sagas.advance(execution.pk)

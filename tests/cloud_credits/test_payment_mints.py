@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from cloud_credits.actions import payment_mints, purchases
+from cloud_credits.actions import payment_mints, payment_refunds, purchases
 from cloud_credits.models import PaymentMint, Purchase
 from cloud_credits.policies.purchases import Fate
+from cloud_credits.reports.payment_mints import late_for
 from cloud_credits.workflows import purchases as flow
 from habitat.errors import NotAllowed
 from habitat.members.actions import members
@@ -27,6 +28,8 @@ from tests.cloud_credits.bought import (
 )
 from tests.cloud_credits.ledger import account, broken_proofs, holds, lines_of, row_counts, told
 from tests.factories import actor, make_member
+from tests.treasury.money_in import books
+from treasury.actions import refunds as treasury_refunds
 
 pytestmark = pytest.mark.django_db
 
@@ -268,3 +271,57 @@ def test_late_payment__wins_over_an_expired_checkout():
     assert state(purchase) == "failed"
     mint(pay(ada, "100", purchase_ref=str(purchase.pk)))
     assert (state(purchase), holds(ada)) == ("minted", (10, 0))
+
+
+# --- a refund made before the mint that fails after it
+
+
+def came_back_after_the_mint(ada):
+    """30 of 100 USD were refunded at Stripe before the mint; 70 became credits; then the 30 came back."""
+    payment = pay(ada, "100")
+    refund_id = refunded_at_stripe(payment, "30")
+    assert mint(payment).mint.amount == 7
+    refunded_at_stripe(payment, "30", status="failed", refund_id=refund_id)
+    payment.refresh_from_db()
+    assert (payment.minted, payment.late) == (70, 30)
+    return payment
+
+
+def test_came_back_after_the_mint__is_credits_by_a_correction_once():
+    ada = buyer()
+    payment = came_back_after_the_mint(ada)
+    assert mint(payment).fate is Fate.MINT
+    assert mint(payment).fate is Fate.MINT
+    payment.refresh_from_db()
+    assert (holds(ada)[0], payment.minted, payment.late) == (10, 100, 0)
+    [given] = late_for(payment)
+    assert given.amount == 3
+    assert books() == {"1115": 100, "2220": -100}
+
+
+def test_came_back_after_the_mint__waits_while_minting_is_suspended():
+    ada = buyer()
+    payment = came_back_after_the_mint(ada)
+    suspend()
+    assert mint(payment).fate is Fate.WAIT
+    assert (holds(ada)[0], books()["2240"]) == (7, -30)
+    resume()
+    assert flow.mint_waiting() == 1
+    assert (holds(ada)[0], books().get("2240")) == (10, None)
+
+
+def test_came_back_after_the_mint__of_an_ended_membership__goes_back_once():
+    ada = buyer()
+    payment = came_back_after_the_mint(ada)
+    members.expel(member=ada, reason="traded", acting=SYSTEM)
+    assert mint(payment).fate is Fate.REFUND
+    assert mint(payment).fate is Fate.REFUND
+    execution = Execution.objects.get(saga="payment_refund")
+    assert execution.input["amount"] == "30"
+    payment_refunds.hold(payment_id=payment.pk, amount=Decimal(30), acting=SYSTEM)
+    payment_refunds.record_sent(payment_id=payment.pk, refund_id="re_late", amount=Decimal(30), acting=SYSTEM)
+    treasury_refunds.settle(refund_id="re_late", acting=SYSTEM)
+    payment.refresh_from_db()
+    assert (holds(ada)[0], payment.minted, payment.late, payment.refunded) == (7, 70, 0, 30)
+    assert books() == {"1115": 70, "2220": -70}
+    assert payment.refunds.get(refund_id="re_late").origin == "held"
