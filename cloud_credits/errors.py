@@ -395,9 +395,3 @@ class InvoiceNotRefundable(HabitatError):
     code = "invoice_not_refundable"
     status = 409
     template = "{invoice} is {state}: only a paid invoice is refunded."
-
-
-class NothingMissing(HabitatError):
-    code = "nothing_missing"
-    status = 409
-    template = "The balance of {available} CLOUD covers this invoice of {needed} CLOUD. Pay it from the balance."

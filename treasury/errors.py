@@ -149,11 +149,6 @@ class SwitchAlreadySo(HabitatError):
     template = "The manual flag is already {state}."
 
 
-class ReadingInFuture(HabitatError):
-    code = "reading_in_future"
-    template = "A balance cannot have been read at {read_at}: that is still to come."
-
-
 class BankUnavailable(HabitatError):
     code = "bank_unavailable"
     status = 503

@@ -278,6 +278,7 @@ class StripeSwept:
     movements: int
     mended: list[str]
     failed: list[str]
+    reason: str
 
 
 @event_type

@@ -46,7 +46,7 @@ def claw_back(*, payment_id: int, acting: Actor) -> Clawback | None:
     if mint is None or payment.member_id is None:
         return None
     held = locks.clawback(payment_id=payment.pk, member_id=payment.member_id)
-    due = _due(payment, mint, held)
+    due = _due(payment, held)
     if due.shift:
         payments.book_shift(payment=payment, amount=cloud_to_usd(due.shift), acting=acting)
         held.for_disputes += due.shift
@@ -58,11 +58,11 @@ def claw_back(*, payment_id: int, acting: Actor) -> Clawback | None:
     return held
 
 
-def _due(payment: Payment, mint: PaymentMint, held: Clawback) -> Due:
+def _due(payment: Payment, held: Clawback) -> Due:
     told = to_reclaim(payment)
     return clawback_due(
         Charge(
-            minted=mint.amount,
+            minted=usd_to_cloud(payment.minted),
             refunded=usd_to_cloud(told.refunded),
             lost=usd_to_cloud(told.disputed),
             taken_for_refunds=held.total - held.for_disputes - held.given_back,

@@ -7,7 +7,7 @@ from typing import Final
 from django.db import transaction
 
 from cloud_credits import locks
-from cloud_credits.actions import invoices, movements, payment_refunds
+from cloud_credits.actions import invoices, movements, payment_refunds, receivables, refunds
 from cloud_credits.actions.mints import minted
 from cloud_credits.actions.movements import Applied
 from cloud_credits.events import PurchaseWaiting
@@ -22,6 +22,7 @@ from cloud_credits.policies.purchases import (
     PurchaseState,
     judge,
 )
+from cloud_credits.reports.payment_mints import reference_of
 from cloud_credits.reports.purchases import purchase_named
 from habitat.events.actions.outbox import emit
 from habitat.members.models import Member
@@ -55,13 +56,16 @@ def mint_for_payment(*, payment_id: int, acting: Actor) -> Minting:
     """Mints a received payment's dollars ÷ 10 as credits, once however often it is called.
 
     What cannot be minted now stays in 2240 and its purchase is `paid`; what can never be minted begins its way back.
-    An invoice it was for is paid in the same transaction. Raises NotAllowed. Locks: mint switch (share), period,
-    payment, purchase, invoice, balances.
+    An invoice it was for is paid in the same transaction. What came back after the mint (a refund made before it
+    failed) becomes credits by a correction, waits and goes back in the same way. Raises NotAllowed. Locks: mint switch
+    (share), period, payment, purchase, invoice, balances.
     """
     require(acting, MINT)
     switch = treasury_locks.mint_switch()
     treasury_locks.open_period(on=datetime.now(tz=UTC).date())
     payment = treasury_locks.payment(payment_id)
+    if payment.late > 0:
+        return _mint_late(payment, switch, acting)
     if payment.state != PaymentState.RECEIVED:
         return _as_it_stands(payment)
     purchase, asked = _purchase_of(payment)
@@ -98,14 +102,14 @@ def _facts(payment: Payment, asked: Purchase | None) -> PaymentFacts:
 
 def _held_up(payment: Payment, switch: MintSwitch) -> Judgement | None:
     """Whether minting is suspended, or wires wait in the low band (domain §6)."""
-    refusal = mint_allowed(new_cash=True, amount=usd_to_cloud(payment.left), switch=switch)
+    refusal = mint_allowed(new_cash=True, amount=usd_to_cloud(payment.waits), switch=switch)
     if refusal is not None:
         return Judgement(Fate.WAIT, refusal.sentence)
     if payment.provider == Provider.BANK and payment.member_id and not limits(payment.member_id).wires_mint:
         return Judgement(Fate.WAIT, "wires wait while the reserve is low")
     if is_contested(payment):
         return Judgement(Fate.WAIT, "the payer contests it, or a refund is on its way")
-    if payment.left <= 0:
+    if payment.waits <= 0:
         return Judgement(Fate.WAIT, "all of it went back")
     return None
 
@@ -214,7 +218,7 @@ def _mint(payment: Payment, purchase: Purchase | None, acting: Actor) -> Minting
                 purpose=Purpose.PAYMENT,
                 to_member=payment.member_id,
                 description=f"Bought for {cents(dollars)} USD",
-                reference=f"payment:{payment.reference}",
+                reference=reference_of(payment),
                 to_statuses=MAY_TRADE,
             )
         ],
@@ -225,6 +229,36 @@ def _mint(payment: Payment, purchase: Purchase | None, acting: Actor) -> Minting
     emit(minted(applied, payment_method=payment.method or payment.provider), acting=acting)
     if purchase is not None:
         _complete(payment, purchase, applied, acting)
+    return Minting(Fate.MINT, mint=mint)
+
+
+def _mint_late(payment: Payment, switch: MintSwitch, acting: Actor) -> Minting:
+    """Its credits were never made, so they wait as any do; what its payer owes of the same payment is settled first."""
+    judgement = judge(_facts(payment, None))
+    if judgement.fate is Fate.MINT:
+        judgement = _held_up(payment, switch) or judgement
+    if judgement.fate is Fate.REFUND:
+        payment_refunds.begin(payment=payment, why=judgement.why, acting=acting)
+    if judgement.fate is not Fate.MINT or payment.member_id is None:
+        return Minting(judgement.fate, judgement.why)
+    dollars, mint = payment.late, PaymentMint.objects.get(payment=payment)
+    refunds.take_back_mark(payment)
+    locks.member(payment.member_id)
+    debts = [debt for debt in locks.receivables_owed(payment.member_id) if debt.origin_id == mint.transaction_id]
+    movement = Movement(
+        type=TransactionType.CORRECTION,
+        amount=usd_to_cloud(dollars),
+        purpose=Purpose.PAYMENT,
+        to_member=payment.member_id,
+        description=f"Given back: a refund of payment {payment.reference} did not arrive",
+        reference=reference_of(payment),
+        to_statuses=MAY_TRADE,
+    )
+    [applied] = movements.apply([movement], acting=acting)
+    payments.consume_late(payment=payment, amount=dollars, acting=acting)
+    emit(refunds.given_back(applied, movement.description), acting=acting)
+    if debts:
+        receivables.settle(owed=debts, at_most=movement.amount, acting=acting)
     return Minting(Fate.MINT, mint=mint)
 
 

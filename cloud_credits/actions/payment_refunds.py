@@ -9,7 +9,7 @@ from cloud_credits import locks
 from cloud_credits.errors import PaymentNotRefundable, RefundAtTheBank
 from cloud_credits.events import PurchaseSentBack
 from cloud_credits.models import Purchase
-from cloud_credits.policies.purchases import PurchaseState
+from cloud_credits.policies.purchases import ENDED_MEMBERSHIPS, PurchaseState
 from habitat.controls.actions.alerts import raise_alert, resolve_cause
 from habitat.events.actions.outbox import emit
 from habitat.members.actions.history import require_reason
@@ -18,10 +18,12 @@ from habitat.members.policies.permissions import require
 from habitat.money import plain
 from habitat.workflows.actions import sagas
 from habitat.workflows.models import Execution
+from habitat.workflows.policies.states import ENDED
 from treasury import locks as treasury_locks
 from treasury.actions import refunds
 from treasury.models import Payment
-from treasury.policies.payments import PaymentState, Problem, Provider
+from treasury.policies.payments import PaymentState, Problem, Provider, RefundOrigin, RefundState
+from treasury.policies.stripe import SENT_BACK
 
 SAGA: Final = "payment_refund"
 OUTCOME: Final = "refund_outcome"
@@ -31,8 +33,16 @@ ALERT: Final = "refund_failed"
 
 @transaction.atomic
 def begin(*, payment: Payment, why: str, acting: Actor) -> Execution | None:
-    """Starts the way back of a payment the caller has locked: by itself once. A wire waits for the bank: None."""
+    """Starts the way back of a payment the caller has locked: by itself once. A wire waits for the bank: None.
+
+    What came back after the mint goes by itself once for each refund that failed.
+    """
     key = str(payment.pk)
+    if payment.late > 0:
+        came_back = payment.refunds.filter(state=RefundState.FAILED.value).exclude(origin=RefundOrigin.HELD.value)
+        key = f"{key}:late:{came_back.count()}"
+        if _is_under_way(payment):
+            return None
     if payment.provider != Provider.STRIPE or Execution.objects.filter(saga=SAGA, key=key).exists():
         return None
     return _start(payment, why, key, acting)
@@ -53,16 +63,31 @@ def send_back(*, payment: Payment, reason: str, idempotency_key: str, acting: Ac
     again = Execution.objects.filter(saga=SAGA, key=key).first()
     if again is not None:
         return again
-    if held.state != PaymentState.RECEIVED:
+    if not _may_go_back(held) or _is_under_way(held):
         raise PaymentNotRefundable(payment=held.reference, state=held.state)
     return _start(held, why, key, acting)
+
+
+def _may_go_back(payment: Payment) -> bool:
+    """What came back after the mint goes back only where it can never become credits."""
+    if payment.late > 0:
+        return payment.member is not None and payment.member.status in ENDED_MEMBERSHIPS
+    return bool(payment.state == PaymentState.RECEIVED)
+
+
+def _is_under_way(payment: Payment) -> bool:
+    """Of a minted payment no state of its own says that some of it is on its way back already."""
+    if payment.late <= 0:
+        return False
+    rows = Execution.objects.filter(saga=SAGA, input__payment_id=payment.pk)
+    return rows.exclude(state__in=[state.value for state in ENDED]).exists()
 
 
 def _start(payment: Payment, why: str, key: str, acting: Actor) -> Execution:
     given: dict[str, Any] = {
         "payment_id": payment.pk,
         "reference": payment.reference,
-        "amount": plain(payment.left),
+        "amount": plain(payment.waits),
         # Its dollars say nothing of how much of another currency is to go back: all of it is.
         "whole": payment.problem == Problem.WRONG_CURRENCY,
         "why": why,
@@ -75,9 +100,14 @@ def _start(payment: Payment, why: str, key: str, acting: Actor) -> Execution:
 
 
 @transaction.atomic
-def hold(*, payment_id: int, acting: Actor) -> Payment:
-    """The saga's first step: from here on it can no longer be minted. Raises PaymentNotRefundable."""
+def hold(*, payment_id: int, amount: Decimal | None = None, acting: Actor) -> Payment:
+    """The saga's first step: from here on it can no longer be minted. `amount` of what came back after the mint.
+
+    Raises PaymentNotRefundable, PaymentContested, RefundTooLarge.
+    """
     held = treasury_locks.payment(payment_id)
+    if held.late > 0:
+        return refunds.begin_late(payment=held, amount=amount or held.late, acting=acting)
     if held.state == PaymentState.REFUNDING:
         return held
     if held.state != PaymentState.RECEIVED:
@@ -102,7 +132,8 @@ def let_go(*, payment_id: int, acting: Actor) -> Payment:
 @transaction.atomic
 def record_sent(*, payment_id: int, refund_id: str, amount: Decimal, acting: Actor) -> None:
     """Stripe has the order. `amount` in USD, as held."""
-    refunds.record_sent(payment=treasury_locks.payment(payment_id), refund_id=refund_id, amount=amount, acting=acting)
+    held = treasury_locks.payment(payment_id)
+    refunds.record_sent(payment=held, refund_id=refund_id, amount=amount, mark=SENT_BACK, acting=acting)
 
 
 @transaction.atomic

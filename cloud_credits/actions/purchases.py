@@ -1,5 +1,6 @@
 """Buying credits: a wish to buy, its checkout at Stripe, and what Stripe told of it (domain §6; brief 123 §4)."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,11 +16,13 @@ from cloud_credits.errors import (
     InvoiceNotPayable,
     MemberNotActive,
     NoCloudIdentity,
+    PurchaseNotOpen,
     RecurringPaused,
     RecurringRunning,
+    TooLittleForInvoice,
 )
 from cloud_credits.models import BillingCustomer, CloudBalance, Invoice, Purchase, RecurringPurchase
-from cloud_credits.policies.invoices import PAYABLE
+from cloud_credits.policies.invoices import PAYABLE, Paying
 from cloud_credits.policies.purchases import (
     HOUSE_KEY,
     UNPAID,
@@ -30,14 +33,17 @@ from cloud_credits.policies.purchases import (
     check_amount,
 )
 from cloud_credits.reports import terms
-from cloud_credits.reports.purchases import open_today
+from cloud_credits.reports.purchases import open_today, to_buy_for
 from habitat.errors import IdempotencyConflict, IdempotencyKeyRequired
+from habitat.members.actions.history import require_reason
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
-from habitat.members.policies.permissions import require_own
+from habitat.members.policies.permissions import require, require_own
 from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import Money, plain, require_cloud
 from habitat.workflows.actions import sagas
+from habitat.workflows.errors import AlreadyCalled, AlreadyTurning, ExecutionEnded
+from habitat.workflows.models import Execution
 from treasury.reports.purchases import limits
 
 CHECKOUT: Final = "checkout"
@@ -69,8 +75,8 @@ def begin(
 
     The same key and content is the first purchase. Raises NotAllowed, PurchaseTooSmall, WholeCentsOnly,
     MemberNotActive, NoCloudIdentity, TermsNotAccepted, DailyLimitReached, RecurringPaused, RecurringRunning,
-    InvoiceNotPayable, IdempotencyConflict, IdempotencyKeyReserved. Rules: domain §2 (active
-    members), §6 (limits), §10 (terms, load cap).
+    InvoiceNotPayable, TooLittleForInvoice, IdempotencyConflict, IdempotencyKeyReserved.
+    Rules: domain §2 (active members), §6 (limits), §10 (terms, load cap).
     """
     quantity = require_cloud(amount)
     dollars = check_amount(quantity)
@@ -90,7 +96,7 @@ def begin(
     if first is not None:
         return first
     _check_member(held)
-    _check_invoice(invoice, held)
+    _check_invoice(invoice, held, quantity)
     _check_limits(held, dollars, kind)
     purchase = Purchase.objects.create(
         member=held,
@@ -140,12 +146,15 @@ def _check_member(member: Member) -> None:
     terms.require_accepted(member.pk)
 
 
-def _check_invoice(invoice: Invoice | None, member: Member) -> None:
+def _check_invoice(invoice: Invoice | None, member: Member, quantity: Decimal) -> None:
     if invoice is None:
         return
     now = Invoice.objects.get(pk=invoice.pk)
     if now.state not in PAYABLE or now.member_id != member.pk:
         raise InvoiceNotPayable(invoice=now, state=now.state)
+    needed = to_buy_for(now, paying=Paying.MISSING)
+    if quantity < needed:
+        raise TooLittleForInvoice(invoice=now, needed=plain(needed), given=plain(quantity), field="amount")
 
 
 def _check_limits(member: Member, dollars: Decimal, kind: PurchaseKind) -> None:
@@ -213,6 +222,33 @@ def expire(*, purchase_id: int, problem: str = "", acting: Actor) -> Purchase:
         held.save(update_fields=["state", "problem"])
         _give_up_recurring(held, problem or "Nobody paid the first month in time.")
     return held
+
+
+@transaction.atomic
+def close_unopened(*, purchase_id: int, reason: str, acting: Actor) -> Purchase:
+    """Operations closes a purchase whose checkout never opened: its saga is called off, or sent back where it began.
+
+    A call to Stripe whose outcome is unknown is resolved first; a page it may have made was never shown to anybody,
+    and money that comes in all the same still counts. Raises NotAllowed, ReasonRequired, PurchaseNotOpen.
+    Locks: execution, purchase, as the saga's own steps.
+    """
+    require(acting, EXPIRE)
+    why = require_reason(reason)
+    execution = Execution.objects.filter(saga=CHECKOUT, key=str(purchase_id)).first()
+    if execution is not None:
+        _call_off(execution, why, acting)
+    held = locks.purchase(purchase_id)
+    if held.state != PurchaseState.CREATED:
+        raise PurchaseNotOpen(purchase=held.pk, state=held.state)
+    return fail(purchase_id=purchase_id, problem=why, acting=acting)
+
+
+def _call_off(execution: Execution, why: str, acting: Actor) -> None:
+    """One that ended, or goes back already, is left as it is."""
+    # Before the first step it can be called off; once one began it goes back.
+    for end in (sagas.cancel, sagas.compensate):
+        with suppress(AlreadyCalled, AlreadyTurning, ExecutionEnded), transaction.atomic():
+            end(execution=execution, reason=why, acting=acting)
 
 
 def _give_up_recurring(purchase: Purchase, why: str) -> None:

@@ -21,11 +21,12 @@ from habitat.events.actions.outbox import emit
 from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor
 from habitat.members.policies.permissions import require
-from habitat.money import Money, cloud_to_usd, plain, require_cloud
+from habitat.money import Money, cloud_to_usd, plain, require_cloud, usd_to_cloud
 from habitat.workflows.actions import sagas
 from treasury import locks as treasury_locks
 from treasury.actions import refunds as treasury_refunds
-from treasury.models import Payment
+from treasury.models import Payment, Refund
+from treasury.policies.payments import RefundOrigin
 
 SAGA: Final = "credit_refund"
 OUTCOME: Final = "refund_outcome"
@@ -155,7 +156,7 @@ def fail(*, request_id: int, why: str, acting: Actor) -> RefundRequest:
     held, payment = _locked(request_id)
     if held.state == RefundRequestState.FAILED:
         return held
-    _take_back_mark(payment)
+    take_back_mark(payment)
     applied = _give_back(held, payment, acting) if held.burn_id is not None else None
     held.giveback_id = applied.transaction_id if applied else None
     held.problem = why[:LONGEST_PROBLEM]
@@ -184,8 +185,8 @@ def note_outcome(*, payment_id: int, refund_id: str, succeeded: bool, acting: Ac
     """
     found = RefundRequest.objects.filter(refund_id=refund_id).values_list("pk", flat=True).first()
     if found is None:
-        # Of a minted payment only requests are sent: this one's number is about to be written down.
-        if PaymentMint.objects.filter(payment_id=payment_id).exists():
+        # Credits are burned for requests alone: this one's number is about to be written down.
+        if Refund.objects.filter(refund_id=refund_id, origin=RefundOrigin.HABITAT.value).exists():
             raise RefundNotRecorded(payment=payment_id)
         return False
     if succeeded:
@@ -246,8 +247,7 @@ def _burned(applied: Applied, held: RefundRequest) -> CloudBurned:
 
 def _mark_purchase(payment: Payment) -> None:
     own = Purchase.objects.filter(payment=payment).values_list("pk", flat=True).first()
-    mint = PaymentMint.objects.get(payment=payment)
-    if own is None or settled_of(payment.pk) < mint.amount:
+    if own is None or settled_of(payment.pk) < usd_to_cloud(payment.minted):
         return
     purchase = locks.purchase(own)
     if purchase.state == PurchaseState.MINTED:
@@ -255,8 +255,8 @@ def _mark_purchase(payment: Payment) -> None:
         purchase.save(update_fields=["state"])
 
 
-def _take_back_mark(payment: Payment) -> None:
-    """A refund that failed after it had settled: the purchase is no longer refunded whole."""
+def take_back_mark(payment: Payment) -> None:
+    """A refund failed after it had settled: the purchase is no longer refunded whole."""
     own = Purchase.objects.filter(payment=payment, state=PurchaseState.REFUNDED.value).first()
     if own is not None:
         purchase = locks.purchase(own.pk)

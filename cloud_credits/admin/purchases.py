@@ -22,6 +22,7 @@ from cloud_credits.models import (
 from cloud_credits.policies.purchases import (
     CHANGE_TARGET,
     RECURRING_EDGES,
+    UNPAID,
     PurchaseState,
     RecurringChange,
     RecurringState,
@@ -209,8 +210,10 @@ lend(CloudTransactionAdmin, links=_minted_payment)
 
 
 def _expire(purchase: Purchase, *, acting: Actor, key: str, reason: str) -> Done:
-    workflows.expire_now(purchase=purchase, reason=reason, acting=acting)
-    return Done(message=f"The checkout of purchase {purchase.pk} is closed, at Stripe too.")
+    closed = workflows.close_now(purchase=purchase, reason=reason, acting=acting)
+    if closed.state == PurchaseState.EXPIRED:
+        return Done(message=f"The checkout of purchase {purchase.pk} is closed, at Stripe too.")
+    return Done(message=f"Purchase {purchase.pk} is closed; its checkout never opened.")
 
 
 @admin.register(Purchase)
@@ -261,7 +264,7 @@ class PurchaseAdmin(ExportMixin, HouseAdmin):
             "Close the checkout",
             purchases.EXPIRE,
             _expire,
-            available=lambda purchase: purchase.state == PurchaseState.OPEN,
+            available=lambda purchase: PurchaseState(purchase.state) in UNPAID,
             warning="Nobody can pay it afterwards. The member sees your reason and may begin again.",
         ),
     )

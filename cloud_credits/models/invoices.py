@@ -10,7 +10,7 @@ from django_fsm import FSMField, transition
 
 from cloud_credits.models.balances import CREDIT
 from cloud_credits.models.transactions import CloudTransaction
-from cloud_credits.policies.invoices import PAYABLE, InvoiceState
+from cloud_credits.policies.invoices import InvoiceState
 from habitat.members.models import Member
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ class InvoiceQuerySet(models.QuerySet["Invoice"]):
         if user.has_perm("cloud_credits.view_invoice"):
             return self
         return self.filter(member__in=Member.objects.held_by(user)).exclude(sent_at=None)
-
-    def payable(self) -> "InvoiceQuerySet":
-        return self.filter(state__in=[state.value for state in PAYABLE])
 
 
 class Invoice(models.Model):

@@ -116,11 +116,6 @@ def due_on(sent_at: datetime) -> date:
     return sent_at.astimezone(UTC).date() + timedelta(days=NET_DAYS)
 
 
-def is_overdue(due: date, today: date) -> bool:
-    """The due day itself is still in time."""
-    return due < today
-
-
 def to_buy(*, total: Decimal, liquid: Decimal, paying: Paying) -> Decimal:
     """CLOUD to buy so that an invoice can be paid: all of it, or what the balance lacks, up to a whole cent.
 

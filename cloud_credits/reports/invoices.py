@@ -83,11 +83,6 @@ def page(member_id: int, chosen: InvoiceFilter, *, before: int | None = None) ->
     return Slice(rows[:PAGE_SIZE], older=rows[PAGE_SIZE - 1].number if more else None)
 
 
-def open_of(member_id: int) -> int:
-    """How many invoices wait to be paid by this member."""
-    return Invoice.objects.payable().filter(member_id=member_id).count()
-
-
 def liquid_of(member_id: int) -> Decimal:
     """CLOUD the member could pay with now; nothing without a balance."""
     found = CloudBalance.objects.filter(member_id=member_id).values_list("liquid", flat=True).first()

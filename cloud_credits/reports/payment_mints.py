@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from cloud_credits.models import PaymentMint, Purchase
+from cloud_credits.models import CloudTransaction, PaymentMint, Purchase
+from cloud_credits.policies.movements import Purpose, TransactionType
+from treasury.models import Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,22 @@ def minted_for(payment_id: int) -> Minted | None:
         return None
     found = row.transaction
     return Minted(found.pk, row.amount, found.booked_at, str(found.state), found.journal_entry_id)
+
+
+def reference_of(payment: Payment) -> str:
+    """What the transactions that make a payment's credits name: its mint, and what followed it."""
+    return f"payment:{payment.reference}"
+
+
+def late_for(payment: Payment) -> list[Minted]:
+    """Credits given after the mint, oldest first: a refund made before it failed later."""
+    rows = CloudTransaction.objects.filter(
+        to_member_id=payment.member_id,
+        type=TransactionType.CORRECTION.value,
+        purpose=Purpose.PAYMENT.value,
+        reference=reference_of(payment),
+    ).order_by("to_sequence")
+    return [Minted(row.pk, row.amount, row.booked_at, str(row.state), row.journal_entry_id) for row in rows]
 
 
 def payment_of_transaction(transaction_id: int) -> int | None:

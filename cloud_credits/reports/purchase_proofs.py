@@ -2,15 +2,21 @@
 
 from typing import Final
 
-# Both ways round: a minted payment without its mint, and a mint that no payment paid for.
+# Both ways round: a minted payment without its mint, and a mint that no payment paid for. What a refund that failed
+# brought back after the mint was given by corrections of the same reference.
 MINTS: Final = """
 SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
-    SELECT p.id, NOT coalesce(m.amount * 10 = p.minted AND t.type = 'mint' AND t.purpose = 'payment'
+    SELECT p.id, NOT coalesce((m.amount + coalesce(l.amount, 0)) * 10 = p.minted
+                              AND t.type = 'mint' AND t.purpose = 'payment'
                               AND t.state = 'completed' AND t.amount = m.amount AND t.to_member_id = p.member_id,
                               false) AS wrong
       FROM treasury_payment p
       LEFT JOIN cloud_credits_paymentmint m ON m.payment_id = p.id
       LEFT JOIN cloud_credits_cloudtransaction t ON t.id = m.transaction_id
+      LEFT JOIN (SELECT to_member_id, reference, sum(amount) AS amount FROM cloud_credits_cloudtransaction
+                  WHERE type = 'correction' AND purpose = 'payment' AND state IN ('completed', 'reversed')
+                    AND starts_with(reference, 'payment:') GROUP BY 1, 2) l
+        ON l.reference = 'payment:' || p.reference AND l.to_member_id = p.member_id
      WHERE p.state = 'minted' OR m.id IS NOT NULL
     UNION ALL
     SELECT t.id, m.id IS NULL
@@ -24,10 +30,12 @@ SELECT count(*), CASE WHEN sum(dollars) IS NOT DISTINCT FROM max(stands) THEN 0 
   FROM (SELECT greatest(amount - refunded - disputed, 0) AS dollars
           FROM treasury_payment WHERE state IN ('received', 'refunding')
         UNION ALL
+        SELECT late FROM treasury_payment WHERE late > 0
+        UNION ALL
         SELECT 10 * amount FROM cloud_credits_refundrequest WHERE burn_id IS NOT NULL AND giveback_id IS NULL
         UNION ALL
-        SELECT -r.amount FROM treasury_refund r JOIN treasury_payment p ON p.id = r.payment_id
-         WHERE r.state = 'succeeded' AND r.origin = 'habitat' AND p.state = 'minted'
+        SELECT -r.amount FROM treasury_refund r
+         WHERE r.state = 'succeeded' AND r.origin = 'habitat'
         UNION ALL
         SELECT 0) held,
        (SELECT coalesce(sum(CASE l.side WHEN 'C' THEN l.amount ELSE -l.amount END), 0) AS stands

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Final
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Cast
 
 from cloud_credits.models import BillingCustomer, Invoice, Purchase, RecurringPurchase
 from cloud_credits.policies.invoices import PAYABLE, Paying, to_buy
@@ -19,6 +20,7 @@ from habitat.members.models import Member
 from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import usd_to_cloud
 from habitat.workflows.models import Execution
+from habitat.workflows.policies.states import ENDED, ExecutionState
 from treasury.policies.references import member_reference
 from treasury.reports.purchases import limits
 
@@ -45,13 +47,20 @@ def of_member(member_id: int) -> QuerySet[Purchase]:
 def open_today(member_id: int) -> Decimal:
     """USD of checkouts that may still be paid today, UTC: they count against the day's limits.
 
-    A page opened yesterday can be paid today, and after a declined card it can be paid with another.
+    A page opened yesterday can be paid today, and after a declined card it can be paid with another. One that never
+    opened counts only while its saga still can open it.
     """
     now = datetime.now(tz=UTC)
     midnight = datetime.combine(now.date(), time(), UTC)
     opening = Q(expires_at__isnull=True, created_at__gte=midnight, state__in=[state.value for state in UNPAID])
     payable = Q(expires_at__gt=now, state__in=[state.value for state in {*UNPAID, PurchaseState.FAILED}])
     waiting = Purchase.objects.filter(opening | payable, member_id=member_id)
+    given_up = Execution.objects.filter(
+        saga=CHECKOUT,
+        key=Cast(OuterRef("pk"), CharField()),
+        state__in=[state.value for state in (*ENDED, ExecutionState.STUCK)],
+    )
+    waiting = waiting.exclude(Exists(given_up), state=PurchaseState.CREATED.value)
     return Decimal(waiting.aggregate(usd=Sum("usd"))["usd"] or 0)
 
 

@@ -8,7 +8,7 @@ from django.db.models import F, Sum
 from cloud_credits.errors import InsufficientBalance, PaymentNotMinted, RefundAboveReach, RefundAtTheBank
 from cloud_credits.models import Clawback, CloudBalance, PaymentMint, RefundRequest
 from cloud_credits.policies.purchases import TAKEN, RefundRequestState
-from habitat.money import plain
+from habitat.money import plain, usd_to_cloud
 from treasury.models import Payment
 from treasury.policies.payments import PaymentState, Provider
 
@@ -31,7 +31,7 @@ def clawed_back_of(payment_id: int) -> Decimal:
 
 def refundable(mint: PaymentMint) -> Decimal:
     """CLOUD of a minted payment that can still be refunded."""
-    left = mint.amount - taken_of(mint.payment_id) - clawed_back_of(mint.payment_id)
+    left = usd_to_cloud(mint.payment.minted) - taken_of(mint.payment_id) - clawed_back_of(mint.payment_id)
     return max(left, Decimal(0))
 
 

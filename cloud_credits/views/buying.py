@@ -11,7 +11,6 @@ from django.urls import reverse
 
 from cloud_credits.actions import purchases as verbs
 from cloud_credits.actions.purchases import Wish
-from cloud_credits.errors import TooLittleForInvoice
 from cloud_credits.models import Invoice, Purchase
 from cloud_credits.policies.invoices import Paying
 from cloud_credits.policies.purchases import SMALLEST, PayBy, PurchaseKind, PurchaseState
@@ -109,7 +108,6 @@ class BuyPage(MemberPage):
             amount = parse_amount(form.cleaned_data["amount"])
             if form.cleaned_data["pay_by"] == WIRE:
                 return self.show_wire(request, Decimal(amount.amount))
-            _check_reach(invoice, Decimal(amount.amount))
             purchase = self.begin(request, form, invoice)
         except HabitatError as refusal:
             form.refuse(refusal)
@@ -166,12 +164,3 @@ class BuyPage(MemberPage):
             "room": purchases.room_for(self.member),
         }
         return render(request, "cloud_credits/buy_wire.html", context)
-
-
-def _check_reach(invoice: Invoice | None, amount: Decimal) -> None:
-    """Raises TooLittleForInvoice where the credits bought would not pay the invoice."""
-    if invoice is None:
-        return
-    needed = purchases.to_buy_for(invoice, paying=Paying.MISSING)
-    if amount < needed:
-        raise TooLittleForInvoice(invoice=invoice, needed=plain(needed), given=plain(amount), field="amount")

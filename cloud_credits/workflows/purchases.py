@@ -1,12 +1,14 @@
 """What follows a wish to buy and a payment: the checkout now, the credits as soon as minting is on."""
 
 import logging
+import time
 from datetime import datetime
+from decimal import Decimal
 
 from cloud_credits.actions import payment_mints, purchases
 from cloud_credits.errors import PurchaseNotOpen
 from cloud_credits.models import Purchase, RecurringPurchase
-from cloud_credits.policies.purchases import NOTHING, Fate, PurchaseState
+from cloud_credits.policies.purchases import Fate, PurchaseState
 from habitat.events.workflows import queue
 from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import SYSTEM, Actor
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 MINTS = "mints"
 BATCH = 200
+# A drain of the queue may run for sixty.
+TURN_SECONDS = 40
 # How Stripe calls a session that can no longer be paid.
 EXPIRED = "expired"
 
@@ -53,6 +57,16 @@ def expire_now(*, purchase: Purchase, reason: str, acting: Actor) -> Purchase:
     return purchases.expire(purchase_id=now.pk, problem=why, acting=acting)
 
 
+def close_now(*, purchase: Purchase, reason: str, acting: Actor) -> Purchase:
+    """Closes what nobody paid: an open checkout at Stripe and here, one that never opened with its saga.
+
+    Raises what `expire_now` and `purchases.close_unopened` raise.
+    """
+    if Purchase.objects.get(pk=purchase.pk).state == PurchaseState.CREATED:
+        return purchases.close_unopened(purchase_id=purchase.pk, reason=reason, acting=acting)
+    return expire_now(purchase=purchase, reason=reason, acting=acting)
+
+
 def change_now(execution: Execution, recurring: RecurringPurchase) -> RecurringPurchase:
     """Asks Stripe for a change in this request, after its commit; it goes on by itself where Stripe is slow."""
     sagas.advance(execution.pk)
@@ -60,31 +74,36 @@ def change_now(execution: Execution, recurring: RecurringPurchase) -> RecurringP
 
 
 def mint_waiting(due_at: datetime | None = None) -> int:
-    """Mints what waits, oldest first; how many. One that fails is logged and does not stop the others."""
+    """Mints what waits, oldest first, until a batch or more is minted; how many.
+
+    One that fails is logged, and one that goes on waiting (a dispute, a wire in the low band, a member without an
+    identity) is passed over: neither stops the others, however many they are. What cannot be minted now is asked
+    again a minute later, not in this round.
+    """
     del due_at  # whatever waits now, however late this runs
-    minted = 0
-    # The list is taken once: what cannot be minted now is asked again a minute later, not in this round.
-    waiting = Payment.objects.waiting().values_list("pk", flat=True)
-    # While minting is on the rest is not cut off: what waits for its member would stand before them for ever.
-    for payment_id in waiting if _is_on() else waiting[:BATCH]:
-        if minted == BATCH:
+    minted, last = 0, None
+    end = time.monotonic() + TURN_SECONDS
+    while minted < BATCH and time.monotonic() < end:
+        rows = list(Payment.objects.waiting(after=last).values_list("received_at", "pk")[:BATCH])
+        minted += sum(_was_minted(payment_id) for _, payment_id in rows)
+        if len(rows) < BATCH or mint_allowed(new_cash=True, amount=Decimal(0)) is not None:
             break
-        try:
-            minting = payment_mints.mint_for_payment(payment_id=payment_id, acting=SYSTEM)
-        except Exception:
-            logger.exception("payment %s could not be minted", payment_id)
-            continue
-        minted += minting.fate is Fate.MINT
+        last = rows[-1]
     return minted
 
 
-def _is_on() -> bool:
-    return mint_allowed(new_cash=True, amount=NOTHING) is None
+def _was_minted(payment_id: int) -> bool:
+    try:
+        minting = payment_mints.mint_for_payment(payment_id=payment_id, acting=SYSTEM)
+    except Exception:
+        logger.exception("payment %s could not be minted", payment_id)
+        return False
+    return minting.fate is Fate.MINT
 
 
 def drain() -> int:
     """What the queue runs when minting was resumed."""
     done = mint_waiting()
-    if done == BATCH:
+    if done >= BATCH:
         queue.wake(MINTS)
     return done

@@ -15,7 +15,7 @@ from cloud_credits.reports.purchases import customer_of, payer_of
 from habitat.members.policies.actors import SYSTEM
 from habitat.workflows.errors import StepRefused
 from habitat.workflows.policies.sagas import SagaDefinition, SagaStep, StepContext
-from treasury.errors import PaymentContested, StripeRefused
+from treasury.errors import PaymentContested, RefundTooLarge, StripeRefused
 from treasury.gateways.stripe import stripe_gateway
 from treasury.policies.stripe import (
     INVOICE_KEY,
@@ -223,8 +223,9 @@ CREDIT_REFUND: Final = SagaDefinition(
 def _hold(context: StepContext, answer: Answer) -> Answer | None:
     del answer
     try:
-        payment_refunds.hold(payment_id=context.input["payment_id"], acting=SYSTEM)
-    except (PaymentNotRefundable, PaymentContested) as refusal:
+        amount = Decimal(context.input["amount"])
+        payment_refunds.hold(payment_id=context.input["payment_id"], amount=amount, acting=SYSTEM)
+    except (PaymentNotRefundable, PaymentContested, RefundTooLarge) as refusal:
         raise StepRefused(refusal.sentence) from refusal
     return None
 

@@ -33,14 +33,20 @@ ATTACKS = [
     "UPDATE treasury_payment SET refunded = refunded - 1 WHERE state = 'minted'",
     "UPDATE treasury_payment SET disputed = disputed - 1",
     "UPDATE treasury_payment SET clawed_back = 101 WHERE state = 'minted'",
+    "UPDATE treasury_payment SET late = 1 WHERE state = 'minted'",
+    "UPDATE treasury_payment SET late = 1 WHERE state = 'received'",
+    "UPDATE treasury_payment SET minted = minted + 1 WHERE state = 'minted'",
     "UPDATE treasury_payment SET state = 'unheard'",
     "UPDATE treasury_refund SET amount = 1",
     "UPDATE treasury_refund SET state = 'pending'",
     "UPDATE treasury_refund SET reclaim = 0",
+    "UPDATE treasury_refund SET held = 1",
+    "UPDATE treasury_refund SET origin = 'held'",
     "UPDATE treasury_refund SET refund_id = 're_other'",
     "UPDATE treasury_refund SET payment_id = payment_id + 1",
     "UPDATE treasury_dispute SET state = 'won' WHERE state = 'lost'",
     "UPDATE treasury_dispute SET reclaim = 0",
+    "UPDATE treasury_dispute SET held = 1",
     "UPDATE treasury_dispute SET opened_entry_id = NULL",
     "UPDATE treasury_dispute SET fee = 0",
     "UPDATE treasury_payout SET amount = 1",
@@ -115,7 +121,7 @@ def test_application__may_not_touch_what_is_fixed(rows, app_connection, column):
         app_connection.execute(f"UPDATE treasury_{table} SET {name} = 0")
 
 
-@pytest.mark.parametrize("column", ["minted", "refunded", "disputed", "clawed_back"])
+@pytest.mark.parametrize("column", ["minted", "refunded", "disputed", "clawed_back", "late"])
 def test_payment__is_born_with_nothing_done_to_it(rows, owner_connection, column):
     names = "provider, reference, amount, state, journal_entry_id, occurred_at"
     entry = Payment.objects.first().journal_entry_id

@@ -7,6 +7,7 @@ import pytest
 from cloud_credits.actions import payment_mints, payment_refunds, purchases, recurring
 from cloud_credits.models import PaymentMint, Purchase
 from cloud_credits.policies.purchases import Fate, PurchaseKind
+from cloud_credits.reports.payment_mints import late_for
 from cloud_credits.workflows import purchases as flow
 from habitat.errors import NotAllowed
 from habitat.members.actions import members
@@ -27,6 +28,8 @@ from tests.cloud_credits.bought import (
 )
 from tests.cloud_credits.ledger import account, broken_proofs, holds, lines_of, row_counts, told
 from tests.factories import actor, make_member
+from tests.treasury.money_in import books
+from treasury.actions import refunds as treasury_refunds
 
 pytestmark = pytest.mark.django_db
 
@@ -96,6 +99,37 @@ def test_suspended_minting__leaves_the_money_in_2240_and_mints_oldest_first_on_r
     assert broken_proofs() == []
 
 
+def test_payments_that_go_on_waiting__keep_no_younger_one_from_being_minted(monkeypatch):
+    monkeypatch.setattr(flow, "BATCH", 2)
+    ada, ben = buyer(), make_member(identity=False)
+    for _ in range(5):
+        mint(pay(ben, "10"))
+    paid = [pay(ada, "20") for _ in range(3)]
+
+    assert flow.mint_waiting() >= 2
+    assert flow.mint_waiting() <= 1
+
+    assert PaymentMint.objects.count() == 3
+    assert set(PaymentMint.objects.values_list("payment_id", flat=True)) == {payment.pk for payment in paid}
+
+
+def test_resumption__goes_on_until_nothing_can_be_minted(monkeypatch):
+    monkeypatch.setattr(flow, "BATCH", 2)
+    woken = []
+    monkeypatch.setattr(flow.queue, "wake", woken.append)
+    ada = buyer()
+    suspend()
+    disputed(pay(ada, "20"), "needs_response")
+    for _ in range(5):
+        mint(pay(ada, "20"))
+    assert (flow.drain(), woken) == (0, [])
+
+    resume()
+
+    assert flow.drain() >= 2
+    assert woken == [flow.MINTS]
+
+
 def test_one_payment_that_fails__stops_no_other(monkeypatch):
     ada = buyer()
     first, second = pay(ada, "10"), pay(ada, "20")
@@ -143,8 +177,8 @@ def test_ended_membership__sends_the_payment_back(verb):
         "payment_id": payment.pk,
         "reference": payment.reference,
         "amount": "100",
-        "whole": False,
         "why": "the membership has ended",
+        "whole": False,
     }
     assert holds(ada) == (0, 0)
     assert state(purchase) == "paid"
@@ -239,17 +273,6 @@ def test_late_payment__wins_over_an_expired_checkout():
     assert (state(purchase), holds(ada)) == ("minted", (10, 0))
 
 
-def test_payments_that_cannot_be_minted__do_not_stand_before_those_that_can(monkeypatch):
-    monkeypatch.setattr(flow, "BATCH", 2)
-    gone, ada = [buyer() for _ in range(3)], buyer()
-    for member in gone:
-        pay(member, "10")
-        members.suspend(member=member, reason="so", acting=SYSTEM)
-    pay(ada, "20")
-    assert flow.mint_waiting() == 1
-    assert holds(ada) == (2, 0)
-
-
 def test_money_that_went_back_and_returned__is_minted_and_its_purchase_says_so():
     ada = buyer()
     purchase = wish(ada, "10")
@@ -276,3 +299,57 @@ def test_first_month__told_before_its_subscription__pays_the_page_that_asked_for
     mint(pay(ada, "20", purchase_ref="sub_9"))
     months = Purchase.objects.order_by("pk").values_list("kind", "state", "recurring")
     assert list(months) == [("recurring", "minted", purchase.recurring_id)] * 2
+
+
+# --- a refund made before the mint that fails after it
+
+
+def came_back_after_the_mint(ada):
+    """30 of 100 USD were refunded at Stripe before the mint; 70 became credits; then the 30 came back."""
+    payment = pay(ada, "100")
+    refund_id = refunded_at_stripe(payment, "30")
+    assert mint(payment).mint.amount == 7
+    refunded_at_stripe(payment, "30", status="failed", refund_id=refund_id)
+    payment.refresh_from_db()
+    assert (payment.minted, payment.late) == (70, 30)
+    return payment
+
+
+def test_came_back_after_the_mint__is_credits_by_a_correction_once():
+    ada = buyer()
+    payment = came_back_after_the_mint(ada)
+    assert mint(payment).fate is Fate.MINT
+    assert mint(payment).fate is Fate.MINT
+    payment.refresh_from_db()
+    assert (holds(ada)[0], payment.minted, payment.late) == (10, 100, 0)
+    [given] = late_for(payment)
+    assert given.amount == 3
+    assert books() == {"1115": 100, "2220": -100}
+
+
+def test_came_back_after_the_mint__waits_while_minting_is_suspended():
+    ada = buyer()
+    payment = came_back_after_the_mint(ada)
+    suspend()
+    assert mint(payment).fate is Fate.WAIT
+    assert (holds(ada)[0], books()["2240"]) == (7, -30)
+    resume()
+    assert flow.mint_waiting() == 1
+    assert (holds(ada)[0], books().get("2240")) == (10, None)
+
+
+def test_came_back_after_the_mint__of_an_ended_membership__goes_back_once():
+    ada = buyer()
+    payment = came_back_after_the_mint(ada)
+    members.expel(member=ada, reason="traded", acting=SYSTEM)
+    assert mint(payment).fate is Fate.REFUND
+    assert mint(payment).fate is Fate.REFUND
+    execution = Execution.objects.get(saga="payment_refund")
+    assert execution.input["amount"] == "30"
+    payment_refunds.hold(payment_id=payment.pk, amount=Decimal(30), acting=SYSTEM)
+    payment_refunds.record_sent(payment_id=payment.pk, refund_id="re_late", amount=Decimal(30), acting=SYSTEM)
+    treasury_refunds.settle(refund_id="re_late", acting=SYSTEM)
+    payment.refresh_from_db()
+    assert (holds(ada)[0], payment.minted, payment.late, payment.refunded) == (7, 70, 0, 30)
+    assert books() == {"1115": 70, "2220": -70}
+    assert payment.refunds.get(refund_id="re_late").origin == "held"

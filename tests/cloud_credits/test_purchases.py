@@ -20,6 +20,7 @@ from cloud_credits.errors import (
     TermsEmpty,
     TermsNotAccepted,
     TermsOutdated,
+    TooLittleForInvoice,
     WholeCentsOnly,
 )
 from cloud_credits.models import Purchase, RecurringPurchase, TermsAcceptance, TermsVersion
@@ -31,7 +32,7 @@ from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud, usd
 from habitat.workflows.models import Execution
 from tests.cloud_credits.bought import buyer, check_backing, pay, wish
-from tests.cloud_credits.invoiced import sent
+from tests.cloud_credits.invoiced import item, sent
 from tests.cloud_credits.ledger import row_counts
 from tests.factories import actor, hold_dollars, key, make_member
 
@@ -168,6 +169,16 @@ def test_invoice_of_another_member__is_not_bought_for(healthy):
     ada, ben = buyer(), buyer()
     invoice = sent(ben)
     refused(InvoiceNotPayable, lambda: wish(ada, "10", kind=PurchaseKind.INVOICE, invoice=invoice))
+
+
+def test_too_little_for_its_invoice__is_refused_and_writes_nothing(healthy):
+    ada = buyer()
+    invoice = sent(ada, item("4", "2.5"))
+    short = invoice.total - Decimal("0.001")
+    refusal = refused(TooLittleForInvoice, lambda: wish(ada, str(short), kind=PurchaseKind.INVOICE, invoice=invoice))
+    assert refusal.code == "too_little_for_invoice"
+    assert not Purchase.objects.filter(member=ada).exists()
+    assert wish(ada, str(invoice.total), kind=PurchaseKind.INVOICE, invoice=invoice).invoice == invoice
 
 
 # --- terms

@@ -16,10 +16,12 @@ from cloud_credits.models import (
     TermsVersion,
 )
 from cloud_credits.policies.purchases import PurchaseKind, RecurringChange
+from cloud_credits.reports.purchases import open_today
 from habitat.faces.admin import KEY_FIELD
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from habitat.money import cloud
+from habitat.workflows.actions import sagas as saga_verbs
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
 from tests.cloud_credits.bought import bought, buyer, check_backing, mint, pay, refunded_at_stripe, suspend, wish
@@ -231,10 +233,47 @@ def test_checkout__that_was_just_paid_is_not_closed(stripe_sandbox, settings):
     assert "Stripe refused" in unchanged(lambda: send(olga, purchase, "expire", reason="x"), 422)
 
 
-def test_checkout__stays_open_when_stripe_does_not_answer(settings):
-    settings.STRIPE_API_BASE, settings.STRIPE_SECRET_KEY = "http://127.0.0.1:9", "sk_test_sandbox"
+def test_checkout__that_never_began_is_closed_with_its_saga():
     purchase, olga = wish(buyer(), "10"), desk_of(Role.OPERATIONS)
-    unchanged(lambda: send(olga, purchase, "expire", reason="x"), 409)
+    unchanged(lambda: send(olga, purchase, "expire", reason=" "), 422)
+    unchanged(lambda: send(desk_of(Role.STEWARD), purchase, "expire", reason="x"), 403)
+
+    assert send(olga, purchase, "expire", reason="ordered twice").status_code == 302
+
+    purchase.refresh_from_db()
+    assert (purchase.state, purchase.problem) == ("failed", "ordered twice")
+    execution = Execution.objects.get(saga="checkout", key=str(purchase.pk))
+    assert (execution.state, execution.decisions[0]["reason"]) == ("cancelled", "ordered twice")
+    unchanged(lambda: send(olga, purchase, "expire", reason="again"), 409)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_checkout__that_stripe_never_answered_is_closed_and_frees_the_day(settings):
+    settings.STRIPE_API_BASE, settings.STRIPE_SECRET_KEY = "http://127.0.0.1:9", "sk_test_sandbox"
+    check_backing()
+    ada, olga = buyer(), desk_of(Role.OPERATIONS)
+    # Stripe does not answer: the saga pauses, and tries again.
+    purchase = opened(ada)
+    assert (purchase.state, open_today(ada.pk)) == ("created", 100)
+
+    assert send(olga, purchase, "expire", reason="Stripe is down").status_code == 302
+
+    purchase.refresh_from_db()
+    assert (purchase.state, purchase.problem, open_today(ada.pk)) == ("failed", "Stripe is down", 0)
+    execution = Execution.objects.get(saga="checkout", key=str(purchase.pk))
+    assert execution.heading != "forward"
+
+
+def test_checkout__whose_saga_was_called_off_or_is_stuck_takes_nothing_of_the_day():
+    ada = buyer()
+    purchase = wish(ada, "10")
+    assert open_today(ada.pk) == 100
+    execution = Execution.objects.get(saga="checkout", key=str(purchase.pk))
+    saga_verbs.cancel(execution=execution, reason="by hand", acting=SYSTEM)
+    assert open_today(ada.pk) == 0
+    assert send(desk_of(Role.OPERATIONS), purchase, "expire", reason="tidy").status_code == 302
+    purchase.refresh_from_db()
+    assert (purchase.state, purchase.problem) == ("failed", "tidy")
 
 
 # --- recurring purchases

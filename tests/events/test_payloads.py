@@ -77,7 +77,7 @@ PAYLOADS = {
     "payment.dispute_closed": "payment_id member_id dispute_id amount outcome",
     "checkout.completed": "session_id payment_status reference subscription_id member_id purchase_ref invoice_ref",
     "checkout.expired": "session_id failed member_id purchase_ref invoice_ref",
-    "stripe.swept": "since movements mended failed",
+    "stripe.swept": "since movements mended failed reason",
     "subscription.changed": (
         "subscription_id customer_id member_id purchase_ref status paused cancel_at_period_end amount interval"
     ),

@@ -34,13 +34,15 @@ from habitat.workflows.workflows import sagas
 from tests.cloud_credits.ledger import holds
 from tests.factories import actor, key, make_member
 from tests.sandboxes import Sandbox
+from tests.treasury.banking import deposit, read
 from tests.treasury.money_in import books
 from tests.treasury.stripe_side import KEY
 from treasury.actions import disputes, stripe_events, stripe_movements
 from treasury.actions import payments as treasury_payments
 from treasury.actions import refunds as treasury_refunds
-from treasury.models import Payment, StripeEvent
+from treasury.models import BankLine, BankMatch, MintSwitch, Payment, StripeEvent
 from treasury.policies.stripe import StripeTransaction
+from treasury.reports.payments import is_contested
 from treasury.workflows import payments
 
 NOTHING: Final = Decimal(0)
@@ -139,6 +141,10 @@ class World:
             balance=dollars(sum(move["net"] for move in moves)),
         )
 
+    def at_the_bank(self) -> Decimal:
+        """USD that Stripe paid out, as the bank's lines say."""
+        return NOTHING
+
     # --- what must be true
 
     def check(self, charges: "list[Charge]") -> Facts:
@@ -150,7 +156,10 @@ class World:
             return book.get(code, NOTHING) - self._before.get(code, NOTHING)
 
         kept = told.paid - told.refunded - told.lost - told.fees
-        assert stands("1115") + stands("1116") == kept
+        assert stands("1115") + stands("1116") + stands("1110") == kept
+        # Stripe's balance and what is contested there, and the bank: told by them, and booked.
+        assert told.balance + told.on_its_way + told.contested + self.at_the_bank() == kept
+        assert stands("1110") == self.at_the_bank()
         assert stands("1115") == told.balance + told.on_its_way
         assert stands("1116") == told.contested
         assert stands("5910") == told.fees
@@ -229,6 +238,35 @@ class HttpWorld(World):
             list(Delivery.objects.exclude(state="delivered").values_list("error", flat=True)),
             list(Execution.objects.filter(state__in=["stuck", *OPEN]).values_list("error", flat=True)),
         )
+
+
+class BankWorld(HttpWorld):
+    """With the bank behind it: Stripe pays out what is available, and the bank's line is read and matched."""
+
+    def __init__(self, sandbox: Sandbox, bank: Sandbox, seed: str = "") -> None:
+        super().__init__(sandbox, seed)
+        self.bank = bank
+        self.paid_out: list[Decimal] = []
+
+    def pay_out(self) -> None:
+        """Nothing when nothing is available; a negative balance is taken from the bank."""
+        self.act("make_available")
+        made = self.act("payout")
+        if not made:
+            return
+        self.act("settle_payout", payout=made["id"], outcome="paid")
+        self.hear()
+        self.paid_out.append(dollars(made["amount"]))
+        deposit(self.bank, str(self.paid_out[-1]), f"STRIPE {made['id']}", createdAt=timezone.now().isoformat())
+        read(self.bank)
+        self.settle()
+        match = BankMatch.objects.latest("id")
+        assert (match.kind, match.state) in {("payout", "confirmed"), ("stripe_debit", "confirmed")}
+
+    def at_the_bank(self) -> Decimal:
+        lines = BankLine.objects.values_list("current__amount", flat=True)
+        assert sorted(lines) == sorted(self.paid_out)
+        return sum(lines, NOTHING)
 
 
 class PaperWorld(World):
@@ -537,14 +575,22 @@ class Charge:
         assert staked == self.staked
         owed = Receivable.objects.filter(member=self.member).aggregate(sum=Sum("amount") - Sum("settled"))["sum"]
         has = 10 * (liquid + staked + self.spent - (owed or NOTHING))
-        assert has == (told.left if self.is_minted else NOTHING)
+        assert has == (told.left - payment.late if self.is_minted else NOTHING)
+        # Only what holds up a mint leaves what came back after it waiting.
+        assert payment.late == 0 or self.is_held_up
         # Nobody owes what they still could pay with, unless they came to it later.
         assert owed is None or owed <= self.spent + self.staked
+
+    @property
+    def is_held_up(self) -> bool:
+        """Minting is suspended, or what is left is uncertain."""
+        switch = MintSwitch.objects.get()
+        return not (switch.manual and switch.automatic) or is_contested(self.payment())
 
     @property
     def is_minted(self) -> bool:
         return self.payment().minted > 0
 
     def held(self, told: Told) -> Decimal:
-        """What of it stands in 2240: all that is left while it is not minted, then what is on its way back."""
-        return told.leaving if self.is_minted else told.left + told.leaving
+        """What of it stands in 2240: all that is left while it is not minted, then what waits or is on its way back."""
+        return told.leaving + (self.payment().late if self.is_minted else told.left)

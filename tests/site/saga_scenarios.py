@@ -202,7 +202,7 @@ def recurring_resumes(side: StripeSide) -> Execution:
     _running(side)
     to_the_end(_changed(RecurringChange.PAUSE, because="The reserve is low").pk)
     hear(side)
-    return _changed(RecurringChange.RESUME)
+    return _changed(RecurringChange.RESUME, because="The reserve is whole again")
 
 
 def recurring_ends(side: StripeSide) -> Execution:

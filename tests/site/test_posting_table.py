@@ -183,6 +183,21 @@ def test_refund(walk, outcome):
         walk(lambda: refunds.fail(request_id=request.pk, why="closed", acting=SYSTEM), {"2240": "40", "2220": "-40"})
 
 
+def test_refund_made_before_the_mint_fails_after_it(walk):
+    payment = walk(lambda: pay(buyer(), "100"), {"1115": "100", "2240": "-100"})
+    walk(lambda: refunded_at_stripe(payment, "30", refund_id="re_1"), {"2240": "30", "1115": "-30"})
+    walk(lambda: mint(payment), {"2240": "70", "2220": "-70"})
+    failed = {"status": "failed", "refund_id": "re_1"}
+    walk(lambda: refunded_at_stripe(payment, "30", **failed), {"1115": "30", "2240": "-30"})
+    walk(lambda: mint(payment), {"2240": "30", "2220": "-30"})
+    walk(lambda: refunded_at_stripe(payment, "100", refund_id="re_2"))
+    walk(
+        lambda: clawbacks.claw_back(payment_id=payment.pk, acting=SYSTEM),
+        {"2220": "100", "2240": "-100"},
+        {"2240": "100", "1115": "-100"},
+    )
+
+
 @pytest.mark.parametrize("outcome", ["won", "lost"])
 def test_dispute_with_its_fee(walk, outcome):
     payment = bought(buyer(), "10")
@@ -252,6 +267,16 @@ def test_receivable_paid_by_wire_that_became_credits(walk, mercury_sandbox):
     walk(lambda: mint(Payment.objects.get(provider="bank")), {"2240": "70", "2220": "-70"})
     settle = {"receivable": debt, "amount": cloud("7"), "reason": "agreed", "acting": SYSTEM}
     walk(lambda: receivables.settle_from_liquid(**settle), {"2220": "70", "1310": "-70"})
+
+
+def test_receivable_paid_by_wire_as_it_came(walk, mercury_sandbox):
+    """1110 / 1310 by way of 2240: no credits come of it."""
+    _, debt = debtor("7")
+    walk.posted()
+    walk(lambda: confirmed(mercury_sandbox, "70"), {"1110": "70", "2240": "-70"})
+    paid = {"receivable": debt, "payment": Payment.objects.get(provider="bank"), "reason": "her debt", "acting": SYSTEM}
+    walk(lambda: receivables.record_payment(**paid), {"2240": "70", "1310": "-70"})
+    assert stands("1310") == 0
 
 
 def test_receivable_written_off(walk):

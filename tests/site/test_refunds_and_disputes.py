@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud_credits.workflows.purchases import mint_waiting
 from tests.cloud_credits.bought import resume, suspend
-from tests.site.charges import Charge, HttpWorld, PaperWorld, World
+from tests.site.charges import BankWorld, Charge, HttpWorld, PaperWorld, World
 from tests.treasury.stripe_side import KEY
 
 pytestmark = pytest.mark.django_db
@@ -27,9 +28,15 @@ STEPS = {
     "Stripe refunds 50": lambda charge: charge.stripe_refunds("50"),
     "Stripe refunds 80": lambda charge: charge.stripe_refunds("80"),
     "Stripe refunds all": lambda charge: charge.stripe_refunds("100"),
+    "Stripe refunds 40": lambda charge: charge.stripe_refunds("40"),
+    "Stripe refunds 40, later": lambda charge: charge.stripe_refunds("40", "pending"),
+    "Stripe refunds 30": lambda charge: charge.stripe_refunds("30"),
     "Stripe refunds 30, later": lambda charge: charge.stripe_refunds("30", "pending"),
     "→ arrives": lambda charge: charge.refund_ends(0, "succeeded"),
     "→ comes back": lambda charge: charge.refund_ends(0, "failed"),
+    "→ the second comes back": lambda charge: charge.refund_ends(1, "failed"),
+    "→ the third arrives": lambda charge: charge.refund_ends(2, "succeeded"),
+    "contested 40": lambda charge: charge.contest("40"),
     "contested 60": lambda charge: charge.contest("60"),
     "contested whole": lambda charge: charge.contest("100"),
     "→ won": lambda charge: charge.dispute_ends("won"),
@@ -61,6 +68,73 @@ BEFORE_THE_MINT = {
     "won": ("minting goes on", "contested 60", "→ won"),
     "arrives after it was lost": ("Stripe refunds 30, later", "contested whole", "→ lost", "→ arrives"),
     "comes back after it was lost": ("Stripe refunds 80", "contested whole", "→ lost", "→ comes back"),
+    "comes back after the mint": ("minting goes on", "Stripe refunds 80", "→ comes back"),
+    "comes back, then refunded anew": ("minting goes on", "Stripe refunds 30", "→ comes back", "Stripe refunds 80"),
+    "comes back, ours in between": ("Stripe refunds 30", "minting goes on", "we refund 30", "→ comes back"),
+}
+# Chosen orders, too long to take all: a refund that was wholly beyond, and money that comes back after the mint.
+LONG = {
+    "lost after the mint, then it comes back": (
+        "Stripe refunds 30",
+        "minting goes on",
+        "contested whole",
+        "→ lost",
+        "→ comes back",
+    ),
+    "comes back while it is contested, lost": (
+        "Stripe refunds 30",
+        "minting goes on",
+        "contested 60",
+        "→ comes back",
+        "→ lost",
+    ),
+    "comes back while it is contested, won": (
+        "Stripe refunds 30",
+        "minting goes on",
+        "contested 60",
+        "→ comes back",
+        "→ won",
+    ),
+    "comes back while minting is suspended, lost": (
+        "Stripe refunds 30",
+        "minting goes on",
+        "spend 4",
+        "minting stops",
+        "→ comes back",
+        "contested whole",
+        "→ lost",
+    ),
+    "comes back while minting is suspended, refunded": (
+        "Stripe refunds 30",
+        "minting goes on",
+        "minting stops",
+        "→ comes back",
+        "Stripe refunds 20",
+        "we refund 30",
+        "minting goes on",
+        "Stripe refunds 50",
+    ),
+    "waits, goes back, comes back again": (
+        "Stripe refunds 30",
+        "minting goes on",
+        "minting stops",
+        "→ comes back",
+        "Stripe refunds 50",
+        "spend all",
+        "→ the second comes back",
+        "minting goes on",
+    ),
+    "wholly beyond before the mint, covered by those that come back": (
+        "Stripe refunds 40",
+        "Stripe refunds 20",
+        "Stripe refunds 40, later",
+        "contested 40",
+        "→ lost",
+        "→ the third arrives",
+        "→ comes back",
+        "→ the second comes back",
+        "minting goes on",
+    ),
 }
 BY_HTTP = (
     "refunds, ours and theirs",
@@ -101,6 +175,9 @@ def live(world: World, charge: Charge, order: tuple[str, ...], *, late: bool = F
     for name in order:
         if name == "minting goes on":
             resume()
+            mint_waiting()
+        elif name == "minting stops":
+            suspend()
         else:
             STEPS[name](charge)
         if not late:
@@ -134,6 +211,15 @@ def test_every_order__before_and_after_the_mint(order):
     live(world, charge, order)
 
 
+@pytest.mark.parametrize("story", LONG)
+def test_long_story__ends_in_the_same_books(story):
+    world = PaperWorld(seed=story)
+    suspend()
+    charge = Charge(world, minted=False)
+    world.hear()
+    live(world, charge, LONG[story])
+
+
 @pytest.mark.parametrize("story", BY_HTTP)
 @pytest.mark.parametrize("late", [False, True], ids=["heard at once", "heard at the end"])
 def test_story__by_stripes_own_webhooks(http, story, late):
@@ -151,6 +237,18 @@ def test_charges_of_one_world__keep_apart(http):
     world.hear()
     told = world.check(charges)
     assert (told.paid, told.refunded, told.lost) == (300, 130, 100)
+
+
+def test_with_the_bank__stripes_balance_and_the_bank_are_what_is_booked(http, mercury_sandbox):
+    """Pay-outs between the steps, the last one negative: Stripe takes it from the bank."""
+    world = BankWorld(http, mercury_sandbox, seed="bank")
+    charge, other = Charge(world), Charge(world)
+    for name in ("pays out", "we refund 30", "Stripe refunds 20", "pays out", "contested 40", "→ lost", "pays out"):
+        world.pay_out() if name == "pays out" else STEPS[name](charge)
+        world.hear()
+        world.check([charge, other])
+    assert len(world.paid_out) == 3
+    assert min(world.paid_out) < 0 < world.at_the_bank()
 
 
 CENTS = st.integers(1, 10_000).map(lambda cents: f"{cents // 100}.{cents % 100:02}")

@@ -201,3 +201,24 @@ def test_beyond_the_payment__is_the_cooperatives_loss(first):
     payments.book_clawback(payment=payment, burned=D(0), owed=wanted[1], cause="dispute", acting=SYSTEM)
     # 100 came, 60 and 100 and the fee of 15 went.
     assert books() == {"1115": D(-75), "5910": D(15), "5930": D(60), "1310": D(100), "2240": D(-100)}
+
+
+def test_beyond_before_the_mint__covered_by_what_came_back_is_no_loss_for_one_made_after_it():
+    """Y went back wholly beyond the payment; X and Z came back and covered it. One after the mint finds no loss."""
+    payment = received("100")
+    for refund_id, usd in (("re_x", "60"), ("re_z", "40"), ("re_y", "50")):
+        heard(payment, usd, "succeeded", refund_id=refund_id)
+    dispute(payment, "lost", movement("-10", "15"), amount="10")
+    assert books() == {"1115": D(-75), "5910": D(15), "5930": D(60)}
+    heard(payment, "60", "failed", refund_id="re_x")
+    heard(payment, "40", "failed", refund_id="re_z")
+    payment.refresh_from_db()
+    assert (payment.state, payment.left, books()) == ("received", 40, {"1115": D(25), "2240": D(-40), "5910": D(15)})
+    payments.consume(payment=payment, amount=D(40), acting=SYSTEM)
+    before = books()
+
+    heard(payment, "20", "succeeded", refund_id="re_after")
+    heard(payment, "20", "failed", refund_id="re_after")
+
+    assert books() == before
+    assert not Refund.objects.exclude(reclaim=0).exclude(refund_id="re_after").exists()

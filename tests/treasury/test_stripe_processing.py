@@ -1,22 +1,37 @@
 """Stripe's webhooks over HTTP into the books: any order, any number of times, whatever the body says."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import httpx
 import pytest
+from django.test import Client
 
 from habitat.controls.models import Alert
 from habitat.errors import NotAllowed, ReasonRequired
+from habitat.events.models import Event
 from habitat.members.policies.actors import SYSTEM, Actor, ActorKind
+from habitat.members.policies.roles import Role
+from habitat.workflows.models import Job
+from tests.faces.desk import send
 from tests.factories import make_member
-from tests.treasury.money_in import books, told
+from tests.members.people import trusted
+from tests.treasury.money_in import books, movement, told
 from tests.treasury.stripe_side import KEY, StripeSide
 from treasury.actions import payments as payment_actions
-from treasury.actions import stripe_events
+from treasury.actions import stripe_events, stripe_movements
 from treasury.errors import StripeEventInWrongState
-from treasury.models import Dispute, Payment, Payout, Refund, StripeEvent, StripeMovement, StripeReading
-from treasury.workflows import payments
+from treasury.models import (
+    Dispute,
+    Payment,
+    Payout,
+    ReconciliationException,
+    Refund,
+    StripeEvent,
+    StripeMovement,
+    StripeReading,
+)
+from treasury.workflows import payments, reconciliation
 from treasury.workflows.sweep import SweepIncomplete, nightly, sweep
 
 pytestmark = pytest.mark.django_db
@@ -395,6 +410,38 @@ def side_movements(side):
     return found.json()["data"]
 
 
+def test_sweep__by_hand_says_who_asked_and_why(side):
+    olga = trusted(Role.OPERATIONS)
+    desk = Client()
+    desk.force_login(olga.user)
+
+    assert send(desk, StripeMovement, "sweep", reason="a member misses a payment").status_code == 302
+
+    event = Event.objects.get(name="stripe.swept")
+    assert (event.payload["reason"], event.actor) == ("a member misses a payment", f"member:{olga.pk}")
+    with pytest.raises(NotAllowed):
+        sweep(now=now(), acting=Actor(kind=ActorKind.MEMBER, id=olga.pk, name="x"))
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["Stripe is silent", "weeks later"])
+def test_movement_nobody_saw__stays_an_exception_until_it_is_swept(side, silent):
+    side.paid(make_member())
+    reconciliation.reconcile_stripe(as_of=now(), acting=SYSTEM)
+    cause = ReconciliationException.objects.get(kind="movement_not_booked", state="open").cause
+
+    if silent:
+        side.sandbox.control("faults", kind="500", method="GET", path="/v1/balance", times=20)
+    for days in (0, 0) if silent else (7, 14):
+        reconciliation.reconcile_stripe(as_of=now() + timedelta(days=days), acting=SYSTEM)
+    side.sandbox.control("clear_faults")
+
+    assert ReconciliationException.objects.get(kind="movement_not_booked").cause == cause
+    assert ReconciliationException.objects.get(cause=cause).state == "open"
+    sweep(now=now())
+    reconciliation.reconcile_stripe(as_of=now() + timedelta(days=15), acting=SYSTEM)
+    assert ReconciliationException.objects.get(cause=cause).state == "resolved"
+
+
 def test_sweep__unknown_movement_is_an_alert_and_no_entry(side):
     side.sandbox.control("adjust_balance", type="adjustment", amount=-777)
     assert sweep(now=now()).failed == []
@@ -413,6 +460,34 @@ def test_sweep__one_that_fails_stops_no_other(side):
     assert Payment.objects.count() == 1
     nightly(now())
     assert Payment.objects.count() == 2
+
+
+def test_sweep__looks_for_what_failed_until_one_walk_found_everything(side):
+    side.paid(make_member())
+    side.sandbox.control("faults", kind="500", method="GET", path="/v1/charges", times=1)
+    with pytest.raises(SweepIncomplete):
+        nightly(now())
+    # A week of webhooks that did come: their movements are newer than the payment that nobody has booked.
+    week_later = now() + timedelta(days=7)
+    stripe_movements.record(told=movement("1", created=week_later), acting=SYSTEM)
+
+    nightly(week_later)
+
+    assert Payment.objects.count() == 1
+
+
+def test_sweep__begins_behind_the_last_walk_that_found_everything(side):
+    last = datetime(2026, 4, 20, tzinfo=UTC)
+    for days, end in ((-1, "done"), (0, "done"), (1, "failed")):
+        due = Job(name="treasury.sweep_stripe", due_at=last + timedelta(days=days))
+        Job.objects.bulk_create([due], ignore_conflicts=True)
+        ran = Job.objects.filter(due_at=last + timedelta(days=days))
+        ran.update(state="running", lease_until=last)
+        ran.update(state=end, lease_until=None)
+
+    sweep(now=last + timedelta(days=2))
+
+    assert told("stripe.swept")[-1]["since"] == "2026-04-17T00:00:00+00:00"
 
 
 def test_sweep__nothing_to_do_without_a_key(side, settings):

@@ -76,6 +76,9 @@ def announce_subscription(
 
 
 @transaction.atomic
-def announce_sweep(*, since: str, movements: int, mended: list[str], failed: list[str], acting: Actor) -> None:
-    """What a sweep of Stripe's balance transactions found that webhooks had missed."""
-    emit(StripeSwept(since=since, movements=movements, mended=mended, failed=failed), acting=acting)
+def announce_sweep(
+    *, since: str, movements: int, mended: list[str], failed: list[str], reason: str, acting: Actor
+) -> None:
+    """What a sweep of Stripe's balance transactions found that webhooks had missed; who asked for it, and why."""
+    fact = StripeSwept(since=since, movements=movements, mended=mended, failed=failed, reason=reason)
+    emit(fact, acting=acting)

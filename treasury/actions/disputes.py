@@ -54,8 +54,9 @@ def observe(*, payment: Payment, told: Told, acting: Actor) -> Dispute:
     """Bring a dispute to what Stripe reports, in whatever order that is heard.
 
     Money taken: Dr 1116 and 5910 (its fee) / Cr 1115. Money given back: the other way round. Lost before the mint:
-    Dr 2240 / Cr 1116; after it `payment.refunded` tells what to take back in credits. What goes beyond the payment
-    is the cooperative's loss: Dr 5930 / Cr 1116. Raises ForeignSettlement.
+    Dr 2240 / Cr 1116, and so what came back after the mint and still waits; else `payment.refunded` tells what to take
+    back in credits. What goes beyond the payment is the cooperative's loss: Dr 5930 / Cr 1116. Raises
+    ForeignSettlement.
     """
     period = locks.open_period(on=timezone.now().date())
     locked = locks.payment(payment.pk)
@@ -84,28 +85,28 @@ def _close(payment: Payment, row: Dispute, told: Told, period: Period, acting: A
     else:
         _lose(payment, row, period, acting)
     row.closed_at = timezone.now()
-    row.save(update_fields=["state", "closed_at", "closed_entry", "reclaim"])
+    row.save(update_fields=["state", "closed_at", "closed_entry", "reclaim", "held"])
     emit(PaymentDisputeClosed(**_named(payment, row), outcome=row.state), acting=acting)
     if row.reclaim:
         payments.announce_reclaim(payment=payment, acting=acting)
-    elif payment.state == PaymentState.RECEIVED.value:
-        payments.announce(payment=payment, acting=acting)
+    payments.announce_waiting(payment=payment, acting=acting)
 
 
 def _lose(payment: Payment, row: Dispute, period: Period, acting: Actor) -> None:
     minted = payment.state == PaymentState.MINTED.value
-    within, beyond = split(row.amount, room(payment) if minted else payment.left)
     row.lose()
-    row.reclaim = within if minted else Decimal(0)
-    held = Decimal(0) if minted else within
-    lines = [Line.debit(code, part) for code, part in ((MEMBER_MONEY_HELD, held), (MISCELLANEOUS, beyond)) if part]
+    row.held, rest = split(row.amount, payment.waits)
+    row.reclaim, beyond = split(rest, room(payment)) if minted else (Decimal(0), rest)
+    lines = [Line.debit(code, part) for code, part in ((MEMBER_MONEY_HELD, row.held), (MISCELLANEOUS, beyond)) if part]
     if lines:
-        lines.append(Line.credit(DISPUTED_FUNDS, held + beyond))
+        lines.append(Line.credit(DISPUTED_FUNDS, row.held + beyond))
         row.closed_entry = _post(row, "lost", lines, period, acting)
     payment.disputed += row.amount
+    if minted:
+        payment.late -= row.held
     if not minted and payment.left == 0 and payment.state != PaymentState.REFUNDED.value:
         payment.finish_refund()
-    payment.save(update_fields=["state", "disputed"])
+    payment.save(update_fields=["state", "disputed", "late"])
 
 
 def _book_taken(row: Dispute, told: Told, period: Period, acting: Actor) -> None:

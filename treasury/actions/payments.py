@@ -151,6 +151,25 @@ def consume(*, payment: Payment, amount: Decimal, acting: Actor) -> Payment:
 
 
 @transaction.atomic
+def consume_late(*, payment: Payment, amount: Decimal, acting: Actor) -> Payment:
+    """What came back after the mint becomes credits too, in this transaction: `late` → `minted`. Books nothing.
+
+    The correction posts 2240 / 2220 (domain §6, "refund failed"). Take `locks.payment` first. Raises
+    PaymentInWrongState, PaymentContested, PaymentAmountWrong.
+    """
+    row = locks.payment(payment.pk)
+    _need(row, PaymentState.MINTED)
+    if reports.is_contested(row):
+        raise PaymentContested(payment=row.pk)
+    if amount != row.late or amount <= 0:
+        raise PaymentAmountWrong(payment=row.pk, left=plain(row.late), asked=plain(amount))
+    row.late -= amount
+    row.minted += amount
+    row.save(update_fields=["minted", "late"])
+    return row
+
+
+@transaction.atomic
 def apply_to_debt(*, payment: Payment, member: Member, amount: Decimal, reason: str, acting: Actor) -> JournalEntry:
     """A wire pays what its sender owes: received → applied, Dr 2240 / Cr 1310, so that with its receipt 1110 / 1310.
 
@@ -291,6 +310,12 @@ def announce(*, payment: Payment, acting: Actor) -> None:
         occurred_at=payment.occurred_at.isoformat(),
     )
     emit(fact, acting=acting)
+
+
+def announce_waiting(*, payment: Payment, acting: Actor) -> None:
+    """The same where money of it may become credits now."""
+    if payment.state == PaymentState.RECEIVED.value or payment.late > 0:
+        announce(payment=payment, acting=acting)
 
 
 def announce_reclaim(*, payment: Payment, acting: Actor) -> None:

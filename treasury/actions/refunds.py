@@ -40,6 +40,7 @@ from treasury.policies.payments import (
     RefundState,
     split,
 )
+from treasury.policies.stripe import SENT_BACK
 from treasury.reports import payments as reports
 
 REFUND: Final = "refund"
@@ -47,6 +48,9 @@ REFUND_FAILED: Final = "refund_failed"
 RETURN: Final = "treasury.refund_payment"
 # Stripe's words for a refund that will never arrive.
 FAILED_WORDS: Final = frozenset({"failed", "canceled"})
+# In the key of an entry: covered by what stood in 2240.
+HELD: Final = ":held"
+_NOTHING: Final = Decimal(0)
 
 
 # --- asked for here
@@ -66,7 +70,7 @@ def begin(*, payment: Payment, amount: Decimal, acting: Actor) -> Payment:
     if Dispute.objects.filter(payment=row, state=DisputeState.OPEN.value).exists():
         raise PaymentContested(payment=row.pk)
     if row.state == PaymentState.MINTED.value:
-        left = row.left - _on_its_way(row)
+        left = row.left - row.late - _on_its_way(row)
         if amount > left:
             raise RefundTooLarge(payment=row.pk, left=plain(left), asked=plain(amount))
         return row
@@ -81,6 +85,20 @@ def begin(*, payment: Payment, amount: Decimal, acting: Actor) -> Payment:
 
 
 @transaction.atomic
+def begin_late(*, payment: Payment, amount: Decimal, acting: Actor) -> Payment:
+    """What came back after the mint is about to be sent back; call it before Stripe is asked. USD. Books nothing.
+
+    All of it. Raises PaymentContested also while another refund is on its way, RefundTooLarge.
+    """
+    row = locks.payment(payment.pk)
+    if reports.is_contested(row):
+        raise PaymentContested(payment=row.pk)
+    if amount != row.late or amount <= 0:
+        raise RefundTooLarge(payment=row.pk, left=plain(row.late), asked=plain(amount))
+    return row
+
+
+@transaction.atomic
 def call_off(*, payment: Payment, acting: Actor) -> Payment:
     """Stripe refused the refund that was begun: refunding → received. Nothing when it is not refunding."""
     row = locks.payment(payment.pk)
@@ -91,14 +109,13 @@ def call_off(*, payment: Payment, acting: Actor) -> Payment:
 
 
 @transaction.atomic
-def record_sent(*, payment: Payment, refund_id: str, amount: Decimal, acting: Actor) -> Refund:
-    """Stripe (or the bank) took the refund; it is on its way. Once a refund id. USD, as begun.
+def record_sent(*, payment: Payment, refund_id: str, amount: Decimal, mark: str = "", acting: Actor) -> Refund:
+    """Stripe (or the bank) took the refund; it is on its way. Once a refund id. USD, as begun; `mark`: ours on it.
 
     Raises RefundOfOtherPayment when the id is known for another payment or amount.
     """
     row = locks.payment(payment.pk)
-    origin = RefundOrigin.HABITAT if row.provider == Provider.STRIPE.value else RefundOrigin.BANK
-    return _row(row, refund_id, amount, origin)
+    return _row(row, refund_id, amount, _ours(row, mark))
 
 
 @transaction.atomic
@@ -182,17 +199,19 @@ def observe(
     amount: Decimal,
     status: str,
     is_ours: bool,
+    mark: str = "",
     taken: Decimal | None = None,
     acting: Actor,
 ) -> Refund:
     """Bring a refund to the state that Stripe reports, whoever asked for it and however often it is told.
 
-    `amount` and `taken` in USD. Before the mint: Dr 2240 / Cr 1115. After it `payment.refunded` tells what to take
-    back in credits. What goes beyond the payment is the cooperative's loss: Dr 5930.
+    `amount` and `taken` in USD; `mark` is what stands on one of ours. Before the mint: Dr 2240 / Cr 1115. After it so
+    much as waits again, and `payment.refunded` tells what to take back in credits. What goes beyond the payment is the
+    cooperative's loss: Dr 5930.
     """
     period = locks.open_period(on=timezone.now().date())
     locked = locks.payment(payment.pk)
-    row = _row(locked, refund_id, amount, RefundOrigin.HABITAT if is_ours else RefundOrigin.STRIPE)
+    row = _row(locked, refund_id, amount, _ours(locked, mark) if is_ours else RefundOrigin.STRIPE)
     if status in FAILED_WORDS:
         if row.state != RefundState.FAILED.value:
             _fail(locked, row, period, acting)
@@ -202,6 +221,14 @@ def observe(
 
 
 # --- inside
+
+
+def _ours(payment: Payment, mark: str) -> RefundOrigin:
+    """Of a minted payment credits are burned for a refund of ours, unless it is marked as of money that waited."""
+    if payment.provider != Provider.STRIPE.value:
+        return RefundOrigin.BANK
+    burned = payment.state == PaymentState.MINTED.value and not mark.startswith(SENT_BACK)
+    return RefundOrigin.HABITAT if burned else RefundOrigin.HELD
 
 
 def _row(payment: Payment, refund_id: str, amount: Decimal, origin: RefundOrigin) -> Refund:
@@ -228,31 +255,36 @@ def _locked(refund_id: str) -> tuple[Period, Payment, Refund]:
 
 def _on_its_way(payment: Payment) -> Decimal:
     pending = Refund.objects.filter(payment=payment, state=RefundState.PENDING.value)
+    if payment.state == PaymentState.MINTED.value:
+        # What waits goes back apart from what was minted.
+        pending = pending.exclude(origin=RefundOrigin.HELD.value)
     return sum(pending.values_list("amount", flat=True), Decimal(0))
 
 
 def _succeed(payment: Payment, row: Refund, taken: Decimal | None, period: Period, acting: Actor) -> None:
     minted = payment.state == PaymentState.MINTED.value
-    within, _ = split(row.amount, reports.room(payment) if minted else payment.left)
-    # Our own refund's credits were burned into 2240 before it was sent: all of it stands there.
-    held = row.amount if minted and row.is_ours else within
-    if minted and not row.is_ours:
-        row.reclaim, held = within, Decimal(0)
-    lost = row.amount - held - row.reclaim
-    _post(payment, row, held, lost, (taken or row.amount) - row.amount, period, acting)
+    if row.origin == RefundOrigin.HABITAT.value:
+        # Its credits were burned into 2240 before it was sent: all of it stands there.
+        from_held, lost = row.amount, _NOTHING
+    else:
+        row.held, rest = split(row.amount, payment.waits)
+        row.reclaim, lost = split(rest, reports.room(payment)) if minted else (_NOTHING, rest)
+        from_held = row.held
+    _post(payment, row, from_held, lost, (taken or row.amount) - row.amount, period, acting)
     row.succeed()
     row.settled_at = timezone.now()
-    row.save(update_fields=["state", "settled_at", "journal_entry", "reclaim"])
+    row.save(update_fields=["state", "settled_at", "journal_entry", "reclaim", "held"])
     payment.refunded += row.amount
+    if minted:
+        payment.late -= row.held
     if not minted and payment.left == 0 and payment.state != PaymentState.REFUNDED.value:
         payment.finish_refund()
-    payment.save(update_fields=["state", "refunded"])
+    payment.save(update_fields=["state", "refunded", "late"])
     if row.is_ours:
         emit(PaymentRefundSettled(**_named(payment, row)), acting=acting)
     if row.reclaim:
         payments.announce_reclaim(payment=payment, acting=acting)
-    elif payment.state == PaymentState.RECEIVED.value:
-        payments.announce(payment=payment, acting=acting)
+    payments.announce_waiting(payment=payment, acting=acting)
 
 
 def _post(
@@ -294,55 +326,64 @@ def _fail(payment: Payment, row: Refund, period: Period, acting: Actor) -> None:
         )
     row.fail()
     row.save(update_fields=["state"])
-    left_before = payment.left
     if had_succeeded:
         payment.refunded -= row.amount
+    minted = payment.state == PaymentState.MINTED.value
     waits_again = payment.state in {PaymentState.REFUNDING.value, PaymentState.REFUNDED.value}
     if waits_again and payment.left > 0:
         payment.refund_failed()
-    payment.save(update_fields=["state", "refunded"])
-    covered = _cover_losses(payment, row, payment.left - left_before, period, acting)
+    came_back = row.held if had_succeeded else _NOTHING
+    came_back -= _cover_by_held(payment, row, came_back, period, acting)
+    covered = minted and _cover_by_credits(payment, row, period, acting)
+    if minted:
+        payment.late += came_back
+    payment.save(update_fields=["state", "refunded", "late"])
     _tell_failure(payment, row, had_succeeded or covered, acting)
 
 
-def _cover_losses(payment: Payment, failed: Refund, waits: Decimal, period: Period, acting: Actor) -> bool:
-    """What came back covers first what went back beyond the payment: that much less is the cooperative's loss.
+def _cover_by_held(payment: Payment, failed: Refund, came_back: Decimal, period: Period, acting: Actor) -> Decimal:
+    """What came back into 2240 covers first what went back beyond the payment: Dr 2240 / Cr 5930. How much it did."""
+    left = came_back
+    for loss in reports.losses(payment):
+        part = min(left, loss.amount - loss.held - loss.reclaim)
+        if part > 0:
+            _cover(MEMBER_MONEY_HELD, part, failed, f"{_name(loss)}{HELD}", period, acting)
+            loss.held += part
+            loss.save(update_fields=["held"])
+            left -= part
+    return came_back - left
 
-    Not minted: Dr 2240 / Cr 5930, for only `waits` of it waits again. Minted: Dr 1116 (1115 for a refund) / Cr 5930,
-    and as much more must be taken back in credits; true when there is.
+
+def _cover_by_credits(payment: Payment, failed: Refund, period: Period, acting: Actor) -> bool:
+    """So do credits that must no longer be taken back for it: Dr 1116 (1115 for a refund) / Cr 5930.
+
+    As much more must be taken back for the loss; true when there is.
     """
-    if payment.state != PaymentState.MINTED.value:
-        _cover(MEMBER_MONEY_HELD, _held_by(failed) - waits, failed, failed.refund_id, period, acting)
-        return False
     room, covered = reports.room(payment), False
     for loss in reports.losses(payment):
-        part = min(room, loss.amount - loss.reclaim)
+        part = min(room, loss.amount - loss.held - loss.reclaim)
         if part > 0:
-            is_dispute = isinstance(loss, Dispute)
-            name = loss.dispute_id if isinstance(loss, Dispute) else loss.refund_id
-            _cover(DISPUTED_FUNDS if is_dispute else STRIPE_CLEARING, part, failed, name, period, acting)
+            account = DISPUTED_FUNDS if isinstance(loss, Dispute) else STRIPE_CLEARING
+            _cover(account, part, failed, _name(loss), period, acting)
             loss.reclaim += part
             loss.save(update_fields=["reclaim"])
             room, covered = room - part, True
     return covered
 
 
-def _held_by(failed: Refund) -> Decimal:
-    """What its entry, undone, put back into 2240."""
-    if failed.journal_entry is None:
-        return Decimal(0)
-    lines = failed.journal_entry.lines.filter(account__code=MEMBER_MONEY_HELD, side=Side.DEBIT.value)
-    return sum(lines.values_list("amount", flat=True), Decimal(0))
+def _name(loss: Dispute | Refund) -> str:
+    return loss.dispute_id if isinstance(loss, Dispute) else loss.refund_id
 
 
 def _cover(account: str, amount: Decimal, failed: Refund, what: str, period: Period, acting: Actor) -> None:
     if amount <= 0:
         return
+    loss = what.removesuffix(HELD)
     journal.post(
         lines=[Line.debit(account, amount), Line.credit(MISCELLANEOUS, amount)],
         occurred_at=timezone.now(),
         source=Source(REFUND_FAILED, failed.refund_id),
-        description=f"Refund {failed.refund_id} failed: it covers what {what} took beyond the payment",
+        description=f"Refund {failed.refund_id} failed: it covers what {loss} took beyond the payment",
         idempotency_key=f"{REFUND_FAILED}:{failed.refund_id}:{what}",
         acting=acting,
         period=period,
@@ -354,8 +395,8 @@ def _tell_failure(payment: Payment, row: Refund, changed: bool, acting: Actor) -
         emit(PaymentRefundFailed(**_named(payment, row)), acting=acting)
     if changed and payment.state == PaymentState.MINTED.value:
         payments.announce_reclaim(payment=payment, acting=acting)
-    if not row.is_ours and payment.state == PaymentState.RECEIVED.value:
-        payments.announce(payment=payment, acting=acting)
+    if not row.is_ours:
+        payments.announce_waiting(payment=payment, acting=acting)
 
 
 def _named(payment: Payment, row: Refund) -> dict[str, str]:

@@ -1,9 +1,11 @@
 """What Stripe told, in the back office: webhooks to read and to process again, movements, pay-outs, readings."""
 
 import json
-from typing import ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -14,7 +16,10 @@ from treasury.actions import stripe_events
 from treasury.admin.payments import entry_link
 from treasury.models import Payout, StripeEvent, StripeMovement, StripeReading
 from treasury.policies.payments import StripeEventState
+from treasury.policies.stripe_movements import KNOWN_TYPES
 from treasury.workflows.sweep import sweep
+
+OTHERS: Final = "other"
 
 
 def _process_again(event: StripeEvent, *, acting: Actor, key: str, reason: str) -> None:
@@ -46,15 +51,30 @@ class StripeEventAdmin(HouseAdmin):
 
 
 def _sweep(*, acting: Actor, key: str, reason: str) -> Done:
-    swept = sweep(now=timezone.now())
+    swept = sweep(now=timezone.now(), reason=reason, acting=acting)
     said = f"{swept.movements} movements seen, {len(swept.mended)} mended"
     return Done(message=f"{said}, {len(swept.failed)} failed." if swept.failed else f"{said}.")
+
+
+class TypeFilter(admin.SimpleListFilter):
+    """By the types the books know, and the rest: asking every movement for its type would take seconds."""
+
+    title = "type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*((name, name.replace("_", " ")) for name in sorted(KNOWN_TYPES)), (OTHERS, "any other")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[StripeMovement]) -> QuerySet[StripeMovement]:
+        if self.value() == OTHERS:
+            return queryset.exclude(type__in=KNOWN_TYPES)
+        return queryset.filter(type=self.value()) if self.value() else queryset
 
 
 @admin.register(StripeMovement)
 class StripeMovementAdmin(ExportMixin, HouseAdmin):
     list_display = ("bt_id", "occurred_at", "type", "amount", "fee", "net", "source_id", "payout")
-    list_filter = ("type",)
+    list_filter = (TypeFilter,)
     list_select_related = ("payout",)
     search_fields = ("=bt_id", "=source_id", "=payout__payout_id")
     ordering = ("-occurred_at", "-id")

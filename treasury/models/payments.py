@@ -13,6 +13,8 @@ from treasury.models.journal import ClockTime, JournalEntry
 from treasury.policies.payments import DisputeState, PaymentState, Provider, RefundOrigin, RefundState
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from habitat.members.models import User
 
 # USD, exact to eight decimals: domain §1.
@@ -26,16 +28,25 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
             return self
         return self.filter(member__in=Member.objects.held_by(user))
 
-    def waiting(self) -> "PaymentQuerySet":
-        """Received, of a known member, and not minted yet: oldest first."""
-        return self.filter(state=PaymentState.RECEIVED.value, member__isnull=False).order_by("received_at", "id")
+    def waiting(self, *, after: "tuple[datetime, int] | None" = None) -> "PaymentQuerySet":
+        """Of a known member, and not minted yet, or not all of it: oldest first, behind the one of `after`, its time
+        and id.
+        """
+        waits = Q(state=PaymentState.RECEIVED.value) | Q(late__gt=0)
+        rows = self.filter(waits, member__isnull=False).order_by("received_at", "id")
+        if after is None:
+            return rows
+        moment, number = after
+        return rows.filter(received_at__gte=moment).exclude(received_at=moment, id__lte=number)
 
 
 class Payment(FSMModelMixin, models.Model):
     """One payment, once per PaymentIntent or bank line. Its dollars stand in 2240 until they are minted or go back.
 
     `refunded` and `disputed` are totals of the charge as Stripe tells them (`disputed`: lost ones only);
-    `clawed_back` is how much of them was taken back in credits or became a receivable. All in USD.
+    `clawed_back` is how much of them was taken back in credits or became a receivable. `late` came back after the
+    mint, by a refund made before it that failed: it waits in 2240 for its credits, and `minted` grows by it. All in
+    USD.
     """
 
     provider = models.CharField(max_length=8, choices=[(p.value, p.value) for p in Provider])
@@ -58,6 +69,7 @@ class Payment(FSMModelMixin, models.Model):
     refunded = models.DecimalField(**DOLLARS, db_default=0, default=0)
     disputed = models.DecimalField(**DOLLARS, db_default=0, default=0)
     clawed_back = models.DecimalField(**DOLLARS, db_default=0, default=0)
+    late = models.DecimalField(**DOLLARS, db_default=0, default=0)
     journal_entry = models.OneToOneField(JournalEntry, on_delete=models.PROTECT, related_name="payment")
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=ClockTime(), editable=False)
@@ -86,6 +98,12 @@ class Payment(FSMModelMixin, models.Model):
                 violation_error_message="No more than was paid can be minted, and no more than was minted taken back.",
             ),
             models.CheckConstraint(
+                name="payment_late_within",
+                condition=Q(late=0)
+                | Q(late__gt=0, state=PaymentState.MINTED.value, minted__lte=F("amount") - F("late")),
+                violation_error_message="Only what came back after the mint, and no more than was paid, waits again.",
+            ),
+            models.CheckConstraint(
                 name="payment_minted_in_state",
                 condition=Q(state=PaymentState.MINTED.value, minted__gt=0)
                 | (~Q(state=PaymentState.MINTED.value) & Q(minted=0)),
@@ -97,6 +115,7 @@ class Payment(FSMModelMixin, models.Model):
                 fields=["received_at", "id"],
                 condition=Q(state=PaymentState.RECEIVED.value),
             ),
+            models.Index(name="payment_late", fields=["received_at", "id"], condition=Q(late__gt=0)),
             models.Index(name="payment_charge", fields=["charge_id"], condition=~Q(charge_id="")),
         ]
         permissions: ClassVar = [
@@ -137,8 +156,13 @@ class Payment(FSMModelMixin, models.Model):
 
     @property
     def left(self) -> Decimal:
-        """USD of it that neither went back nor was lost: what can be minted, or refunded."""
+        """USD of it that neither went back nor was lost: what can be minted, or refunded; with what is `late`."""
         return max(self.amount - self.refunded - self.disputed, Decimal(0))
+
+    @property
+    def waits(self) -> Decimal:
+        """USD of it that stand in 2240 and may become credits, or go back."""
+        return self.late if self.state == PaymentState.MINTED.value else self.left
 
 
 class Refund(FSMModelMixin, models.Model):
@@ -149,6 +173,9 @@ class Refund(FSMModelMixin, models.Model):
     amount = models.DecimalField(**DOLLARS)
     # How much of it must be taken back in credits: it was made at Stripe after they were minted.
     reclaim = models.DecimalField(**DOLLARS, db_default=0, default=0)
+    # How much of it the payment's own dollars in 2240 covered, that were no credits. Unless credits were burned for
+    # it (`habitat`), the rest of a refund that succeeded is the cooperative's loss.
+    held = models.DecimalField(**DOLLARS, db_default=0, default=0)
     origin = models.CharField(max_length=8, choices=[(o.value, o.value) for o in RefundOrigin])
     state = FSMField(
         default=RefundState.PENDING.value,
@@ -164,7 +191,10 @@ class Refund(FSMModelMixin, models.Model):
         ordering: ClassVar = ["-id"]
         constraints: ClassVar = [
             models.CheckConstraint(name="refund_amount_positive", condition=Q(amount__gt=0)),
-            models.CheckConstraint(name="refund_reclaim_within", condition=Q(reclaim__gte=0, reclaim__lte=F("amount"))),
+            models.CheckConstraint(
+                name="refund_reclaim_within",
+                condition=Q(reclaim__gte=0, held__gte=0, reclaim__lte=F("amount") - F("held")),
+            ),
             models.CheckConstraint(name="refund_state_known", condition=Q(state__in=[s.value for s in RefundState])),
             models.CheckConstraint(name="refund_origin_known", condition=Q(origin__in=[o.value for o in RefundOrigin])),
         ]
@@ -197,8 +227,10 @@ class Dispute(FSMModelMixin, models.Model):
     dispute_id = models.CharField(max_length=120, unique=True)
     amount = models.DecimalField(**DOLLARS)
     fee = models.DecimalField(**DOLLARS, db_default=0, default=0)
-    # How much of a lost one must be taken back in credits; the rest stood in 2240, or is the cooperative's loss.
+    # How much of a lost one must be taken back in credits, and how much stood in 2240 and was no credits; the rest is
+    # the cooperative's loss.
     reclaim = models.DecimalField(**DOLLARS, db_default=0, default=0)
+    held = models.DecimalField(**DOLLARS, db_default=0, default=0)
     reason = models.CharField(max_length=80, db_default="", default="", blank=True)
     state = FSMField(
         default=DisputeState.OPEN.value,
@@ -215,7 +247,8 @@ class Dispute(FSMModelMixin, models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(name="dispute_amount_positive", condition=Q(amount__gt=0, fee__gte=0)),
             models.CheckConstraint(
-                name="dispute_reclaim_within", condition=Q(reclaim__gte=0, reclaim__lte=F("amount"))
+                name="dispute_reclaim_within",
+                condition=Q(reclaim__gte=0, held__gte=0, reclaim__lte=F("amount") - F("held")),
             ),
             models.CheckConstraint(name="dispute_state_known", condition=Q(state__in=[s.value for s in DisputeState])),
         ]

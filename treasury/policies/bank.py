@@ -62,8 +62,6 @@ class MatchKind(StrEnum):
 
 # These say why a line stands for nothing; they post no entry and their sums need no counterpart.
 EXPLAINED: Final = (MatchKind.IGNORED, MatchKind.DUPLICATE)
-# Their entry is posted by the fact itself: a payment that came in, a refund that was settled.
-POSTED_ELSEWHERE: Final = (MatchKind.DEPOSIT, MatchKind.REFUND)
 
 
 class TargetKind(StrEnum):

@@ -4,6 +4,8 @@ from typing import Final
 
 from habitat.workflows.policies.jobs import Every, JobDefinition
 
+SWEEP_JOB: Final = "treasury.sweep_stripe"
+
 JOBS: Final = (
     JobDefinition(
         name="treasury.seal_account_days",
@@ -41,7 +43,7 @@ JOBS: Final = (
         catch_up=1,
     ),
     JobDefinition(
-        name="treasury.sweep_stripe",
+        name=SWEEP_JOB,
         every=Every.DAY,
         run="treasury.workflows.sweep.nightly",
         help="Walks along Stripe's balance transactions and mends what webhooks missed.",

@@ -14,10 +14,11 @@ PAYMENT_GUARDS: Final = (
     Guard(
         "treasury_payment", "payment_totals_within", "constraint", "more minted than paid, or taken back than minted"
     ),
+    Guard("treasury_payment", "payment_late_within", "constraint", "money that waits twice, or without a mint before"),
     Guard("treasury_payment", "payment_minted_in_state", "constraint", "credits of a payment that is not minted"),
     Guard(
         "treasury_payment",
-        "UPDATE (state, member_id, minted, refunded, disputed, clawed_back)",
+        "UPDATE (state, member_id, minted, refunded, disputed, clawed_back, late)",
         "columns",
         "the application changing what was paid",
     ),
@@ -29,7 +30,7 @@ PAYMENT_GUARDS: Final = (
     Guard("treasury_refund", "refund_reclaim_within", "constraint", "more to take back than went back"),
     Guard(
         "treasury_refund",
-        "UPDATE (state, journal_entry_id, reclaim, settled_at)",
+        "UPDATE (state, journal_entry_id, reclaim, settled_at, held)",
         "columns",
         "the application changing what went back",
     ),
@@ -40,7 +41,7 @@ PAYMENT_GUARDS: Final = (
     Guard("treasury_dispute", "dispute_reclaim_within", "constraint", "more to take back than was lost"),
     Guard(
         "treasury_dispute",
-        "UPDATE (state, fee, reclaim, opened_entry_id, closed_entry_id, closed_at)",
+        "UPDATE (state, fee, reclaim, opened_entry_id, closed_entry_id, closed_at, held)",
         "columns",
         "the application changing what is contested",
     ),

@@ -95,7 +95,13 @@ REFUND_EDGES: Final[dict[RefundState, frozenset[RefundState]]] = {
 
 
 class RefundOrigin(StrEnum):
+    """Who asked for a refund, and of what: `habitat` burned credits for it, `held` sends back what waited in 2240.
+
+    `bank` is a wire that waited; `stripe` was made there, by whomever.
+    """
+
     HABITAT = "habitat"
+    HELD = "held"
     STRIPE = "stripe"
     BANK = "bank"
 

@@ -246,6 +246,10 @@ def _account(account: AccountSide, given: BankInputs) -> Iterator[Finding]:
 # --- Stripe
 
 
+# What is missing of a balance transaction that Stripe tells of and no webhook or sweep brought.
+NEVER_SEEN: Final = "the house never saw it"
+
+
 @dataclass(frozen=True, slots=True)
 class MovementSide:
     """A balance transaction that nothing in the books stands for, and what is missing."""
@@ -363,6 +367,12 @@ def findings(kind: RunKind, inputs: dict[str, Any]) -> list[Finding]:
     for finding in _COMPARE[kind](msgspec.convert(inputs, INPUTS[kind])):
         found.setdefault((finding.kind, finding.cause), finding)
     return list(found.values())
+
+
+def never_seen(inputs: dict[str, Any]) -> list[MovementSide]:
+    """Of the stored inputs of a Stripe run: the balance transactions that the house had no row of then."""
+    given = msgspec.convert(inputs, StripeInputs)
+    return [row for row in given.unbooked if row.missing == NEVER_SEEN]
 
 
 def written(value: Any) -> Any:

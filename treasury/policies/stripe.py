@@ -15,6 +15,8 @@ MEMBER_KEY: Final = "habitat_member_id"
 PURCHASE_KEY: Final = "habitat_purchase_id"
 INVOICE_KEY: Final = "habitat_invoice_id"
 REFUND_KEY: Final = "habitat_refund"
+# How that mark begins on a refund of money that waited: no credits were taken for it.
+SENT_BACK: Final = "payment_refund:"
 USD_CODE: Final = "usd"
 # What lets its holder act on a payment, and tells nothing that anybody needs to know.
 WITHHELD: Final = frozenset({"client_secret"})

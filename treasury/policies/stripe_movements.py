@@ -25,6 +25,7 @@ PAYOUTS: Final = frozenset({"payout", "payout_cancel", "payout_failure"})
 TOPUPS: Final = frozenset({"topup", "topup_reversal"})
 COSTS: Final = frozenset({"stripe_fee", "stripe_fx_fee", "tax_fee"})
 ADJUSTMENT: Final = "adjustment"
+KNOWN_TYPES: Final = CHARGES | REFUNDS | PAYOUTS | TOPUPS | COSTS | {ADJUSTMENT}
 _DISPUTE_IDS: Final = ("dp_", "du_")
 _CHARGE_IDS: Final = ("ch_", "py_")
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from habitat.money import plain
+
 
 class Arrow(StrEnum):
     """The links of the way, each from the one before."""
@@ -78,6 +80,8 @@ class Trail:
     minting_on: bool = True
     problem: str = ""
     nothing_left: bool = False
+    # What came back after the mint and waits for its credits, in USD.
+    late: Decimal = Decimal(0)
     # Why its credits were not minted when that was last tried, in the words of the floor above.
     held_up: str = ""
     fee_due: bool = True
@@ -168,6 +172,13 @@ def _payment(trail: Trail, now: datetime) -> Gap | None:
 
 def _mint(trail: Trail, now: datetime) -> Gap | None:
     payment = trail.link(Arrow.PAYMENT)
+    if payment is not None and trail.late:
+        return Gap(
+            Arrow.MINT,
+            f"{plain(trail.late)} USD came back after the mint and wait for their credits.",
+            "They follow by themselves when minting is on and nothing is contested, or are sent back.",
+            waits=True,
+        )
     if payment is None or trail.link(Arrow.MINT) is not None or trail.nothing_left or payment.state in ENDED:
         return None
     if payment.state == "refunding":

@@ -4,10 +4,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Exists, OuterRef, QuerySet
 
 from treasury.models import (
-    BankAccount,
     BankLine,
     BankMatch,
     BankMatchLine,
@@ -127,9 +126,3 @@ def latest_readings() -> dict[int, BankReading]:
     """The newest reading of each account, by the account's key."""
     rows = BankReading.objects.order_by("account_id", "-read_at").distinct("account_id").select_related("account")
     return {row.account_id: row for row in rows}
-
-
-def matched_since(account: BankAccount, since: datetime) -> Decimal:
-    """USD that confirmed lines moved on an account since then."""
-    rows = BankMatchLine.objects.filter(line__account=account, match__state__in=HOLDING, version__posted_at__gte=since)
-    return rows.aggregate(total=Sum("amount"))["total"] or Decimal(0)

@@ -8,7 +8,7 @@ from django.db.models import F, Sum
 
 from habitat.members.models import Member
 from treasury.models import Dispute, Payment, Refund, StripeMovement
-from treasury.policies.payments import MEMBER_MONEY_HELD, DisputeState, RefundOrigin, RefundState
+from treasury.policies.payments import DisputeState, RefundOrigin, RefundState
 from treasury.policies.stripe_movements import CHARGES
 
 # Eighteen digits fit a bigint.
@@ -37,24 +37,22 @@ def to_reclaim(payment: Payment) -> Reclaim:
 def room(payment: Payment) -> Decimal:
     """USD of a minted payment that what goes back from now on may still take in credits.
 
-    A refund of ours counts from the moment it is on its way: its credits are burned by then.
+    A refund that credits were burned for counts from the moment it is on its way.
     """
-    ours = payment.refunds.exclude(origin=RefundOrigin.STRIPE.value).exclude(state=RefundState.FAILED.value)
+    ours = payment.refunds.filter(origin=RefundOrigin.HABITAT.value).exclude(state=RefundState.FAILED.value)
     taken = ours.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
     return max(payment.minted - taken - to_reclaim(payment).total, Decimal(0))
 
 
 def losses(payment: Payment) -> list[Dispute | Refund]:
-    """What went back of a minted payment beyond what it could cover, and the cooperative bears: disputes first."""
-    lost = payment.disputes.filter(state=DisputeState.LOST.value, reclaim__lt=F("amount"))
-    gone = payment.refunds.filter(
-        state=RefundState.SUCCEEDED.value, origin=RefundOrigin.STRIPE.value, reclaim__lt=F("amount")
-    )
-    # Before the mint the money stood in 2240: such a row took no credits and never will.
-    return [
-        *lost.exclude(closed_entry__lines__account__code=MEMBER_MONEY_HELD).order_by("id"),
-        *gone.exclude(journal_entry__lines__account__code=MEMBER_MONEY_HELD).order_by("id"),
-    ]
+    """What went back of a payment beyond what it could cover, and the cooperative bears: disputes first.
+
+    Covered is what stood in 2240 (`held`) or must be taken back in credits (`reclaim`).
+    """
+    covered = F("held") + F("reclaim")
+    lost = payment.disputes.filter(state=DisputeState.LOST.value, amount__gt=covered)
+    gone = payment.refunds.filter(state=RefundState.SUCCEEDED.value, amount__gt=covered)
+    return [*lost.order_by("id"), *gone.exclude(origin=RefundOrigin.HABITAT.value).order_by("id")]
 
 
 def is_contested(payment: Payment) -> bool:

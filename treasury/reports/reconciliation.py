@@ -56,6 +56,7 @@ from treasury.policies.reconciliation import (
     StripeInputs,
     Trouble,
     missing_of,
+    never_seen,
 )
 from treasury.policies.reconciliation_settings import PAYOUT_DAYS, STRIPE_DRIFT
 from treasury.policies.settings import READING_WARNS
@@ -313,6 +314,13 @@ def unread_movements(rows: Iterable[MovementSide]) -> list[MovementSide]:
         StripeMovement.objects.filter(bt_id__in=[row.movement for row in given]).values_list("bt_id", flat=True)
     )
     return [row for row in given if row.movement not in known]
+
+
+def unread_before(as_of: datetime) -> list[MovementSide]:
+    """What the newest Stripe run up to then found Stripe to have and the house not; a later window lists it no more."""
+    runs = ReconciliationRun.objects.filter(kind=RunKind.STRIPE.value, as_of__lte=as_of)
+    newest = runs.order_by("-as_of", "-id").first()
+    return never_seen(newest.inputs) if newest is not None else []
 
 
 def last_run_as_of(kind: RunKind, *, default: datetime) -> datetime:

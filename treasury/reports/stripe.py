@@ -4,15 +4,22 @@ from datetime import datetime
 
 from django.db.models import Max
 
+from habitat.workflows.models import Job
+from habitat.workflows.policies.states import JobState
 from treasury.models import Dispute, Payment, Payout, Refund, StripeMovement
 from treasury.policies import stripe_movements as policy
+from treasury.policies.jobs import SWEEP_JOB
 from treasury.policies.payments import DisputeState, PayoutState, RefundOrigin, RefundState
 from treasury.policies.stripe import StripeTransaction
 
 
-def last_movement_at(*, default: datetime) -> datetime:
-    """When the newest balance transaction in the books happened."""
-    return StripeMovement.objects.aggregate(last=Max("occurred_at"))["last"] or default
+def last_whole_sweep(*, default: datetime) -> datetime:
+    """Until when everything is known to have been found: the due time of the last nightly sweep that ended well.
+
+    The newest movement in the books would not do: a webhook brings one after another has been missed.
+    """
+    whole = Job.objects.filter(name=SWEEP_JOB, state=JobState.DONE.value)
+    return whole.aggregate(last=Max("due_at"))["last"] or default
 
 
 def has_movement(bt_id: str) -> bool:

@@ -112,6 +112,7 @@ def trail_of(payment: Payment) -> Trail:
         member_known=payment.member_id is not None,
         minting_on=_minting_on(),
         problem=payment.problem,
+        late=payment.late,
         nothing_left=payment.refunded + payment.disputed >= payment.amount,
     )
     if trail.by_bank:

@@ -230,6 +230,7 @@ def take_refund(gateway: StripeGateway, refund: StripeRefund, charge: StripeChar
             amount=worth(refund.amount, of=charge.amount, paid=payment.amount, currency=refund.currency),
             status=refund.status,
             is_ours=REFUND_KEY in refund.metadata,
+            mark=refund.metadata.get(REFUND_KEY, ""),
             taken=-refund.taken.amount if refund.taken else None,
             acting=SYSTEM,
         )

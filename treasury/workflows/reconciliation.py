@@ -13,12 +13,13 @@ from habitat.members.policies.permissions import require
 from treasury.actions import reconciliation, stripe_readings
 from treasury.gateways import mercury, stripe
 from treasury.models import ReconciliationRun
-from treasury.policies.reconciliation import MovementSide, RunKind
+from treasury.policies.reconciliation import NEVER_SEEN, MovementSide, RunKind
 from treasury.reports.reconciliation import (
     backing_inputs,
     bank_inputs,
     last_run_as_of,
     stripe_inputs,
+    unread_before,
     unread_movements,
 )
 from treasury.workflows import backing, bank
@@ -72,23 +73,26 @@ def _read_bank() -> None:
 def _read_stripe(as_of: datetime) -> list[MovementSide]:
     """A new reading of the balance, and what moved it since some days before the last run that Stripe tells of.
 
-    Nothing is mended here: the sweep does that. A Stripe that is silent leaves the last reading.
+    Nothing is mended here: the sweep does that. A Stripe that is silent leaves the last reading; what was missed
+    before stays missed, however long ago, until the house has it.
     """
+    before = unread_before(as_of)
     if not stripe.is_configured():
-        return []
+        return before
     try:
         gateway = stripe.stripe_gateway()
         balance = gateway.balance()
         stripe_readings.record(available=balance.available, pending=balance.pending, acting=SYSTEM)
         since = last_run_as_of(RunKind.STRIPE, default=as_of) - LOOKED_BACK
-        return [
-            MovementSide(told.id, told.type, told.net, told.created, "the house never saw it")
+        listed = [
+            MovementSide(told.id, told.type, told.net, told.created, NEVER_SEEN)
             for told in gateway.balance_transactions(since=since)
             if told.created <= as_of
         ]
     except HabitatError:
         logger.exception("Reconciling without a new reading of Stripe")
-        return []
+        return before
+    return list({row.movement: row for row in (*before, *listed)}.values())
 
 
 def _midnight() -> datetime:

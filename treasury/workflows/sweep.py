@@ -9,8 +9,10 @@ from typing import Final
 
 from django.db import transaction
 
-from habitat.members.policies.actors import SYSTEM
-from treasury.actions import checkouts, payouts, refunds, stripe_mirror, stripe_movements
+from habitat.members.actions.history import require_reason
+from habitat.members.policies.actors import SYSTEM, Actor
+from habitat.members.policies.permissions import require
+from treasury.actions import checkouts, payouts, refunds, stripe_events, stripe_mirror, stripe_movements
 from treasury.gateways.stripe import StripeGateway, is_configured, stripe_gateway
 from treasury.policies import stripe_movements as policy
 from treasury.policies.payments import RefundState
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 # What Stripe dates back, or told while the walk before was under way.
 OVERLAP: Final = timedelta(days=3)
 FIRST_WALK: Final = timedelta(days=30)
+NIGHTLY: Final = "the nightly walk"
 
 
 @dataclass(slots=True)
@@ -47,13 +50,18 @@ def nightly(due_at: datetime) -> None:
         raise SweepIncomplete(", ".join(swept.failed[:20]))
 
 
-def sweep(*, now: datetime, gateway: StripeGateway | None = None) -> Swept:
-    """Walk from the last known balance transaction, with an overlap, oldest first; then what is still undecided.
+def sweep(
+    *, now: datetime, reason: str = NIGHTLY, acting: Actor = SYSTEM, gateway: StripeGateway | None = None
+) -> Swept:
+    """Walk from the last nightly sweep that found everything, with an overlap, oldest first; then what is undecided.
 
-    One object that fails stops none of the others. Raises StripeUnavailable when Stripe cannot be walked at all.
+    One object that fails stops none of the others, and is looked for each night until it is mended. Who asked and why
+    stands in the event. Raises NotAllowed, ReasonRequired, StripeUnavailable when Stripe cannot be walked at all.
     """
+    require(acting, stripe_events.PROCESS)
+    why = require_reason(reason)
     stripe = gateway or stripe_gateway()
-    since = reports.last_movement_at(default=now - FIRST_WALK) - OVERLAP
+    since = reports.last_whole_sweep(default=now - FIRST_WALK) - OVERLAP
     swept = Swept()
     for told in reversed(list(stripe.balance_transactions(since=since))):
         swept.movements += 1
@@ -65,7 +73,8 @@ def sweep(*, now: datetime, gateway: StripeGateway | None = None) -> Swept:
         movements=swept.movements,
         mended=swept.mended,
         failed=swept.failed,
-        acting=SYSTEM,
+        reason=why,
+        acting=acting,
     )
     return swept
 

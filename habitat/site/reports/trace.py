@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cloud_credits.reports.payment_mints import held_up, minted_for, payment_of_transaction
+from cloud_credits.reports.payment_mints import Minted, held_up, late_for, minted_for, payment_of_transaction
 from habitat.money import cloud_to_usd
 from treasury.models import Payment
 from treasury.policies.trace import Arrow, Gap, Link, Trail, gaps
@@ -36,21 +36,24 @@ def trace(payment: Payment, *, now: datetime) -> Trace:
     trail = trail_of(payment)
     minted = minted_for(payment.pk)
     if minted is not None:
-        link = Link(
-            Arrow.MINT,
-            f"Transaction {minted.transaction_id}",
-            minted.booked_at,
-            cloud_to_usd(minted.amount),
-            minted.state,
-            "cloud_credits.cloudtransaction",
-            minted.transaction_id,
-            minted.entry_id,
-            minted.amount,
-        )
-        trail = replace(trail, links=(*trail.links, link))
+        trail = replace(trail, links=(*trail.links, *map(_link, (minted, *late_for(payment)))))
     else:
         trail = replace(trail, held_up=held_up(payment.pk))
     return _told(payment, trail, now)
+
+
+def _link(minted: Minted) -> Link:
+    return Link(
+        Arrow.MINT,
+        f"Transaction {minted.transaction_id}",
+        minted.booked_at,
+        cloud_to_usd(minted.amount),
+        minted.state,
+        "cloud_credits.cloudtransaction",
+        minted.transaction_id,
+        minted.entry_id,
+        minted.amount,
+    )
 
 
 def trace_of_unknown(by: By, wanted: str, *, now: datetime) -> Trace | None:

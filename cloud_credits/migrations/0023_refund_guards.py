@@ -1,4 +1,4 @@
-"""Refunds carried on by their own burn alone; see sql/0022_refund_guards.sql."""
+"""Refunds carried on by their own burn alone; see sql/0023_refund_guards.sql."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("cloud_credits", "0021_receivable_payments")]
+    dependencies: ClassVar = [("cloud_credits", "0022_clawback_of_late_money")]
 
     operations: ClassVar = [
         migrations.AddConstraint(
@@ -23,5 +23,5 @@ class Migration(migrations.Migration):
                 | Q(state="failed", burn__isnull=False, giveback__isnull=False),
             ),
         ),
-        sql_file(__file__, "0022_refund_guards"),
+        sql_file(__file__, "0023_refund_guards"),
     ]

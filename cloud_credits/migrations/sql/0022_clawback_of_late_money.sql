@@ -1,3 +1,5 @@
+-- stops: as before, a clawback born with a total, that shrinks, or that takes back more than became credits; what a
+-- payment's credits are worth may grow by money that came back after the mint.
 CREATE OR REPLACE FUNCTION cloud_credits_clawback_grows() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -11,15 +13,11 @@ BEGIN
     IF (NEW.payment_id, NEW.member_id) IS DISTINCT FROM (OLD.payment_id, OLD.member_id)
         OR NEW.burned < OLD.burned OR NEW.owed < OLD.owed OR NEW.for_disputes < OLD.for_disputes
         OR NEW.given_back < OLD.given_back
-        OR NEW.total - NEW.given_back
-           > (SELECT m.amount FROM cloud_credits_paymentmint m WHERE m.payment_id = NEW.payment_id)
+        OR 10 * (NEW.total - NEW.given_back)
+           > (SELECT p.minted FROM treasury_payment p WHERE p.id = NEW.payment_id)
     THEN
         RAISE EXCEPTION 'the clawback of payment % only grows, up to what was minted', OLD.payment_id
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA, CONSTRAINT = TG_NAME;
     END IF;
     RETURN NEW;
 END $$;
-DROP TRIGGER recurring_once ON cloud_credits_recurringpurchase;
-DROP FUNCTION cloud_credits_recurring_once();
-DROP TRIGGER refund_request_once ON cloud_credits_refundrequest;
-DROP FUNCTION cloud_credits_refund_request_once();

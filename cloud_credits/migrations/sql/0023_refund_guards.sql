@@ -31,27 +31,3 @@ END $$;
 CREATE TRIGGER recurring_once BEFORE UPDATE ON cloud_credits_recurringpurchase
     FOR EACH ROW WHEN (OLD.subscription_id IS NOT NULL AND NEW.subscription_id IS DISTINCT FROM OLD.subscription_id)
     EXECUTE FUNCTION cloud_credits_recurring_once();
-
--- stops: as before, a clawback born with a total, that shrinks, or that takes back more than the payment minted; where
--- nothing was minted, nothing is taken back
-CREATE OR REPLACE FUNCTION cloud_credits_clawback_grows() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        IF NEW.total <> 0 OR NEW.given_back <> 0 THEN
-            RAISE EXCEPTION 'a clawback is born empty'
-                USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA,
-                      CONSTRAINT = TG_NAME;
-        END IF;
-        RETURN NEW;
-    END IF;
-    IF (NEW.payment_id, NEW.member_id) IS DISTINCT FROM (OLD.payment_id, OLD.member_id)
-        OR NEW.burned < OLD.burned OR NEW.owed < OLD.owed OR NEW.for_disputes < OLD.for_disputes
-        OR NEW.given_back < OLD.given_back
-        OR NEW.total - NEW.given_back > coalesce(
-            (SELECT m.amount FROM cloud_credits_paymentmint m WHERE m.payment_id = NEW.payment_id), 0)
-    THEN
-        RAISE EXCEPTION 'the clawback of payment % only grows, up to what was minted', OLD.payment_id
-            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA, CONSTRAINT = TG_NAME;
-    END IF;
-    RETURN NEW;
-END $$;
