@@ -234,8 +234,7 @@ def latest_check_agrees_with_the_books() -> ProofResult:
                  JOIN treasury_journalline l ON l.account_id = a.id
                  JOIN treasury_journalentry e ON e.id = l.entry_id
                 WHERE a.code IN ('2220', '2240')
-                  -- A transaction's own number stands in no snapshot of its own, and counts as visible once a later
-                  -- one is over: what it had posted before the check, its numbers tell.
+                  -- A snapshot does not count its own transaction among the running ones: that one goes by numbers.
                   AND CASE WHEN e.transaction = c.transaction THEN e.id <= c.last_entry
                            ELSE pg_visible_in_snapshot(e.transaction, c.snapshot::pg_snapshot) END
                   AND (c.books_until IS NULL OR e.effective_on < c.books_until)) real
