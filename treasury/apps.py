@@ -28,6 +28,6 @@ class TreasuryConfig(AppConfig):
         settings.register(BANK_SETTINGS)
         subscribers.register()
         queue.register(stripe_events.QUEUE, payments.drain)
-        queue.register(backing.QUEUE, backing.drain)
+        queue.register(backing.QUEUE, backing.drain, seconds=backing.LONGEST_DRAIN)
         approvals.register(adjustments.KIND, permission="treasury.approve_adjustment", title="Adjusting entry")
         on_granted(adjustments.KIND, adjustments.carry_out)

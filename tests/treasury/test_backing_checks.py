@@ -215,6 +215,17 @@ def test_requests__however_many__are_answered_by_one_check():
     assert BackingCheck.objects.count() == 1
 
 
+def test_turn__over_asks_for_another(monkeypatch):
+    bank_read("1")
+    woken: list[str] = []
+    monkeypatch.setattr(workflow.queue, "wake", woken.append)
+    actions.request_check(trigger="cloud.minted", acting=SYSTEM)
+    monkeypatch.setattr(workflow, "TURN_SECONDS", 0)
+    assert (workflow.drain(), woken) == (0, [workflow.QUEUE])
+    monkeypatch.setattr(workflow, "TURN_SECONDS", 10)
+    assert (workflow.drain(), woken) == (1, [workflow.QUEUE])
+
+
 def test_daily_check__is_made_once():
     bank_read("1")
     due = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)

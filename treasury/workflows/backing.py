@@ -1,6 +1,7 @@
 """Checks of the backing: who is asked, how many checks become one, and which run by the clock (domain §6)."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from django.utils import timezone
 
 from habitat.errors import HabitatError
+from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.members.policies.permissions import require
 from treasury.actions import backing, stripe_readings
@@ -22,22 +24,26 @@ from treasury.workflows import bank
 logger = logging.getLogger(__name__)
 
 DAILY: Final = "daily"
-# While checks follow each other, what asks meanwhile is answered by the next; after so many another worker goes on.
-ROUNDS: Final = 5
+# While checks follow each other, what asks meanwhile is answered by the next; after this another worker goes on.
+TURN_SECONDS: Final = 10
+# A slow bank and a slow Stripe hold one check for two minutes at most (gateways: timeouts, attempts, pauses).
+LONGEST_DRAIN: Final = 150
 
 __all__ = ["QUEUE", "check_by_the_hour", "check_now", "check_of_the_day", "drain", "recheck"]
 
 
 def drain() -> int:
     """One check for everything that asked; how many requests were answered. Another one in flight answers them too."""
-    answered = 0
+    answered, end = 0, time.monotonic() + TURN_SECONDS
     with backing.in_flight(waits=False, acting=SYSTEM) as is_mine:
-        for _ in range(ROUNDS if is_mine else 0):
+        while is_mine and time.monotonic() < end:
             asked = reports.last_request()
             if asked is None:
-                break
+                return answered
             _check(trigger=asked.trigger, acting=SYSTEM)
             answered += backing.answer_requests(up_to=asked.pk, acting=SYSTEM)
+    if is_mine:
+        queue.wake(QUEUE)
     return answered
 
 
