@@ -207,6 +207,7 @@ def open_sandboxes(house: House, folder: Path) -> None:
             raise LocalError("A sandbox does not answer; what it said is above.")
         house.tend()
         time.sleep(0.2)
+    sandboxes.leave_word(folder, plan.environment)
 
 
 def _await_web(house: House, web: Child, port: int) -> None:

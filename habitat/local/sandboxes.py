@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Final
 HOST: Final = "127.0.0.1"
 FIRST_STRIPE_PORT: Final = 12111
 FIRST_BANK_PORT: Final = 8812
+WORD: Final = "where.json"
 WEBHOOK_PATH: Final = "/api/stripe/webhook"
 # What a name stands for in the environment of web server and worker, and how its secret begins.
 SECRETS: Final = {"STRIPE_SECRET_KEY": "sk_test_", "STRIPE_WEBHOOK_SECRET": "whsec_", "MERCURY_API_TOKEN": "sandbox-"}
@@ -71,6 +72,21 @@ def planned(*, folder: Path, site: str, given: Mapping[str, str], port_from: Cal
     return Sandboxes(tuple(servers), environment)
 
 
+def leave_word(folder: Path, environment: Mapping[str, str]) -> None:
+    """Keeps where the sandboxes are and their keys, for commands in another terminal."""
+    _write_privately(folder / WORD, environment)
+
+
+def listen_for_word(folder: Path, environment: MutableMapping[str, str]) -> None:
+    """Sets what the last `make run` left, except for a provider of whom the environment has a key already."""
+    left: dict[str, str] = {}
+    with suppress(OSError, ValueError):
+        left = {str(name): str(value) for name, value in json.loads((folder / WORD).read_text()).items()}
+    for key, prefix in (("STRIPE_SECRET_KEY", "STRIPE_"), ("MERCURY_API_TOKEN", "MERCURY_")):
+        if not environment.get(key):
+            environment.update({name: value for name, value in left.items() if name.startswith(prefix)})
+
+
 def answers(port: int) -> bool:
     """Whether something speaks HTTP there."""
     with suppress(OSError), socket.create_connection((HOST, port), timeout=10) as door:
@@ -93,10 +109,14 @@ def _keys(path: Path) -> dict[str, str]:
     missing = {name: begins + secrets.token_hex(24) for name, begins in SECRETS.items() if not kept.get(name)}
     if missing:
         kept |= missing
-        # Written aside first: a run killed here leaves the old keys, or none.
-        aside = path.with_suffix(".new")
-        aside.unlink(missing_ok=True)
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(kept, file)
-        aside.replace(path)
+        _write_privately(path, kept)
     return kept
+
+
+def _write_privately(path: Path, values: Mapping[str, str]) -> None:
+    # Written aside first: a run killed here leaves the old file, or none.
+    aside = path.with_suffix(".new")
+    aside.unlink(missing_ok=True)
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(dict(values), file)
+    aside.replace(path)

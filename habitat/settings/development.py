@@ -1,9 +1,17 @@
 """A person's own machine: embedded PostgreSQL, e-mail as files, no second factor asked of staff."""
 
+import os
+from pathlib import Path
+
+from habitat.local import sandboxes
 from habitat.local.cluster import development_cluster
-from habitat.settings.base import *
-from habitat.settings.base import BASE_DIR, DATABASE_ROLE, LOGGING, env
-from habitat.settings.database import databases
+
+# Before the settings read it: commands in another terminal find the sandboxes that `make run` started.
+sandboxes.listen_for_word(Path(__file__).resolve().parent.parent.parent / ".local" / "sandbox", os.environ)
+
+from habitat.settings.base import *  # noqa: E402
+from habitat.settings.base import BASE_DIR, DATABASE_ROLE, LOGGING, env  # noqa: E402
+from habitat.settings.database import databases  # noqa: E402
 
 DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = env.str("SECRET_KEY", default="development-only-not-a-secret-0123456789abcdefghijklmnop")

@@ -110,3 +110,33 @@ def test_sandboxes__answer_keep_their_state_over_a_kill_and_end_with_the_house(t
     while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_word__leads_commands_of_another_terminal_to_the_sandboxes(tmp_path: Path) -> None:
+    left = planned(tmp_path).environment
+    sandboxes.leave_word(tmp_path, left)
+    environment: dict[str, str] = {"HOME": "/"}
+
+    sandboxes.listen_for_word(tmp_path, environment)
+
+    assert environment == left | {"HOME": "/"}
+    assert stat.S_IMODE((tmp_path / sandboxes.WORD).stat().st_mode) == 0o600
+
+
+def test_word__says_nothing_of_a_provider_whose_key_is_given(tmp_path: Path) -> None:
+    sandboxes.leave_word(tmp_path, planned(tmp_path).environment)
+    environment = {"STRIPE_SECRET_KEY": "sk_live_1"}
+
+    sandboxes.listen_for_word(tmp_path, environment)
+
+    assert {name for name in environment if name.startswith("STRIPE_")} == {"STRIPE_SECRET_KEY"}
+    assert environment["MERCURY_API_BASE"] == "http://127.0.0.1:50002"
+
+
+def test_word__missing_or_broken__is_none(tmp_path: Path) -> None:
+    environment: dict[str, str] = {}
+    sandboxes.listen_for_word(tmp_path, environment)
+    (tmp_path / sandboxes.WORD).write_text('{"STRIPE')
+    sandboxes.listen_for_word(tmp_path, environment)
+
+    assert environment == {}
