@@ -189,6 +189,7 @@ def test_pending_line__has_no_posting_time(mercury_sandbox, bank):
 
 def test_token__stands_in_no_log_and_no_refusal(mercury_sandbox, pauses, caplog):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")
     bank = MercuryGateway(base=mercury_sandbox.url, token=MERCURY_TOKEN, sleep=pauses)
     mercury_sandbox.control("faults", fault="500", times=4)
     with pytest.raises(BankUnavailable) as refusal:
