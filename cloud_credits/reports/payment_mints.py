@@ -50,6 +50,11 @@ def payment_of_transaction(transaction_id: int) -> int | None:
     return PaymentMint.objects.filter(transaction_id=transaction_id).values_list("payment_id", flat=True).first()
 
 
+def payment_of_purchase(purchase_id: int) -> int | None:
+    """The payment of a purchase, by the number its member knows it by; None while it is not paid."""
+    return Purchase.objects.filter(pk=purchase_id).values_list("payment_id", flat=True).first()
+
+
 def held_up(payment_id: int) -> str:
     """Why a payment was not minted when that was last tried; empty when it was not tried yet."""
     return Purchase.objects.filter(payment_id=payment_id).values_list("problem", flat=True).first() or ""

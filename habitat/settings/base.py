@@ -228,6 +228,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "filters": {"refusal_in_one_line": {"()": "habitat.faces.logs.RefusalInOneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
     # Django's own handlers would say everything twice.
@@ -236,5 +237,6 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
         # Each request of ours to a provider, whole address included: more than anybody reads.
         "httpx": {"level": "WARNING"},
+        "django.request": {"filters": ["refusal_in_one_line"]},
     },
 }

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from habitat.members.policies.roles import Role
 from habitat.site.reports.trace import search, trace, trace_of_unknown
+from tests.cloud_credits.bought import bought, buyer, check_backing, wish
 from tests.faces.people import browser, reader
 from tests.factories import make_member
 from tests.members.people import trusted
@@ -100,6 +101,24 @@ def test_search__finds_the_payment_by_every_name_of_it(by):
     assert search(*wanted) == [payment]
 
 
+def test_search__finds_the_payment_by_the_number_the_member_sees(client):
+    check_backing()
+    member = buyer()
+    received("70")
+    payment = bought(member)
+    unpaid = wish(member)
+    purchase = payment.purchase
+    client.force_login(trusted(Role.OPERATIONS).user)
+
+    page = client.get("/admin/trace/", {"by": "purchase", "q": str(purchase.pk)}).content.decode()
+
+    assert purchase.pk != payment.pk
+    assert search(By.PURCHASE, str(purchase.pk)) == [payment]
+    assert payment.reference in page
+    assert "Purchase number" in page
+    assert search(By.PURCHASE, str(unpaid.pk)) == []
+
+
 @pytest.mark.parametrize(
     ("by", "wanted"),
     [
@@ -110,6 +129,9 @@ def test_search__finds_the_payment_by_every_name_of_it(by):
         (By.LINE, "12"),
         (By.TRANSACTION, "-1"),
         (By.TRANSACTION, "99999999"),
+        (By.PURCHASE, "99999999"),
+        (By.PURCHASE, "9" * 40),
+        (By.PURCHASE, "pi_none"),
     ],
 )
 def test_search__of_what_is_not_there_finds_nothing(by, wanted):

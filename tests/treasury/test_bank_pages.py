@@ -30,6 +30,8 @@ def test_queue__shows_what_is_suggested_and_why_and_confirms():
     assert "It names number R-00001" in page or "It names Hetzner" in page
     detail = olga.get(reverse("admin:treasury_bankmatch_change", args=[match.pk])).content.decode()
     assert "Confirm" in detail
+    assert detail.count("−$120.00") >= 2
+    assert "120.00000000" not in detail
 
     assert verb(olga, "bankmatch", match.pk, "confirm", reason="Seen").status_code == 302
     match.refresh_from_db()

@@ -329,18 +329,26 @@ class MatchLineInline(ReadOnlyInline):
     """What the bank reported."""
 
     model = BankMatchLine
-    fields = ("line", "amount")
+    fields = ("line", "dollars")
     readonly_fields = fields
     verbose_name_plural = "bank lines"
+
+    @admin.display(description="amount")
+    def dollars(self, part: BankMatchLine) -> str:
+        return usd(part.amount)
 
 
 class TargetInline(ReadOnlyInline):
     """What it stands for."""
 
     model = BankMatchTarget
-    fields = ("kind", "target_id", "amount")
+    fields = ("kind", "target_id", "dollars")
     readonly_fields = fields
     verbose_name_plural = "stand for"
+
+    @admin.display(description="amount")
+    def dollars(self, target: BankMatchTarget) -> str:
+        return usd(target.amount)
 
 
 def _confirm(match: BankMatch, *, acting: Actor, key: str, reason: str) -> None:

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django_fsm import FSMField, FSMModelMixin, transition
 
+from habitat.money import plain
 from treasury.models.bank import USD, BankLine, BankLineVersion
 from treasury.models.journal import JournalEntry
 from treasury.policies.bank import FIRST_MATCH, MatchKind, MatchState, TargetKind
@@ -103,7 +104,7 @@ class BankMatchLine(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(name="bankmatchline_once", fields=["match", "line"])]
 
     def __str__(self) -> str:
-        return f"{self.amount} of line {self.line_id}"
+        return f"{plain(self.amount)} of line {self.line_id}"
 
 
 class BankMatchTarget(models.Model):

@@ -36,6 +36,7 @@ class By(StrEnum):
 
     REFERENCE = "reference"
     PAYMENT = "payment"
+    PURCHASE = "purchase"
     TRANSACTION = "transaction"
     MEMBER = "member"
     LINE = "line"

@@ -2,12 +2,23 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from cloud_credits.reports.payment_mints import Minted, held_up, late_for, minted_for, payment_of_transaction
+from cloud_credits.reports.payment_mints import (
+    Minted,
+    held_up,
+    late_for,
+    minted_for,
+    payment_of_purchase,
+    payment_of_transaction,
+)
 from habitat.money import cloud_to_usd
 from treasury.models import Payment
 from treasury.policies.trace import Arrow, Gap, Link, Trail, gaps
 from treasury.reports.trace import By, payments_by, trail_of, trail_of_unknown
+
+# What the floor above numbers itself: each leads to the number of a payment.
+ABOVE: Final = {By.TRANSACTION: payment_of_transaction, By.PURCHASE: payment_of_purchase}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +36,8 @@ class Trace:
 
 def search(by: By, wanted: str) -> list[Payment]:
     """The payments meant, newest first."""
-    if by is By.TRANSACTION:
-        number = payment_of_transaction(int(wanted)) if wanted.isdecimal() and len(wanted) <= 18 else None
+    if by in ABOVE:
+        number = ABOVE[by](int(wanted)) if wanted.isdecimal() and len(wanted) <= 18 else None
         return payments_by(By.PAYMENT, str(number)) if number is not None else []
     return payments_by(by, wanted)
 

@@ -20,6 +20,7 @@ PERMISSION: Final = "treasury.view_payment"
 CHOICES: Final = (
     (By.REFERENCE.value, "Stripe's or the bank's reference (pi_, ch_, po_, re_, dp_, txn_ …)"),
     (By.PAYMENT.value, "Payment number"),
+    (By.PURCHASE.value, "Purchase number"),
     (By.TRANSACTION.value, "Transaction number"),
     (By.MEMBER.value, "Member number"),
     (By.LINE.value, "Bank line number"),
