@@ -43,7 +43,9 @@ class PurchaseDetail(Page):
 
     def get(self, request: HttpRequest, number: int) -> HttpResponse:
         rows = Purchase.objects.visible_to(request.user)
-        rows = rows.select_related("member", "invoice", "recurring", "payment__payment_mint")
+        rows = rows.select_related(
+            "member", "recurring", "invoice__payment_transaction", "payment__payment_mint__transaction"
+        )
         purchase = rows.filter(pk=number).first()
         if purchase is None:
             raise Http404
@@ -66,6 +68,8 @@ def _context(request: HttpRequest, purchase: Purchase) -> dict[str, object]:
         "is_own": member is not None and member.pk == purchase.member_id,
         "by_bank": purchases.pays_by_bank(purchase),
         "transaction_id": purchases.minted_in(purchase),
+        "paid_its_invoice": purchases.paid_its_invoice(purchase),
+        "needs_nothing": purchases.invoice_needs_nothing(purchase),
         "invoice_state": invoice_in_words(invoice) if invoice is not None else "",
         "wait": SOON if age < FRESH_SECONDS else LATER,
     }

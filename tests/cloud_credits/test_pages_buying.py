@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from cloud_credits.actions import purchases, recurring, terms
-from cloud_credits.models import Purchase, RecurringPurchase, TermsAcceptance
-from cloud_credits.policies.purchases import RecurringChange
+from cloud_credits.actions import invoices, purchases, recurring, terms
+from cloud_credits.models import Invoice, Purchase, RecurringPurchase, TermsAcceptance
+from cloud_credits.policies.purchases import PurchaseKind, RecurringChange
 from habitat.controls.actions import settings as runtime
 from habitat.members.actions import members
 from habitat.members.models import Member
@@ -22,7 +22,7 @@ from tests.cloud_credits.bought import check_backing, mint, monthly_purchase, pa
 from tests.cloud_credits.invoiced import item, sent, stored_invoice
 from tests.cloud_credits.ledger import holds, row_counts
 from tests.faces.people import browser, reader
-from tests.factories import actor, key
+from tests.factories import actor, fund, key
 from treasury.policies.backing import Band
 from treasury.policies.references import member_reference
 
@@ -260,6 +260,53 @@ def test_invoice__is_paid_by_buying_what_is_missing(ada, stripe):  # noqa: F811
     assert stored_invoice(invoice).state == "paid"
     assert "The credits are here and paid" in body(client.get(f"/cloud/purchases/{purchase.pk}/"))
     assert holds(ada)[0] == 0
+
+
+def for_invoice(ada: Member, invoice: Invoice, amount: str = "4") -> Purchase:
+    """A purchase for an invoice, whose checkout is open."""
+    purchase = wish(ada, amount, kind=PurchaseKind.INVOICE, invoice=invoice)
+    later = datetime.now(tz=UTC) + timedelta(hours=1)
+    url = f"https://pay.example/{purchase.pk}"
+    session = f"cs_{purchase.pk}"
+    purchases.open_checkout(purchase_id=purchase.pk, session_id=session, url=url, expires_at=later, acting=SYSTEM)
+    return purchase
+
+
+def test_invoice__paid_from_the_balance_meanwhile__keeps_nobody_paying_and_claims_no_payment(ada):
+    invoice, client = sent(ada, item("1", "4")), browser(ada)
+    purchase = for_invoice(ada, invoice)
+    path = f"/cloud/purchases/{purchase.pk}/"
+    assert "Pay $40.00 at Stripe</a>" in body(client.get(path))
+    fund(ada, "4")
+    invoices.pay(invoice=invoice, idempotency_key=key(), acting=actor(ada))
+    page = body(client.get(path))
+    assert f'<a href="/cloud/invoices/{invoice.pk}/">{stored_invoice(invoice)}</a> was paid already.' in page
+    assert "https://pay.example/" not in page
+    assert "Waiting for your payment." not in page
+    mint(pay(ada, "40", purchase_ref=str(purchase.pk)))
+    page = body(client.get(path))
+    assert "The credits are here and paid" not in page
+    assert f"{stored_invoice(invoice)}</a> was paid already; the credits are in your balance." in page
+    assert holds(ada)[0] == 4
+
+
+def test_invoice__with_two_checkouts_paid__was_paid_by_one_of_them(ada):
+    invoice, client = sent(ada, item("1", "4")), browser(ada)
+    first, second = for_invoice(ada, invoice), for_invoice(ada, invoice)
+    for purchase in (second, first):
+        mint(pay(ada, "40", purchase_ref=str(purchase.pk)))
+    assert "The credits are here and paid" in body(client.get(f"/cloud/purchases/{second.pk}/"))
+    page = body(client.get(f"/cloud/purchases/{first.pk}/"))
+    assert "was paid already; the credits are in your balance." in page
+
+
+def test_invoice__void_meanwhile__is_said_while_the_checkout_is_open(ada):
+    invoice = sent(ada, item("1", "4"))
+    purchase = for_invoice(ada, invoice)
+    invoices.void(invoice=invoice, reason="not owed", acting=SYSTEM)
+    page = body(browser(ada).get(f"/cloud/purchases/{purchase.pk}/"))
+    assert "</a> is void." in page
+    assert "https://pay.example/" not in page
 
 
 def test_invoice__of_somebody_else_is_no_way_in(ada):
