@@ -15,10 +15,11 @@ from cloud_credits.policies.purchases import SMALLEST, UNPAID, PayBy, PurchaseSt
 from cloud_credits.policies.settings import WIRE_DETAILS
 from cloud_credits.reports import terms
 from cloud_credits.reports.invoices import liquid_of
+from cloud_credits.reports.refunds import gone_of
 from habitat.controls.reports.settings import value as setting
 from habitat.members.models import Member
 from habitat.members.policies.statuses import MAY_TRADE
-from habitat.money import usd_to_cloud
+from habitat.money import cents, usd_to_cloud
 from habitat.workflows.models import Execution
 from habitat.workflows.policies.states import ENDED, ExecutionState
 from treasury.policies.references import member_reference
@@ -111,8 +112,12 @@ def wire_details() -> str:
 
 
 def state_in_words(purchase: Purchase) -> str:
-    """The state as people read it."""
+    """The state as people read it: what went back of a completed one is said."""
     state = PurchaseState(purchase.state)
+    gone = gone_of(purchase.payment) if purchase.payment is not None else Decimal(0)
+    if state is PurchaseState.MINTED and purchase.payment is not None and gone:
+        how_much = "all" if gone >= purchase.payment.amount else f"${cents(gone):,}"
+        return f"{STATE_WORDS[state]}, {how_much} of it went back"
     return STATE_WORDS.get(state, state.value)
 
 
