@@ -57,7 +57,7 @@ def tell_burned(event: DeliveredEvent) -> None:
         fact["member_id"],
         notices.BURNED,
         f"{fact['quantity']} CLOUD taken out of your balance",
-        f"{fact['reason']}. You can spend {fact['balance_after']} CLOUD now.",
+        f"{notices.sentence(fact['reason'])} You can spend {fact['balance_after']} CLOUD now.",
     )
 
 
@@ -71,7 +71,7 @@ def tell_corrected(event: DeliveredEvent) -> None:
         subject = f"Correction: {fact['quantity']} CLOUD {what} your balance"
         owed = fact["receivable"]
         rest = f" Of this, {owed} CLOUD had been spent already." if owed != "0" and what == "taken from" else ""
-        _tell(event, member_id, notices.CORRECTED, subject, f"Why: {fact['reason']}.{rest}")
+        _tell(event, member_id, notices.CORRECTED, subject, f"Why: {notices.sentence(fact['reason'])}{rest}")
 
 
 def tell_staked(event: DeliveredEvent) -> None:
@@ -171,7 +171,8 @@ def tell_declined(event: DeliveredEvent) -> None:
 
 def tell_refund_requested(event: DeliveredEvent) -> None:
     fact = event.payload
-    text = f"{fact['quantity']} CLOUD are taken and ${_dollars(fact['usd'])} sent back. Why: {fact['reason']}"
+    why = notices.sentence(fact["reason"])
+    text = f"{fact['quantity']} CLOUD are taken and ${_dollars(fact['usd'])} sent back. Why: {why}"
     _tell_purchase(
         event, fact["member_id"], notices.REFUND, f"A refund of ${_dollars(fact['usd'])} is on its way", text
     )
@@ -208,7 +209,7 @@ def tell_written_off(event: DeliveredEvent) -> None:
 
 def tell_recurring(event: DeliveredEvent) -> None:
     fact = event.payload
-    why = f" {fact['because']}." if fact["because"] else ""
+    why = f" {notices.sentence(fact['because'])}" if fact["because"] else ""
     text = f"Your recurring purchase is {fact['state']} now.{why}"
     _tell_purchase(event, fact["member_id"], notices.PURCHASE, f"Recurring purchase {fact['state']}", text)
 

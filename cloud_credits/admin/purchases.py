@@ -43,6 +43,8 @@ NO_WAY_BACK: Final = (
     "credits are the member's again. Stripe keeps its fee of the purchase."
 )
 
+TOLD: Final = "The reason is shown to the member."
+
 
 def _link(words: str, name: str, number: int | None) -> SafeString:
     """A link inside the back office, or a dash."""
@@ -99,7 +101,7 @@ def _look_at_refund(row: Payment | Purchase, *, acting: Actor, amount: Money, re
             (f"{found.holder} can spend", f"{cloud(found.liquid)} CLOUD, then {cloud(found.liquid - amount.amount)}"),
             ("In the books now", f"2220 to 2240: {in_usd(amount.amount)}"),
             ("When it has arrived", f"2240 to 1115: {in_usd(amount.amount)}"),
-            ("Reason", reason),
+            ("Reason, shown to the member", reason),
         ),
         warning=NO_WAY_BACK,
     )
@@ -122,7 +124,7 @@ def _look_at_return(row: Payment | Purchase, *, acting: Actor, reason: str) -> S
             ("Payment", f"{payment.reference}, {payment.member or 'nobody knows whose'}"),
             ("Goes back", f"{usd(payment.left)}, all that is left of it; no credits come of it"),
             ("When it has arrived", f"2240 to 1115: {usd(payment.left)}"),
-            ("Reason", reason),
+            ("Reason, shown to the member", reason),
         ),
         warning="Once Stripe has the order nobody can call it back. Stripe keeps its fee.",
     )
@@ -163,6 +165,7 @@ REFUND_VERBS: Final = (
         form=RefundForm,
         available=_refundable,
         danger=True,
+        warning=TOLD,
         preview=_look_at_refund,
     ),
     Verb(
@@ -172,6 +175,7 @@ REFUND_VERBS: Final = (
         _send_back,
         available=_is(PaymentState.RECEIVED),
         danger=True,
+        warning=TOLD,
         preview=_look_at_return,
     ),
 )

@@ -34,3 +34,9 @@ NOTICES: Final = (
     PURCHASE,
     REFUND,
 )
+
+
+def sentence(words: str) -> str:
+    """What a person wrote as the end of a sentence: with one full stop, whether or not they set it themselves."""
+    text = words.rstrip()
+    return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."

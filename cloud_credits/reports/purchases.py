@@ -9,16 +9,17 @@ from typing import Final
 from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Cast
 
-from cloud_credits.models import BillingCustomer, Invoice, Purchase, RecurringPurchase
-from cloud_credits.policies.invoices import PAYABLE, Paying, to_buy
+from cloud_credits.models import BillingCustomer, Invoice, PaymentMint, Purchase, RecurringPurchase
+from cloud_credits.policies.invoices import PAYABLE, InvoiceState, Paying, PaymentMethod, to_buy
 from cloud_credits.policies.purchases import SMALLEST, UNPAID, PayBy, PurchaseState, RecurringState
 from cloud_credits.policies.settings import WIRE_DETAILS
 from cloud_credits.reports import terms
 from cloud_credits.reports.invoices import liquid_of
+from cloud_credits.reports.refunds import gone_of
 from habitat.controls.reports.settings import value as setting
 from habitat.members.models import Member
 from habitat.members.policies.statuses import MAY_TRADE
-from habitat.money import usd_to_cloud
+from habitat.money import cents, usd_to_cloud
 from habitat.workflows.models import Execution
 from habitat.workflows.policies.states import ENDED, ExecutionState
 from treasury.policies.references import member_reference
@@ -111,8 +112,12 @@ def wire_details() -> str:
 
 
 def state_in_words(purchase: Purchase) -> str:
-    """The state as people read it."""
+    """The state as people read it: what went back of a completed one is said."""
     state = PurchaseState(purchase.state)
+    gone = gone_of(purchase.payment) if purchase.payment is not None else Decimal(0)
+    if state is PurchaseState.MINTED and purchase.payment is not None and gone:
+        how_much = "all" if gone >= purchase.payment.amount else f"${cents(gone):,}"
+        return f"{STATE_WORDS[state]}, {how_much} of it went back"
     return STATE_WORDS.get(state, state.value)
 
 
@@ -135,8 +140,33 @@ def pays_by_bank(purchase: Purchase) -> bool:
 
 def minted_in(purchase: Purchase) -> int | None:
     """The number of the transaction that made its credits."""
-    mint = getattr(purchase.payment, "payment_mint", None) if purchase.payment is not None else None
+    mint = _mint(purchase)
     return mint.transaction_id if mint is not None else None
+
+
+def paid_its_invoice(purchase: Purchase) -> bool:
+    """Whether its invoice was paid with the credits of this very purchase: the payment follows its mint at once."""
+    mint = _mint(purchase)
+    if purchase.invoice is None or mint is None or purchase.invoice.payment_transaction is None:
+        return False
+    by_card = purchase.invoice.paid_by == PaymentMethod.CARD
+    return by_card and purchase.invoice.payment_transaction.from_sequence == (mint.transaction.to_sequence or 0) + 1
+
+
+def invoice_needs_nothing(purchase: Purchase) -> str:
+    """Why the credits are not for its invoice any more, as what follows its number; empty when they are."""
+    invoice, mint = purchase.invoice, _mint(purchase)
+    if invoice is None or invoice.state in PAYABLE:
+        return ""
+    if invoice.state == InvoiceState.VOID:
+        return "is void"
+    booked_at = mint.transaction.booked_at if mint is not None else None
+    before = booked_at is None or invoice.paid_at is None or invoice.paid_at <= booked_at
+    return "was paid already" if before and not paid_its_invoice(purchase) else ""
+
+
+def _mint(purchase: Purchase) -> PaymentMint | None:
+    return getattr(purchase.payment, "payment_mint", None) if purchase.payment is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,28 @@
 """What can still be refunded of a payment, and what was."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from django.db.models import F, Sum
 
 from cloud_credits.errors import InsufficientBalance, PaymentNotMinted, RefundAboveReach, RefundAtTheBank
 from cloud_credits.models import Clawback, CloudBalance, PaymentMint, RefundRequest
 from cloud_credits.policies.purchases import TAKEN, RefundRequestState
-from habitat.money import plain, usd_to_cloud
-from treasury.models import Payment
-from treasury.policies.payments import PaymentState, Provider
+from habitat.money import cloud_to_usd, plain, usd_to_cloud
+from treasury.models import Payment, Refund
+from treasury.policies.payments import PaymentState, Provider, RefundOrigin, RefundState
+
+ON_ITS_WAY: Final = "on its way"
+ARRIVED: Final = "arrived"
+FAILED: Final = "failed"
+REQUEST_WORDS: Final = {RefundRequestState.SETTLED: ARRIVED, RefundRequestState.FAILED: FAILED}
+REFUND_WORDS: Final = {
+    RefundState.PENDING: ON_ITS_WAY,
+    RefundState.SUCCEEDED: ARRIVED,
+    RefundState.FAILED: FAILED,
+}
 
 
 def taken_of(payment_id: int) -> Decimal:
@@ -77,6 +89,59 @@ def check_reach(found: Reach, quantity: Decimal) -> None:
         raise InsufficientBalance(
             holder=found.holder, available=plain(found.liquid), needed=plain(quantity), field="amount"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """Money of a payment on its way back, as its payer reads it. `cloud` are the credits burned for it beforehand."""
+
+    usd: Decimal
+    cloud: Decimal | None
+    state: str
+    at: datetime | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WentBack:
+    """All that goes or went back of one payment. `usd` has gone; `taken` CLOUD followed what was refunded at Stripe."""
+
+    ways: tuple[WayBack, ...]
+    usd: Decimal
+    is_all: bool
+    taken: Decimal
+
+    @property
+    def is_some(self) -> bool:
+        return any(way.state != FAILED for way in self.ways)
+
+
+def gone_of(payment: Payment) -> Decimal:
+    """USD of a payment that are with its payer again: refunded, or lost in a dispute. No more than was paid."""
+    return min(payment.refunded + payment.disputed, payment.amount)
+
+
+def went_back(payment: Payment) -> WentBack:
+    """What its payer is shown: our refunds, those made at Stripe or the bank, lost disputes."""
+    ways = [
+        WayBack(
+            cloud_to_usd(row.amount),
+            row.amount,
+            REQUEST_WORDS.get(RefundRequestState(row.state), ON_ITS_WAY),
+            row.created_at,
+            row.reason,
+        )
+        for row in RefundRequest.objects.filter(payment=payment).order_by("id")
+    ]
+    # Every refund that Habitat burned credits for has its request above.
+    others = Refund.objects.filter(payment=payment).exclude(origin=RefundOrigin.HABITAT.value).order_by("id")
+    ways += [WayBack(row.amount, None, REFUND_WORDS[RefundState(row.state)], row.created_at) for row in others]
+    if payment.state == PaymentState.REFUNDING and not others.filter(state=RefundState.PENDING.value).exists():
+        ways.append(WayBack(payment.left, None, ON_ITS_WAY, None))
+    if payment.disputed:
+        ways.append(WayBack(payment.disputed, None, ARRIVED, None, "Its payer contested it and was given right."))
+    gone = gone_of(payment)
+    return WentBack(tuple(ways), gone, is_all=gone >= payment.amount, taken=clawed_back_of(payment.pk))
 
 
 def _sum(payment_id: int, states: tuple[RefundRequestState, ...]) -> Decimal:

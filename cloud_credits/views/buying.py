@@ -22,12 +22,15 @@ from habitat.faces.pages import MemberPage, new_key, query
 from habitat.members.models import Member
 from habitat.members.reports.actors import actor_of
 from habitat.money import parse_amount, plain
+from treasury.reports.backing import mint_allowed
 from treasury.reports.stripe_documents import cards
 
 # Refusals that name no field of their own, and the field of this form that people would change.
 FIELD_OF: Final = {"recurring_paused": "repeat", "recurring_running": "repeat"}
 WIRE: Final = "wire"
 LONGEST_NUMBER: Final = 18
+# How the ways of paying are called while minting pauses.
+LATER: Final = {PayBy.CARD.value: "Card", PayBy.BANK.value: "Bank debit (ACH): clears in about four working days"}
 
 
 class BuyForm(forms.Form):
@@ -60,6 +63,11 @@ class BuyForm(forms.Form):
     )
     invoice = forms.IntegerField(required=False, min_value=1, max_value=10**LONGEST_NUMBER, widget=forms.HiddenInput)
     key = forms.CharField(max_length=200, widget=forms.HiddenInput)
+
+    def promise_later(self) -> None:
+        """While minting pauses no way of paying brings credits at once."""
+        choices = self.fields["pay_by"].choices  # type: ignore[attr-defined]
+        self.fields["pay_by"].choices = [(way, LATER.get(way, words)) for way, words in choices]  # type: ignore[attr-defined]
 
     def refuse(self, refusal: HabitatError) -> None:
         """Shows the refusal's own sentence beside the field it is about."""
@@ -142,12 +150,16 @@ class BuyPage(MemberPage):
     def show(self, request: HttpRequest, form: BuyForm, invoice: Invoice | None, *, status: int = 200) -> HttpResponse:
         member: Member = self.member
         standing = current()
+        pauses = mint_allowed(new_cash=True, amount=Decimal(0)) is not None
+        if pauses:
+            form.promise_later()
         here = reverse("cloud-buy") + query({name: request.GET.get(name) for name in ("invoice", "whole", "amount")})
         context = {
             "form": form,
             "invoice": invoice,
             "room": purchases.room_for(member),
             "smallest": SMALLEST,
+            "minting_pauses": pauses,
             "cards": cards(member.pk),
             "recurring": purchases.running_recurring(member.pk),
             "terms": standing,

@@ -6,8 +6,10 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
 from cloud_credits.models import Purchase
+from cloud_credits.policies import notices
 from cloud_credits.reports import purchases
 from cloud_credits.reports.invoices import state_in_words as invoice_in_words
+from cloud_credits.reports.refunds import went_back
 from cloud_credits.views.tables import PURCHASES, RECEIPTS
 from habitat.faces.pages import EXPORTS, MemberPage, Page, query
 from treasury.reports.stripe_documents import receipts
@@ -43,7 +45,9 @@ class PurchaseDetail(Page):
 
     def get(self, request: HttpRequest, number: int) -> HttpResponse:
         rows = Purchase.objects.visible_to(request.user)
-        rows = rows.select_related("member", "invoice", "recurring", "payment__payment_mint")
+        rows = rows.select_related(
+            "member", "recurring", "invoice__payment_transaction", "payment__payment_mint__transaction"
+        )
         purchase = rows.filter(pk=number).first()
         if purchase is None:
             raise Http404
@@ -66,6 +70,10 @@ def _context(request: HttpRequest, purchase: Purchase) -> dict[str, object]:
         "is_own": member is not None and member.pk == purchase.member_id,
         "by_bank": purchases.pays_by_bank(purchase),
         "transaction_id": purchases.minted_in(purchase),
+        "paid_its_invoice": purchases.paid_its_invoice(purchase),
+        "needs_nothing": purchases.invoice_needs_nothing(purchase),
+        "went_back": went_back(purchase.payment) if purchase.payment is not None else None,
+        "why": notices.sentence(purchase.problem),
         "invoice_state": invoice_in_words(invoice) if invoice is not None else "",
         "wait": SOON if age < FRESH_SECONDS else LATER,
     }

@@ -6,23 +6,36 @@ from decimal import Decimal
 
 import pytest
 
-from cloud_credits.actions import purchases, recurring, terms
-from cloud_credits.models import Purchase, RecurringPurchase, TermsAcceptance
-from cloud_credits.policies.purchases import RecurringChange
+from cloud_credits.actions import clawbacks, invoices, payment_refunds, purchases, recurring, refunds, terms
+from cloud_credits.models import Invoice, Purchase, RecurringPurchase, RefundRequest, TermsAcceptance
+from cloud_credits.policies.purchases import PurchaseKind, RecurringChange
 from habitat.controls.actions import settings as runtime
+from habitat.events.workflows.deliveries import drain
 from habitat.members.actions import members
 from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
-from habitat.money import plain
+from habitat.money import cloud, plain
 from habitat.notifications.models import Email, Notification
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
 from tests.cloud_credits.at_stripe import hear, latest, stripe  # noqa: F401 a fixture
-from tests.cloud_credits.bought import check_backing, mint, monthly_purchase, pay, resume, suspend, wish
+from tests.cloud_credits.bought import (
+    bought,
+    check_backing,
+    mint,
+    monthly_purchase,
+    pay,
+    refunded_at_stripe,
+    resume,
+    suspend,
+    wish,
+)
 from tests.cloud_credits.invoiced import item, sent, stored_invoice
 from tests.cloud_credits.ledger import holds, row_counts
 from tests.faces.people import browser, reader
-from tests.factories import actor, key
+from tests.factories import actor, fund, key
+from treasury.actions import refunds as at_treasury
+from treasury.models import Payment
 from treasury.policies.backing import Band
 from treasury.policies.references import member_reference
 
@@ -70,6 +83,18 @@ def test_form__in_the_low_band_says_why_the_limit_is_lower(ada, monkeypatch):
     page = body(browser(ada).get("/cloud/buy/"))
     assert "20 CLOUD</strong> ($200.00)" in page
     assert "lower than usual while the cooperative's reserve is low, and monthly purchases pause" in page
+
+
+def test_form__while_minting_pauses__promises_no_credits_at_once(ada):
+    client = browser(ada)
+    page = body(client.get("/cloud/buy/"))
+    assert "Card: the credits come at once" in page
+    assert "Minting pauses." not in page
+    suspend()
+    page = body(client.get("/cloud/buy/"))
+    assert "Minting pauses." in page
+    assert "the credits follow when minting goes on" in page
+    assert "at once" not in page
 
 
 def test_terms__stand_before_the_form_and_lead_back_to_it():
@@ -262,6 +287,53 @@ def test_invoice__is_paid_by_buying_what_is_missing(ada, stripe):  # noqa: F811
     assert holds(ada)[0] == 0
 
 
+def for_invoice(ada: Member, invoice: Invoice, amount: str = "4") -> Purchase:
+    """A purchase for an invoice, whose checkout is open."""
+    purchase = wish(ada, amount, kind=PurchaseKind.INVOICE, invoice=invoice)
+    later = datetime.now(tz=UTC) + timedelta(hours=1)
+    url = f"https://pay.example/{purchase.pk}"
+    session = f"cs_{purchase.pk}"
+    purchases.open_checkout(purchase_id=purchase.pk, session_id=session, url=url, expires_at=later, acting=SYSTEM)
+    return purchase
+
+
+def test_invoice__paid_from_the_balance_meanwhile__keeps_nobody_paying_and_claims_no_payment(ada):
+    invoice, client = sent(ada, item("1", "4")), browser(ada)
+    purchase = for_invoice(ada, invoice)
+    path = f"/cloud/purchases/{purchase.pk}/"
+    assert "Pay $40.00 at Stripe</a>" in body(client.get(path))
+    fund(ada, "4")
+    invoices.pay(invoice=invoice, idempotency_key=key(), acting=actor(ada))
+    page = body(client.get(path))
+    assert f'<a href="/cloud/invoices/{invoice.pk}/">{stored_invoice(invoice)}</a> was paid already.' in page
+    assert "https://pay.example/" not in page
+    assert "Waiting for your payment." not in page
+    mint(pay(ada, "40", purchase_ref=str(purchase.pk)))
+    page = body(client.get(path))
+    assert "The credits are here and paid" not in page
+    assert f"{stored_invoice(invoice)}</a> was paid already; the credits are in your balance." in page
+    assert holds(ada)[0] == 4
+
+
+def test_invoice__with_two_checkouts_paid__was_paid_by_one_of_them(ada):
+    invoice, client = sent(ada, item("1", "4")), browser(ada)
+    first, second = for_invoice(ada, invoice), for_invoice(ada, invoice)
+    for purchase in (second, first):
+        mint(pay(ada, "40", purchase_ref=str(purchase.pk)))
+    assert "The credits are here and paid" in body(client.get(f"/cloud/purchases/{second.pk}/"))
+    page = body(client.get(f"/cloud/purchases/{first.pk}/"))
+    assert "was paid already; the credits are in your balance." in page
+
+
+def test_invoice__void_meanwhile__is_said_while_the_checkout_is_open(ada):
+    invoice = sent(ada, item("1", "4"))
+    purchase = for_invoice(ada, invoice)
+    invoices.void(invoice=invoice, reason="not owed", acting=SYSTEM)
+    page = body(browser(ada).get(f"/cloud/purchases/{purchase.pk}/"))
+    assert "</a> is void." in page
+    assert "https://pay.example/" not in page
+
+
 def test_invoice__of_somebody_else_is_no_way_in(ada):
     other = sent(reader("0"))
     page = body(browser(ada).get(f"/cloud/buy/?invoice={other.pk}"))
@@ -304,6 +376,87 @@ def test_states__each_says_what_it_means(ada):
     resume()
     mint(payment)
     assert "The credits are in the balance." in page(waiting)
+
+
+def refund(payment: Payment, amount: str, reason: str = "bought twice.") -> RefundRequest:
+    return refunds.request(payment=payment, amount=cloud(amount), reason=reason, idempotency_key=key(), acting=SYSTEM)
+
+
+def arrive(request: RefundRequest, refund_id: str) -> None:
+    """Stripe sent it and says that it has arrived."""
+    refunds.burn(request_id=request.pk, acting=SYSTEM)
+    refunds.record_sent(request_id=request.pk, refund_id=refund_id, acting=SYSTEM)
+    told = {"payment": request.payment, "refund_id": refund_id, "amount": request.amount * 10, "is_ours": True}
+    at_treasury.observe(status="succeeded", acting=SYSTEM, **told)
+    refunds.settle(request_id=request.pk, acting=SYSTEM)
+
+
+def test_refund__shows_on_the_purchase_and_in_the_list(ada):
+    client, payment = browser(ada), bought(ada, "10")
+    path = f"/cloud/purchases/{payment.purchase.pk}/"
+    assert "What went back" not in body(client.get(path))
+    one = refund(payment, "1")
+    page = body(client.get(path))
+    assert "What went back" in page
+    assert "$10.00, 1 CLOUD" in page
+    assert "on its way</span>" in page
+    assert "Why: bought twice." in page
+    arrive(one, "re_one")
+    page = body(client.get(path))
+    assert "arrived</span>" in page
+    assert "on its way</span>" not in page
+    assert "completed, $10.00 of it went back" in body(client.get("/cloud/purchases/"))
+    lines = b"".join(client.get("/cloud/purchases/?export=csv").streaming_content).decode()
+    assert "$10.00 of it went back" in lines
+    refunds.fail(request_id=refund(payment, "2").pk, why="refused", acting=SYSTEM)
+    page = body(client.get(path))
+    assert "$20.00, 2 CLOUD" in page
+    assert "failed</span>" in page
+    arrive(refund(payment, "9"), "re_two")
+    assert "Refunded." in body(client.get(path))
+    assert "$90.00, 9 CLOUD" in body(client.get(path))
+    assert "refunded</span>" in body(client.get("/cloud/purchases/"))
+
+
+def test_refund__made_at_stripe__shows_with_the_credits_it_took(ada):
+    client, payment = browser(ada), bought(ada, "10")
+    refunded_at_stripe(payment, "40")
+    clawbacks.claw_back(payment_id=payment.pk, acting=SYSTEM)
+    page = body(client.get(f"/cloud/purchases/{payment.purchase.pk}/"))
+    assert "$40.00" in page
+    assert "arrived</span>" in page
+    assert "4 CLOUD were taken back for it" in page
+    refunded_at_stripe(payment, "60")
+    clawbacks.claw_back(payment_id=payment.pk, acting=SYSTEM)
+    page = body(client.get(f"/cloud/purchases/{payment.purchase.pk}/"))
+    assert "All of its money went back." in page
+    assert "The credits are in the balance." not in page
+    assert "all of it went back" in body(client.get("/cloud/purchases/"))
+
+
+def test_refund__of_a_payment_that_waited__promises_no_credits(ada):
+    purchase = wish(ada, "10")
+    suspend()
+    payment = pay(ada, "100", purchase_ref=str(purchase.pk))
+    mint(payment)
+    payment_refunds.hold(payment_id=payment.pk, acting=SYSTEM)
+    page = body(browser(ada).get(f"/cloud/purchases/{purchase.pk}/"))
+    assert "Your payment goes back the way it came." in page
+    assert "$100.00</dt><dd><span" in page
+    assert "on its way</span>" in page
+    assert "credits follow" not in page
+
+
+def test_refund__the_notices_end_with_one_full_stop(ada):
+    payment = bought(ada, "10")
+    for reason in ("bought twice.", "bought twice"):
+        request = refund(payment, "1", reason)
+        refunds.burn(request_id=request.pk, acting=SYSTEM)
+    drain()
+    texts = list(Notification.objects.filter(member=ada).values_list("text", flat=True))
+    assert sum("Why: bought twice." in text for text in texts) == 2
+    assert sum("Refund: bought twice. You can spend" in text for text in texts) == 2
+    assert not [text for text in texts if ".." in text]
 
 
 def test_page__is_the_members_own(ada):

@@ -64,10 +64,18 @@ def test_refund__is_looked_at_twice_and_then_asked_for_once():
     form = page(olga, payment)
     assert "Of this payment 10 CLOUD are left" in form
     assert "At most 10 CLOUD, $100.00." in form
+    assert "The reason is shown to the member." in form
     given = {KEY_FIELD: "one form", "amount": "4", "reason": "bought twice"}
 
     seen = unchanged(lambda: look(olga, payment, "refund", **given), 200)
-    for words in ("4 CLOUD, $40.00", "10 CLOUD, then 6", "2220 to 2240", "2240 to 1115", "bought twice"):
+    for words in (
+        "4 CLOUD, $40.00",
+        "10 CLOUD, then 6",
+        "2220 to 2240",
+        "2240 to 1115",
+        "bought twice",
+        "shown to the member",
+    ):
         assert words in seen
     answer = send(olga, payment, "refund", **given)
     assert (answer.status_code, RefundRequest.objects.count()) == (302, 1)
