@@ -132,8 +132,9 @@ BREAKS = [
     ),
     (
         "every refund has its burn, every failed one its credits back",
-        "INSERT INTO cloud_credits_refundrequest (payment_id, member_id, amount, reason, asked_by, key, state)"
-        " SELECT 999999, id, 1, 'x', 'system:0', 'x', 'burned' FROM members_member LIMIT 1",
+        "INSERT INTO cloud_credits_refundrequest (payment_id, member_id, amount, reason, asked_by, key, state, burn_id)"
+        " SELECT 999999, id, 1, 'x', 'system:0', 'x', 'burned',"
+        " (SELECT id FROM cloud_credits_cloudtransaction WHERE type = 'transfer' LIMIT 1) FROM members_member LIMIT 1",
     ),
     (
         "what is settled of a debt was burned, paid or written off for it",

@@ -94,7 +94,7 @@ def test_mint_without_cash__may_go_down_to_exactly_whole(more, refused):
     ],
 )
 def test_purchase_limit__holds_from_the_low_band_down(found, limit):
-    assert daily_limit(found, Decimal(200)) == limit
+    assert daily_limit(found, lambda: Decimal(200)) == limit
 
 
 @pytest.mark.parametrize(

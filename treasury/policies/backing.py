@@ -1,6 +1,6 @@
 """How well credits are backed: the terms, the ratio, its bands, and what each band means (domain §6)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
@@ -189,9 +189,9 @@ def may_mint(*, found: Band, required: Decimal, outdated: Sequence[Provider]) ->
     return not outdated and (found in COVERED or required <= 0)
 
 
-def daily_limit(found: Band, limit: Decimal) -> Decimal | None:
-    """The purchase limit a member and day, in USD; None where the band sets none."""
-    return limit if found in RESTRAINED else None
+def daily_limit(found: Band, limit: Callable[[], Decimal]) -> Decimal | None:
+    """The purchase limit a member and day, in USD, asked for only where the band sets one; else None."""
+    return limit() if found in RESTRAINED else None
 
 
 def load_cap(*, chosen: Decimal, signoff: str) -> Decimal:

@@ -38,7 +38,7 @@ def limits(member_id: int) -> Limits:
     """Rules: domain §6 (the low band) and §10 (the load cap). A day is a UTC day."""
     band = latest_band()
     paid = _paid_today(member_id)
-    limit = daily_limit(band, Decimal(setting(PURCHASE_LIMIT)))
+    limit = daily_limit(band, lambda: Decimal(setting(PURCHASE_LIMIT)))
     cap = load_cap(chosen=Decimal(setting(LOAD_CAP)), signoff=str(setting(LOAD_CAP_SIGNOFF)))
     return Limits(
         band=band,
