@@ -50,7 +50,7 @@ CARD = "4000 0000 0000 0077"
 PATIENCE = 60.0
 ROUNDS = 20
 
-_STEP = re.compile(r'<tr><th scope="row">(?P<title>[^<]+)</th><td>(?P<what>.*?)</td>', re.DOTALL)
+_STEP = re.compile(r'<tr><th scope="row">(?P<title>[^<]+)</th><td[^>]*>(?P<what>.*?)</td>', re.DOTALL)
 _GAP = re.compile(r"<li><strong>(?P<title>[^<]+)</strong>(?P<words>.*?)</li>", re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
 
