@@ -104,7 +104,10 @@ class StripeCharge:
 
 @dataclass(frozen=True, slots=True)
 class StripePayment:
-    """A PaymentIntent. `customer_member` is the member that its customer was made for, as Stripe keeps it."""
+    """A PaymentIntent. `customer_member` is the member that its customer was made for, as Stripe keeps it.
+
+    Of a deleted customer it keeps nothing: `customer_deleted`.
+    """
 
     id: str
     status: str
@@ -119,6 +122,7 @@ class StripePayment:
     failure_code: str = ""
     failure_message: str = ""
     charge: StripeCharge | None = None
+    customer_deleted: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     document: Document = field(default_factory=dict, repr=False, compare=False)
 
