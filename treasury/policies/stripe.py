@@ -57,9 +57,12 @@ def asked_at(document: Document) -> datetime:
 
 
 def within(part: Any) -> Iterator[Document]:
-    """Every whole object of a kind that the mirror keeps, however deep."""
+    """Every whole object of a kind that the mirror keeps, however deep.
+
+    Of a deleted one Stripe shows its id alone: what was kept of it stays, for its payments go on naming it.
+    """
     if isinstance(part, dict):
-        if part.get("object") in MIRRORED and isinstance(part.get("id"), str):
+        if part.get("object") in MIRRORED and isinstance(part.get("id"), str) and not part.get("deleted"):
             yield {name: value for name, value in part.items() if name != ASKED_KEY}
         for child in part.values():
             yield from within(child)
