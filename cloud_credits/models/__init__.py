@@ -23,7 +23,14 @@ from cloud_credits.models.self_metering import (
 from cloud_credits.models.staking import StakingPosition
 from cloud_credits.models.terms import TermsAcceptance, TermsVersion
 from cloud_credits.models.transactions import CloudTransaction, IdempotencyKey
-from cloud_credits.models.usage import MeteringRefusal, ResourceUsage, ResourceUsageQuerySet, UsageImport
+from cloud_credits.models.usage import (
+    MeteringRefusal,
+    MeteringStage,
+    MeteringSubmission,
+    ResourceUsage,
+    ResourceUsageQuerySet,
+    UsageImport,
+)
 
 __all__ = [
     "BillingCustomer",
@@ -38,6 +45,8 @@ __all__ = [
     "InvoiceLine",
     "InvoiceQuerySet",
     "MeteringRefusal",
+    "MeteringStage",
+    "MeteringSubmission",
     "PaymentMint",
     "Purchase",
     "RateCard",

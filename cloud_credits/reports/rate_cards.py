@@ -49,6 +49,11 @@ def adopted_cards() -> Sequence[Card]:
     return _memory.cards()
 
 
+def adopted_cards_now() -> Sequence[Card]:
+    """Every adopted card by effective date, read now: for whoever prices many moments at once."""
+    return _memory.refresh()
+
+
 def card_at(at: datetime) -> Card:
     """What prices usage that ended at `at`. Raises NoCardInForce on `timestamp` (domain §4)."""
     card = in_force(_memory.cards(), at) or in_force(_memory.refresh(), at)
