@@ -111,9 +111,9 @@ def record(*, batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
     A refused event is an answer and is logged; it rolls nothing back. Raises BatchBusy after five tries, and NoPeriod.
     Locks: period, then balances by id. Rule: domain §3, §4, §6; issue 4, Metering 1.
     """
-    for _ in range(TRIES):
+    for tried in range(TRIES):
         try:
-            return _once(batch, key_id, acting)
+            return _once(batch, key_id, acting, tried)
         except _ChangedMeanwhile:
             continue
         except DatabaseError as error:
@@ -123,13 +123,19 @@ def record(*, batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
 
 
 @transaction.atomic
-def _once(batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
-    """Lock → check → write → post → emit, for all events of the batch."""
+def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
+    """Lock → check → write → post → emit, for all events of the batch.
+
+    The first time what needs no balance is judged before any is locked, so that batches of the same members overlap
+    in it. Whoever was overtaken then locks before judging: nobody else can store these members' events meanwhile.
+    """
     now = datetime.now(tz=UTC)
     stage = staging.stage(batch.csv, cards=adopted_cards_now())
+    period = open_period(on=now.date())
+    if tried:
+        locks.staged_balances(stage.first)
     sifted = _sift(stage, batch, key_id, now)
     staging.drop([row.id for row in sifted if row.reason])
-    period = open_period(on=now.date())
     locks.staged_balances(stage.first)
     standings = staging.standings(stage)
     settlement = _settlement(stage, sifted, standings)
