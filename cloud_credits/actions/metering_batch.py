@@ -16,6 +16,7 @@ from psycopg import errors as postgres
 from cloud_credits import locks
 from cloud_credits.actions import movements, staging
 from cloud_credits.actions.movements import Redeemed
+from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed_range
 from cloud_credits.actions.staging import COST, DIGEST, ENDED, PRICE, PRICED, RECEIVED, STAGED, Sifted, Stage, Standing
 from cloud_credits.errors import (
@@ -112,14 +113,23 @@ def record(*, batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
     Locks: period, then balances by id. Rule: domain §3, §4, §6; issue 4, Metering 1.
     """
     for tried in range(TRIES):
+        settle_before_pricing()
         try:
             return _once(batch, key_id, acting, tried)
         except _ChangedMeanwhile:
             continue
         except DatabaseError as error:
-            if not isinstance(error.__cause__, _RUN_AGAIN):
+            if not _is_overtaken(error):
                 raise
     raise BatchBusy
+
+
+def _is_overtaken(error: DatabaseError) -> bool:
+    """A twin that was faster, a circle of waiting, or a vote that closed between reading the prices and charging."""
+    cause = error.__cause__
+    return isinstance(cause, _RUN_AGAIN) or (
+        isinstance(cause, postgres.CheckViolation) and cause.diag.constraint_name == "usage_votes_settled"
+    )
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("cloud_credits", "0023_refund_guards")]
+    dependencies: ClassVar = [("cloud_credits", "0029_governance_guards")]
 
     operations: ClassVar = [
         migrations.CreateModel(
