@@ -220,6 +220,29 @@ class RowUnreadable(HabitatError):
     template = "This row cannot be read: {why}."
 
 
+class BatchTooLarge(HabitatError):
+    code = "batch_too_large"
+    status = 413
+    template = "A batch has at most {events} events in {bytes} bytes. Send the rest in another one."
+
+
+class BatchEmpty(HabitatError):
+    code = "batch_empty"
+    template = "There is no event in this batch."
+
+
+class BatchUnreadable(HabitatError):
+    code = "batch_unreadable"
+    status = 400
+    template = "The body is neither a JSON array of events nor one JSON event a line: {why}."
+
+
+class BatchBusy(HabitatError):
+    code = "batch_busy"
+    status = 503
+    template = "Other batches with the same events kept this one from being written. Nothing was; send it again."
+
+
 class TermsNotAccepted(HabitatError):
     code = "terms_not_accepted"
     status = 403

@@ -44,16 +44,23 @@ class CloudTransferred:
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudRedeemed:
-    """Credits were spent on infrastructure. Usage fields are null for a redemption without a metered event."""
+    """Credits were spent on infrastructure: by one transaction, or by all those of a batch of usage.
+
+    `quantity` and `credit_value` are the whole fact's. `ranges` names the ledger rows of each member by their
+    sequences: `member_id`, `first_sequence`, `last_sequence`, `count`, `quantity`, `balance_after`; whoever listens
+    reads these. What only one transaction or one member has is null where there are several, and the usage fields
+    where there is no single metered event behind it.
+    """
 
     name: ClassVar[str] = "cloud.redeemed"
-    transaction_id: int
-    member_id: int
+    transaction_id: int | None
+    member_id: int | None
     quantity: str
     credit_value: str
-    balance_after: str
+    balance_after: str | None
     journal_entry_id: int | None
     timestamp: str
+    ranges: list[dict[str, str | int]]
     primitive: str | None = None
     resource_units: str | None = None
     unit: str | None = None

@@ -1,7 +1,7 @@
 """Usage comes in: priced, redeemed and written down in one transaction, exactly once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -18,6 +18,7 @@ from cloud_credits.models import MeteringRefusal
 from cloud_credits.policies.metering import (
     MeteringEvent,
     MeteringOutcome,
+    RefusalRecord,
     is_late,
     parse,
     require_not_ahead,
@@ -36,7 +37,6 @@ from habitat.members.policies.statuses import MAY_REDEEM
 from habitat.money import cloud_to_usd, plain
 from habitat.statements import rows_of
 
-LONGEST_SENTENCE: Final = 2_000
 LATE_USAGE: Final = "late_usage"
 LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
 
@@ -250,17 +250,4 @@ def _fact(event: MeteringEvent, outcome: MeteringOutcome, applied: movements.App
 
 @transaction.atomic
 def _log_refusal(refusal: HabitatError, *, body: Mapping[str, Any], key_id: int) -> None:
-    MeteringRefusal.objects.create(
-        service_key_id=key_id,
-        event_id=_shown(body.get("eventId", ""), 200),
-        code=refusal.code,
-        field=refusal.field or "",
-        sentence=_shown(refusal.sentence, LONGEST_SENTENCE),
-        details={name: _shown(value, 200) for name, value in refusal.details.items()},
-        event={_shown(name, 60): _shown(value, 200) for name, value in list(body.items())[:20]},
-    )
-
-
-def _shown(value: object, length: int) -> str:
-    """Text that PostgreSQL can hold: no zero character, no lone surrogate, not longer than `length`."""
-    return str(value).replace("\x00", "").encode("utf-8", "replace").decode()[:length]
+    MeteringRefusal.objects.create(service_key_id=key_id, **asdict(RefusalRecord.of(refusal, body)))

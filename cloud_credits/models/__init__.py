@@ -30,7 +30,14 @@ from cloud_credits.models.self_metering import (
 from cloud_credits.models.staking import StakingPosition
 from cloud_credits.models.terms import TermsAcceptance, TermsVersion
 from cloud_credits.models.transactions import CloudTransaction, IdempotencyKey
-from cloud_credits.models.usage import MeteringRefusal, ResourceUsage, ResourceUsageQuerySet, UsageImport
+from cloud_credits.models.usage import (
+    MeteringRefusal,
+    MeteringStage,
+    MeteringSubmission,
+    ResourceUsage,
+    ResourceUsageQuerySet,
+    UsageImport,
+)
 
 __all__ = [
     "BillingCustomer",
@@ -45,6 +52,8 @@ __all__ = [
     "InvoiceLine",
     "InvoiceQuerySet",
     "MeteringRefusal",
+    "MeteringStage",
+    "MeteringSubmission",
     "PaymentMint",
     "Purchase",
     "RateCard",

@@ -22,6 +22,7 @@ _OPERATIONS: Final = (
     "cloud_credits.view_ratecardhistory",
     "cloud_credits.view_resourceusage",
     "cloud_credits.view_meteringrefusal",
+    "cloud_credits.view_meteringsubmission",
     "cloud_credits.view_usageimport",
     "cloud_credits.view_selfmetercharge",
     "cloud_credits.admit_late_usage",

@@ -23,7 +23,7 @@ PAYLOADS = {
         "journal_entry_id timestamp"
     ),
     "cloud.redeemed": (
-        "transaction_id member_id quantity credit_value balance_after journal_entry_id timestamp primitive "
+        "transaction_id member_id quantity credit_value balance_after journal_entry_id timestamp ranges primitive "
         "resource_units unit service_name meter_id metered_at rate_card_version"
     ),
     "cloud.burned": "transaction_id member_id quantity reason balance_after journal_entry_id timestamp",

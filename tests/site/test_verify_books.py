@@ -89,6 +89,10 @@ BREAKS = [
     ("active positions = staked", "UPDATE cloud_credits_stakingposition SET amount = amount + 1"),
     ("every transaction is covered by one event", "DELETE FROM events_event WHERE name = 'cloud.transferred'"),
     (
+        "every told range of redemptions is what its rows say",
+        "UPDATE events_event SET payload = jsonb_set(payload, '{ranges,0,balance_after}', '\"1\"') WHERE name = 'cloud.redeemed'",
+    ),
+    (
         "every paid or refunded invoice has its transfers",
         "UPDATE cloud_credits_invoice SET total = 1 WHERE state = 'paid'",
     ),
