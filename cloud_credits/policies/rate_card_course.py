@@ -67,10 +67,15 @@ class Course:
         return self.state is CardState.VOTING and not self.is_open
 
     @property
+    def is_discussed(self) -> bool:
+        """Its thread is open."""
+        return self.state in {CardState.PROPOSED, CardState.VOTING}
+
+    @property
     def is_under_way(self) -> bool:
         """Something may still change about it."""
         scheduled = self.state in ADOPTED and self.takes_effect_at > self.now
-        return scheduled or self.state in {CardState.PROPOSED, CardState.VOTING}
+        return scheduled or self.is_discussed
 
 
 @dataclass(frozen=True, slots=True)

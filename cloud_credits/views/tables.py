@@ -9,7 +9,7 @@ from cloud_credits.policies.primitives import measure_of
 from cloud_credits.reports import purchases
 from cloud_credits.reports.activity import Activity
 from cloud_credits.reports.invoices import state_in_words
-from cloud_credits.reports.rate_card_effects import EventEffect, HouseLine, Line, MemberChange
+from cloud_credits.reports.rate_card_effects import EventEffect, Line
 from cloud_credits.reports.usage import UsageRow, UsageTotal
 from habitat.faces.tables import Column, Kind, Table
 from habitat.money import cloud_to_usd
@@ -179,33 +179,5 @@ EFFECT_EVENTS: Final[Table[EventEffect]] = Table(
         Column("was", "What you paid", lambda row: row.was_arithmetic),
         Column("would_be", "With this card", lambda row: row.arithmetic),
         Column("change", "Difference", lambda row: row.change, Kind.CHANGE),
-    ),
-)
-HOUSE_EFFECT: Final[Table[HouseLine]] = Table(
-    name="dry-run",
-    caption="Everybody's usage under both prices, techne's own left out. Cost is what the cooperative pays.",
-    columns=(
-        Column("primitive", "Primitive", lambda row: row.measure.title),
-        Column("events", "Events", lambda row: row.events, Kind.INTEGER),
-        Column("quantity", "Quantity", lambda row: row.quantity, Kind.QUANTITY),
-        Column("unit", "Unit", lambda row: row.measure.abbreviation),
-        Column("revenue_was", "Revenue", lambda row: row.revenue_was, Kind.USD),
-        Column("revenue_would_be", "With this card", lambda row: row.revenue_would_be, Kind.USD),
-        Column("cost_was", "Cost", lambda row: row.cost_was, Kind.USD),
-        Column("cost_would_be", "Cost with this card", lambda row: row.cost_would_be, Kind.USD),
-        Column("margin_was", "Margin, %", lambda row: row.margin_was, Kind.RATE),
-        Column("margin_would_be", "Margin with this card, %", lambda row: row.margin_would_be, Kind.RATE),
-    ),
-)
-LARGEST_CHANGES: Final[Table[MemberChange]] = Table(
-    name="largest-changes",
-    caption="Members whose cost changes most, in CLOUD.",
-    columns=(
-        Column("member", "Member", lambda row: row.name),
-        Column("number", "Number", lambda row: row.member_id, Kind.NUMBER),
-        Column("was", "Paid", lambda row: row.was, Kind.CLOUD),
-        Column("would_be", "With this card", lambda row: row.would_be, Kind.CLOUD),
-        Column("change", "Difference", lambda row: row.change, Kind.CHANGE),
-        Column("percent", "Difference, %", lambda row: row.percent, Kind.CHANGE),
     ),
 )

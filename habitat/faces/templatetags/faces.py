@@ -38,6 +38,8 @@ WAITING_WORDS = frozenset(
         "opening",
         "starting",
         "paused",
+        "scheduled",
+        "counting",
     }
 )
 GOOD_WORDS = frozenset(
