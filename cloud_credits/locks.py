@@ -7,12 +7,13 @@ from decimal import Decimal
 
 from django.db import connection
 
-from cloud_credits.errors import NoCloudIdentity, PositionNotActive, UnknownMember
+from cloud_credits.errors import CardUnknown, NoCloudIdentity, PositionNotActive, UnknownMember
 from cloud_credits.models import (
     Clawback,
     CloudTransaction,
     Invoice,
     Purchase,
+    RateCard,
     Receivable,
     RecurringPurchase,
     RefundRequest,
@@ -185,3 +186,30 @@ def terms_head() -> None:
     """One publisher at a time: the next version has no row to lock yet."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cloud_credits.terms'))")
+
+
+def governance() -> None:
+    """One decision about rate cards at a time: what is in flight, which number is next, which vote is settled first.
+
+    Taken before any card: a transaction-level advisory lock, since a card that is not proposed yet has no row to lock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cloud_credits.governance'))")
+
+
+def rate_card(card_id: int) -> RateCard:
+    """One rate card, its verbs one after the other. Raises CardUnknown."""
+    card = RateCard.objects.select_for_update(of=("self",), no_key=True).filter(pk=card_id).first()
+    if card is None:
+        raise CardUnknown
+    return card
+
+
+def rate_card_shared(card_id: int) -> RateCard:
+    """One rate card, held by everybody who votes or speaks at once: a settlement waits for them. Raises CardUnknown."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM cloud_credits_ratecard WHERE id = %s FOR SHARE", [card_id])
+    card = RateCard.objects.filter(pk=card_id).first()
+    if card is None:
+        raise CardUnknown
+    return card

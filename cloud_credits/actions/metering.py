@@ -10,6 +10,7 @@ from django.db import transaction
 
 from cloud_credits.actions import movements
 from cloud_credits.actions.movements import liquid_after
+from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed, redemption
 from cloud_credits.errors import EventConflict, MemberNotActive, MeteredMemberUnknown
 from cloud_credits.events import CloudRedeemed
@@ -93,6 +94,7 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
     InsufficientBalance, NoCloudIdentity. This is not one transaction as other actions are: a refusal rolls its
     transaction back, and is then logged in one of its own; it blocks nothing, the event may be sent again (domain §3).
     """
+    settle_before_pricing()
     try:
         return _charge_or_replay(event, key_id=key_id, acting=acting)
     except HabitatError as refusal:
@@ -116,6 +118,7 @@ def request_late_usage(*, event: MeteringEvent, key_id: int, reason: str, acting
 def admit_late_usage(*, approval: Approval, acting: Actor) -> None:
     """What a granted `late_usage` approval does, in the same transaction: the event is priced at its own date."""
     event = parse(approval.payload)
+    settle_before_pricing()
     _charge(event, key_id=int(approval.payload["keyId"]), approval_id=approval.pk, acting=acting)
 
 

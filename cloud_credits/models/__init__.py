@@ -2,6 +2,13 @@
 
 from cloud_credits.models.balances import CloudBalance, SyncStatus
 from cloud_credits.models.chain import ChainBlock
+from cloud_credits.models.governance import (
+    RateCardBallot,
+    RateCardComment,
+    RateCardElector,
+    RateCardOutcome,
+    RateCardReminder,
+)
 from cloud_credits.models.identities import EnsRegistration
 from cloud_credits.models.invoices import Invoice, InvoiceChange, InvoiceLine, InvoiceQuerySet
 from cloud_credits.models.purchases import (
@@ -41,8 +48,13 @@ __all__ = [
     "PaymentMint",
     "Purchase",
     "RateCard",
+    "RateCardBallot",
+    "RateCardComment",
+    "RateCardElector",
     "RateCardHistory",
+    "RateCardOutcome",
     "RateCardQuerySet",
+    "RateCardReminder",
     "Receivable",
     "ReceivablePayment",
     "ReceivableWriteOff",

@@ -19,6 +19,8 @@ INVOICE_SETTLED: Final = NotificationType("invoice_settled", "Invoices paid, voi
 INVOICE_OVERDUE: Final = NotificationType("invoice_overdue", "Invoices overdue", BOTH)
 PURCHASE: Final = NotificationType("purchase", "Purchases of credits", BOTH)
 REFUND: Final = NotificationType("refund", "Refunds, and credits taken back", BOTH)
+RATE_CARD: Final = NotificationType("rate_card", "Rate cards proposed, voted on and decided", BOTH)
+VOTE: Final = NotificationType("rate_card_vote", "Votes that wait for you", BOTH)
 
 NOTICES: Final = (
     SENT,
@@ -33,6 +35,8 @@ NOTICES: Final = (
     INVOICE_OVERDUE,
     PURCHASE,
     REFUND,
+    RATE_CARD,
+    VOTE,
 )
 
 
@@ -40,3 +44,9 @@ def sentence(words: str) -> str:
     """What a person wrote as the end of a sentence: with one full stop, whether or not they set it themselves."""
     text = words.rstrip()
     return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def shortened(words: str, *, longest: int = 400) -> str:
+    """What a person wrote, short enough for a notice, as the end of a sentence."""
+    text = " ".join(words.split())
+    return sentence(text) if len(text) <= longest else f"{text[:longest].rstrip()}…"

@@ -6,9 +6,19 @@ from habitat.members.policies.roles import Role
 
 _READ: Final = ("cloud_credits.view_ratecard",)
 _LEDGER: Final = ("cloud_credits.view_cloudbalance", "cloud_credits.view_cloudtransaction")
+# A member reads a card's electorate, thread and outcome on its page; the back office reads the rows.
+_GOVERNANCE: Final = (
+    "cloud_credits.view_ratecardelector",
+    "cloud_credits.view_ratecardballot",
+    "cloud_credits.view_ratecardcomment",
+    "cloud_credits.view_ratecardreminder",
+    "cloud_credits.view_ratecardoutcome",
+    "cloud_credits.propose_ratecard",
+)
 _OPERATIONS: Final = (
     *_READ,
     *_LEDGER,
+    *_GOVERNANCE,
     "cloud_credits.view_ratecardhistory",
     "cloud_credits.view_resourceusage",
     "cloud_credits.view_meteringrefusal",
@@ -53,7 +63,14 @@ _OPERATIONS: Final = (
 # A member needs no permission for what is their own: the verbs ask whether they act on their own balance.
 PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
     Role.MEMBER: _READ,
-    Role.STEWARD: (*_READ, *_LEDGER, "cloud_credits.view_ratecardhistory", "cloud_credits.view_invoice"),
+    Role.STEWARD: (
+        *_READ,
+        *_LEDGER,
+        *_GOVERNANCE,
+        "cloud_credits.vote_ratecard",
+        "cloud_credits.view_ratecardhistory",
+        "cloud_credits.view_invoice",
+    ),
     Role.OPERATIONS: _OPERATIONS,
     Role.ADMIN: _OPERATIONS,
 }
