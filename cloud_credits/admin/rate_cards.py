@@ -389,7 +389,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "mine": roll.row_of(acting.id),
             "reader": acting.id,
             "bars": bars(roll.tally, is_emergency=card.is_emergency) if card.closes_at is not None else [],
-            "outcome": rate_card_votes.outcome_of(card) if card.closes_at is not None else None,
+            "outcome": card.outcome if card.closes_at is not None else None,
             "thread": rate_card_votes.thread_of(card, before=_before(request)),
         }
 

@@ -74,11 +74,6 @@ def _by_name(row: ElectorVote) -> tuple[str, int]:
     return row.name.casefold(), row.member_id
 
 
-def outcome_of(card: RateCard) -> RateCardOutcome | None:
-    """What the vote on the card's version came to; None before it is settled, and for a card nobody voted on."""
-    return RateCardOutcome.objects.filter(version=card.version).first()
-
-
 def printed(outcome: RateCardOutcome | None, card: RateCard) -> PrintedOutcome | None:
     """The outcome for the Markdown page: decided when the vote closed, whenever it was written down."""
     if outcome is None or card.closes_at is None:

@@ -210,7 +210,7 @@ class MarkdownPaper(Page):
             state=state_in_words(rate_card_votes.course_of(card, now=clock.now())),
             hash_text=content_hash(canonical(content)),
             previous=content_of(base) if base is not None else None,
-            outcome=rate_card_votes.printed(rate_card_votes.outcome_of(card), card),
+            outcome=rate_card_votes.printed(card.outcome, card),
         )
         return _download(page.encode(), "text/markdown; charset=utf-8", f"rate-card-v{version}.md")
 
@@ -260,7 +260,7 @@ def _vote(card: RateCard, course: Course, acting: Actor, form: BallotForm | None
         context["bars"] = [turnout(votes=roll.tally.votes, electors=roll.tally.electors)]
     elif card.closes_at is not None:
         found = bars(roll.tally, is_emergency=card.is_emergency)
-        context |= {"outcome": rate_card_votes.outcome_of(card), "bars": found}
+        context |= {"outcome": card.outcome, "bars": found}
     return context
 
 
