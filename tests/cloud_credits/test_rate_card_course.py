@@ -38,7 +38,7 @@ def marks(course: Course) -> list[tuple[str, str]]:
         (replace(PROPOSED, state=CardState.WITHDRAWN, withdrawn_at=OPENS), "done stopped stopped stopped stopped"),
         (replace(PROPOSED, state=CardState.LAPSED), "done stopped stopped stopped stopped"),
     ],
-    ids="proposed voting closed approved active rejected broken-off withdrawn lapsed".split(),
+    ids=["proposed", "voting", "closed", "approved", "active", "rejected", "broken-off", "withdrawn", "lapsed"],
 )  # fmt: skip
 def test_steps__say_how_far_a_card_has_come(course, expected):
     assert [mark for _, mark in marks(course)] == expected.split()
