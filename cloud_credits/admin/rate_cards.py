@@ -390,7 +390,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "reader": acting.id,
             "bars": bars(roll.tally, is_emergency=card.is_emergency) if card.closes_at is not None else [],
             "outcome": card.outcome if card.closes_at is not None else None,
-            "thread": rate_card_votes.thread_of(card, before=_before(request)),
+            "thread": rate_card_votes.thread_of(card.version, before=_before(request)),
         }
 
     # --- drafting and the dry run

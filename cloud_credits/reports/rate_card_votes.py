@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from cloud_credits.models import RateCard, RateCardComment, RateCardElector, RateCardOutcome
+from cloud_credits.models import (
+    RateCard,
+    RateCardComment,
+    RateCardElector,
+    RateCardHistory,
+    RateCardOutcome,
+)
 from cloud_credits.policies.governance import Tally, tally
 from cloud_credits.policies.rate_card_course import Course
 from cloud_credits.policies.rate_card_papers import PrintedOutcome
@@ -89,12 +95,18 @@ def printed(outcome: RateCardOutcome | None, card: RateCard) -> PrintedOutcome |
     )
 
 
-def thread_of(card: RateCard, *, before: int | None = None) -> Thread:
-    """The newest comments on the card's version, or those before the comment `before`."""
-    rows = RateCardComment.objects.filter(card=card, version=card.version).select_related("member")
+def thread_of(version: int | None, *, before: int | None = None) -> Thread:
+    """The newest comments on a version, or those before the comment `before`. A number is never used twice."""
+    rows = RateCardComment.objects.filter(version=version).select_related("member")
     count = rows.count()
     if before is not None:
         rows = rows.filter(pk__lt=before)
     found = list(rows.order_by("-pk")[: THREAD_PAGE + 1])
     shown = found[:THREAD_PAGE][::-1]
     return Thread(shown, count, shown[0].pk if len(found) > THREAD_PAGE else None)
+
+
+def sent_back(version: int) -> RateCardHistory | None:
+    """A version whose card an adopted emergency sent back to draft, as it was put before the members."""
+    told = RateCardHistory.objects.filter(version=version).select_related("pgh_obj").order_by("-pgh_id").first()
+    return told if told is not None and told.pgh_obj.version != version else None

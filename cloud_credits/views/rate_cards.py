@@ -12,6 +12,7 @@ from cloud_credits.actions import rate_cards as actions
 from cloud_credits.actions.rate_cards import VOTE
 from cloud_credits.models import RateCard
 from cloud_credits.policies.governance import LONGEST_BALLOT_REASON, LONGEST_COMMENT, Choice
+from cloud_credits.policies.primitives import MEASURES
 from cloud_credits.policies.rate_card_bars import bars, turnout
 from cloud_credits.policies.rate_card_course import Course, next_of, state_in_words, steps
 from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of, ens_key, markdown
@@ -30,6 +31,7 @@ from habitat.money import cloud_to_usd
 EVENTS_PAGE: Final = 25
 EXPORTED_AT_MOST: Final = 50_000
 LARGEST_NUMBER: Final = 18
+LARGEST_VERSION: Final = 2**31
 
 
 class CommentForm(forms.Form):
@@ -90,8 +92,21 @@ class Changelog(Page):
 
 
 class RateCardDetail(Page):
+    """One version whole. What an emergency sent back to draft keeps a page of its own: notices lead there."""
+
     def get(self, request: HttpRequest, version: int) -> HttpResponse:
-        return self.show(request, published(version))
+        card = find(version)
+        if card is not None:
+            return self.show(request, card)
+        told = rate_card_votes.sent_back(version) if version < LARGEST_VERSION else None
+        if told is None:
+            raise Http404
+        context = {
+            "told": told,
+            "lines": [(measure, getattr(told, f"{primitive.value}_rate")) for primitive, measure in MEASURES.items()],
+            "thread": rate_card_votes.thread_of(version, before=_number(request.GET.get("before"))),
+        }
+        return render(request, "cloud_credits/rate_card_sent_back.html", context)
 
     def show(
         self,
@@ -116,7 +131,7 @@ class RateCardDetail(Page):
             "changes": rate_card_changes.compare(card, base),
             "hash": card.content_hash or content_hash(canonical(content_of(card))),
             "ens_key": ens_key(card.version),
-            "thread": rate_card_votes.thread_of(card, before=_number(request.GET.get("before"))),
+            "thread": rate_card_votes.thread_of(card.version, before=_number(request.GET.get("before"))),
             "comment_form": comment_form or CommentForm(),
             "reader": acting.id,
         }
@@ -215,9 +230,14 @@ class MarkdownPaper(Page):
         return _download(page.encode(), "text/markdown; charset=utf-8", f"rate-card-v{version}.md")
 
 
+def find(version: int) -> RateCard | None:
+    """The card of that version, as every member may read it."""
+    return RateCard.objects.published().filter(version=version).first() if version < LARGEST_VERSION else None
+
+
 def published(version: int) -> RateCard:
-    """The card of that version, as every member may read it. Raises Http404."""
-    card = RateCard.objects.published().filter(version=version).first() if version < 2**31 else None
+    """The same. Raises Http404."""
+    card = find(version)
     if card is None:
         raise Http404
     return card

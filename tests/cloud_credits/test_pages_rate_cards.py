@@ -144,6 +144,21 @@ def test_card__needs_a_sign_in_and_a_version_that_is_published(stewards):
         assert client.get(f"/rate-cards/{version}/").status_code == 404
 
 
+def test_card__sent_back_by_an_emergency_keeps_its_page_and_thread(clock, stewards):
+    card = proposal(stewards, effective_date=date(2027, 6, 1))
+    rate_cards.comment(
+        card_id=card.pk, member=stewards[1], text="What about spring?", acting=governed.steward(stewards[1])
+    )
+    assert "What about spring?" in open_page(browser(reader()), "/rate-cards/2/")
+    clock.forward(days=1)
+    governed.adopted(clock, stewards, is_emergency=True, effective_date=date(2027, 1, 14))
+    page = text_of(open_page(browser(reader()), "/rate-cards/2/"))
+    assert "sent back It never took effect." in page
+    assert "Emergency card 3 was adopted: rate card 2 is a draft again." in page
+    assert "1.2 CLOUD a comp-hr" in page
+    assert "What about spring?" in page
+
+
 # --- my usage, event by event
 
 
