@@ -379,6 +379,8 @@ def _write_outcome(card: RateCard, verdict: Verdict) -> None:
     RateCardOutcome.objects.create(
         card=card,
         version=card.version,
+        closed_at=card.closes_at,
+        is_emergency=card.is_emergency,
         electorate=[{"member": each.member_id, "name": each.name} for each in vote.electors],
         ballots=[
             {

@@ -104,6 +104,8 @@ class RateCardOutcome(models.Model):
     version = models.PositiveIntegerField(unique=True)
     # When it was written down; the vote itself was decided at the card's `closes_at`.
     settled_at = models.DateTimeField(db_default=Now(), editable=False)
+    closed_at = models.DateTimeField("the vote closed at")
+    is_emergency = models.BooleanField()
     electorate = models.JSONField("who was eligible")
     ballots = models.JSONField("the ballots that counted")
     yes = models.PositiveIntegerField()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from cloud_credits.models import RateCard, RateCardBallot, RateCardElector
+from cloud_credits.models import RateCard, RateCardBallot, RateCardElector, RateCardOutcome
 from cloud_credits.policies.governance import (
     RULES,
     Adopted,
@@ -173,6 +173,19 @@ def verdict(card: RateCard) -> Verdict:
         raise ValueError("no vote was opened on this card")
     found = problems_of(card, step=Step.OUTCOME, moment=card.closes_at)
     return Verdict(standing(card, moment=card.closes_at), found)
+
+
+def votes_of(outcome: RateCardOutcome) -> tuple[list[int], Tally]:
+    """The electorate (member numbers) and the ballots behind an outcome, counted again from their rows."""
+    roll = list(
+        RateCardElector.objects.filter(card_id=outcome.card_id, version=outcome.version, at_opening=True)
+        .order_by("member_id")
+        .values_list("pk", "member_id")
+    )
+    cast = RateCardBallot.objects.filter(elector__in=[elector_id for elector_id, _ in roll])
+    votes = [Vote(each.pk, each.elector_id, Choice(each.choice), each.cast_at) for each in cast]
+    choices = counted(votes, closes_at=outcome.closed_at)
+    return [member for _, member in roll], tally(choices.values(), len(roll), outcome.is_emergency)
 
 
 def closed_unsettled(*, moment: datetime) -> list[RateCard]:

@@ -354,6 +354,8 @@ BEGIN
     wrong := CASE
         WHEN NOT coalesce(card.state = 'voting' AND card.version = NEW.version, false) THEN 'it is not voted on'
         WHEN card.closes_at > NEW.settled_at THEN 'its vote is open'
+        WHEN (NEW.closed_at, NEW.is_emergency) IS DISTINCT FROM (card.closes_at, card.is_emergency)
+            THEN 'its vote closed at another time, or was of another kind'
         WHEN (NEW.yes, NEW.no, NEW.abstain, NEW.electors)
                 IS DISTINCT FROM (counted.yes, counted.no, counted.abstain, counted.electors)
             THEN 'the ballots come to something else'
