@@ -91,7 +91,7 @@ class Rules:
         for each in fields(self):
             value = getattr(self, each.name)
             kept[each.name] = {p.value: plain(v) for p, v in value.items()} if isinstance(value, Mapping) else value
-        return kept
+        return kept | {"bars": {"normal": bar(is_emergency=False), "emergency": bar(is_emergency=True)}}
 
 
 RULES: Final = Rules()
