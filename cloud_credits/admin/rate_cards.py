@@ -40,7 +40,7 @@ from cloud_credits.reports.rate_cards import card_in_force, standing_of
 from habitat import clock
 from habitat.errors import HabitatError
 from habitat.faces.admin import Done, ExportMixin, HouseAdmin, ReasonForm, SecondLook, Verb, VerbForm, actor_for
-from habitat.faces.templatetags.faces import status
+from habitat.faces.templatetags.faces import cloud, status
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
 from habitat.members.reports import history
@@ -123,7 +123,7 @@ def _look_at_proposal(card: RateCard, *, acting: Actor) -> SecondLook:
         raise CardRefused(found)
     base = rate_card_changes.base_of(card)
     changes = [
-        (change.measure.title, f"{change.before} → {change.after} CLOUD ({change.in_words})")
+        (change.measure.title, f"{cloud(change.before)} → {cloud(change.after)} CLOUD ({change.in_words})")
         for change in rate_card_changes.compare(card, base)
     ]
     talked = RULES.discussion(is_emergency=card.is_emergency)
@@ -143,9 +143,8 @@ def _look_at_proposal(card: RateCard, *, acting: Actor) -> SecondLook:
 
 
 def _propose(card: RateCard, *, acting: Actor, key: str) -> Done:
-    rate_cards.propose(card_id=card.pk, acting=acting)
-    card.refresh_from_db()
-    return Done(message=f"Version {card.version} is before the members; they are being told.")
+    told = rate_cards.propose(card_id=card.pk, acting=acting)
+    return Done(message=f"Version {told.version} is before the members; they are being told.")
 
 
 def _comment(card: RateCard, *, acting: Actor, key: str, text: str) -> Done:

@@ -115,12 +115,15 @@ class RateCardDetail(Page):
         *,
         comment_form: CommentForm | None = None,
         ballot_form: BallotForm | None = None,
+        refusal: str = "",
         status: int = 200,
     ) -> HttpResponse:
         acting, now = actor_of(request.user), clock.now()
         course, base = rate_card_votes.course_of(card, now=now), rate_card_changes.base_of(card)
         context = {
             "card": card,
+            # On top of the page: the form it belongs to may be gone, because it is too late.
+            "refusal": refusal,
             "now": now,
             "course": course,
             "word": rate_cards.standing_of(card, now) or state_in_words(course),
@@ -153,8 +156,7 @@ class CommentOnCard(MemberPage, RateCardDetail):
                 card_id=card.pk, member=self.member, text=form.cleaned_data["text"], acting=actor_of(request.user)
             )
         except HabitatError as refusal:
-            form.add_error(refusal.field if refusal.field in form.fields else None, refusal.sentence)
-            return self.show(request, card, comment_form=form, status=refusal.status)
+            return self.show(request, card, comment_form=form, refusal=refusal.sentence, status=refusal.status)
         messages.success(request, "Your comment is in the thread.")
         return redirect(reverse("rate-card", args=[version]) + "#discussion")
 
@@ -171,8 +173,7 @@ class CastVote(MemberPage, RateCardDetail):
         try:
             actions.cast_ballot(card_id=card.pk, acting=actor_of(request.user), **form.cleaned_data)
         except HabitatError as refusal:
-            form.add_error(refusal.field if refusal.field in form.fields else None, refusal.sentence)
-            return self.show(request, card, ballot_form=form, status=refusal.status)
+            return self.show(request, card, ballot_form=form, refusal=refusal.sentence, status=refusal.status)
         words = Choice(form.cleaned_data["choice"]).value
         messages.success(request, f"Your vote is {words}. You may change it until voting closes.")
         return redirect(reverse("rate-card", args=[version]) + "#vote")

@@ -45,7 +45,7 @@ def at_desk(member: Member) -> Client:
 
 
 def words(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    return re.sub(r" (?=[.,:)])", "", re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)))
 
 
 def nothing_changed(attempt):
@@ -123,7 +123,7 @@ def test_draft__is_saved_and_edited(stewards):
     card = RateCard.objects.get(state="draft")
     assert (answer.status_code, answer.url) == (302, f"/admin/cloud_credits/ratecard/{card.pk}/change/")
     client.post(f"/admin/cloud_credits/ratecard/{card.pk}/draft/", TYPED | {"compute_rate": "1.3", "save": "1"})
-    card.refresh_from_db()
+    card = governed.stored(card)
     assert (str(card.compute_rate), card.justification) == ("1.30000000", "Power costs more.")
     assert RateCard.objects.filter(state="draft").count() == 1
     html = client.get(f"/admin/cloud_credits/ratecard/{card.pk}/draft/").content.decode()
@@ -219,8 +219,9 @@ def test_propose__what_the_rules_forbid_is_told_and_nothing_happens(stewards):
 
 
 def test_open__looks_at_the_electorate_and_freezes_it(clock, stewards):
-    card, client = governed.proposed(stewards[0]), at_desk(stewards[0])
+    card = governed.proposed(stewards[0])
     clock.forward(days=14)
+    client = at_desk(stewards[0])
     closes_at = (clock.moment + timedelta(days=4)).strftime("%Y-%m-%dT%H:%M")
     answer = nothing_changed(lambda: look(client, card, "open-voting", closes_at=closes_at))
     told = words(answer.content.decode())
@@ -354,7 +355,7 @@ def test_home__names_the_open_vote_and_whether_i_have_voted(clock, stewards):
     assert "Rate card 2 voting 0 of 3 have voted, you have not voted" in told
     rate_cards.cast_ballot(card_id=card.pk, choice="yes", acting=governed.steward(stewards[1]))
     assert "1 of 3 have voted, you voted yes" in words(client.get("/admin/").content.decode())
-    assert "Rate card 2 voting 1 of 3 have voted ." in words(desk_of(Role.OPERATIONS).get("/admin/").content.decode())
+    assert "Rate card 2 voting 1 of 3 have voted. Voting closes" in words(desk_of(Role.OPERATIONS).get("/admin/").content.decode())
 
 
 def test_home__without_a_card_under_way_says_so(stewards):
