@@ -130,17 +130,15 @@ def propose(*, card_id: int, acting: Actor) -> RateCard:
     card = locks.rate_card(card_id)
     _require_state(card, CardState.DRAFT, why="it was proposed already.")
     if card.amends_id is not None:
-        _give_way(locks.rate_card(card.amends_id), acting=acting)
-        card.refresh_from_db()
+        card.amends = locks.rate_card(card.amends_id)
+        _give_way(card.amends, acting=acting)
     moment = now()
     found = governance.problems_of(card, step=Step.PROPOSE, moment=moment)
     if found:
         raise CardRefused(found)
     with because(acting=acting):
         _give_notice(card, moment=moment, acting=acting)
-    roll = [
-        RateCardElector(card=card, version=card.version, member_id=member_id) for member_id in governance.stewards()
-    ]
+    roll = [RateCardElector(card=card, version=card.number, member_id=member_id) for member_id in governance.stewards()]
     RateCardElector.objects.bulk_create(roll)
     emit(_created(card), _proposed(card), acting=acting)
     return card
@@ -187,7 +185,7 @@ def comment(*, card_id: int, member: Member, text: str, acting: Actor) -> RateCa
     card = locks.rate_card_shared(card_id)
     if card.state not in _UNDER_WAY:
         raise _wrong_state(card, "there is nothing to discuss.")
-    spoken = RateCardComment.objects.create(card=card, version=card.version, member=member, text=said)
+    spoken = RateCardComment.objects.create(card=card, version=card.number, member=member, text=said)
     emit(
         RateCardCommented(**_named(card), comment_id=spoken.pk, member_id=member.pk),
         acting=acting,
@@ -244,7 +242,7 @@ def open_voting(*, card_id: int, closes_at: datetime, acting: Actor) -> RateCard
     _require_state(card, CardState.PROPOSED, why="a vote opens on a proposed card.")
     moment = now()
     active = set(governance.stewards())
-    roll = list(RateCardElector.objects.filter(card=card, version=card.version).order_by("pk"))
+    roll = list(RateCardElector.objects.filter(card=card, version=card.number).order_by("pk"))
     for elector in roll:
         elector.at_opening = elector.member_id in active
     found = governance.problems_of(card, step=Step.OPEN, moment=moment) + opening_problems(
@@ -298,7 +296,7 @@ def _elector(card: RateCard, acting: Actor) -> RateCardElector:
         raise NotAllowed(permission=VOTE)
     elector = RateCardElector.objects.filter(
         card=card,
-        version=card.version,
+        version=card.number,
         member_id=acting.id,
         at_opening=True,
         member__status=MemberStatus.ACTIVE.value,
@@ -378,8 +376,8 @@ def _write_outcome(card: RateCard, verdict: Verdict) -> None:
     vote, count = verdict.standing, verdict.standing.tally
     RateCardOutcome.objects.create(
         card=card,
-        version=card.version,
-        closed_at=card.closes_at,
+        version=card.number,
+        closed_at=_moment(card.closes_at),
         is_emergency=card.is_emergency,
         electorate=[{"member": each.member_id, "name": each.name} for each in vote.electors],
         ballots=[
@@ -408,7 +406,7 @@ def _send_back(emergency: RateCard) -> Sequence[RateCardReturned]:
     told = []
     for found in governance.in_flight_at(moment=_moment(emergency.closes_at), excluding=emergency.pk):
         card = locks.rate_card(found.pk)
-        version = card.version or 0
+        version = card.number
         reason = f"Emergency card {emergency.version} was adopted: rate card {version} is a draft again."
         card.return_to_draft()
         card.version = card.notice_date = card.proposed_at = card.proposed_xid = None
@@ -433,7 +431,7 @@ def _send_back(emergency: RateCard) -> Sequence[RateCardReturned]:
             ]
         )
         told.append(
-            RateCardReturned(card_id=card.pk, version=version, emergency_version=emergency.version or 0, reason=reason)
+            RateCardReturned(card_id=card.pk, version=version, emergency_version=emergency.number, reason=reason)
         )
     return told
 
@@ -514,10 +512,10 @@ def remind_due() -> int:
         opens_at, closes_at = _moment(card.opens_at), _moment(card.closes_at)
         due = reminders_due(moment=moment, opens_at=opens_at, closes_at=closes_at)
         locks.rate_card(card.pk)
-        marked = set(RateCardReminder.objects.filter(version=card.version).values_list("hours", flat=True))
+        marked = set(RateCardReminder.objects.filter(version=card.number).values_list("hours", flat=True))
         fresh = [hours for hours in due if hours not in marked]
         RateCardReminder.objects.bulk_create(
-            [RateCardReminder(card=card, version=card.version, hours=hours) for hours in fresh]
+            [RateCardReminder(card=card, version=card.number, hours=hours) for hours in fresh]
         )
         if fresh and fresh[-1] == due[-1]:
             emit(RateCardVoteReminder(**_named(card), hours=fresh[-1], closes_at=closes_at.isoformat()), acting=SYSTEM)
@@ -529,7 +527,7 @@ def remind_due() -> int:
 
 
 def _named(card: RateCard) -> dict[str, int]:
-    return {"card_id": card.pk, "version": card.version or 0}
+    return {"card_id": card.pk, "version": card.number}
 
 
 def _rates(card: RateCard) -> dict[str, str]:

@@ -218,6 +218,13 @@ class RateCard(models.Model):
         )
 
     @property
+    def number(self) -> int:
+        """The version it was given when it was proposed. ValueError for a draft."""
+        if self.version is None:
+            raise ValueError("a draft has no number")
+        return self.version
+
+    @property
     def terms(self) -> CardTerms:
         """What may be edited of a draft, as a plain value."""
         return CardTerms(**{name: getattr(self, name) for name in CardTerms.__slots__})

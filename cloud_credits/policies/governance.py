@@ -100,13 +100,12 @@ RULES: Final = Rules()
 def rules_of(kept: Mapping[str, Any]) -> Rules:
     """The rules as a card keeps them; what it does not name is as it is now."""
     known = {each.name for each in fields(Rules)}
-    return Rules(
-        **{
-            name: {Primitive(p): Decimal(v) for p, v in value.items()} if isinstance(value, Mapping) else value
-            for name, value in kept.items()
-            if name in known
-        }
-    )
+    values: dict[str, Any] = {
+        name: {Primitive(p): Decimal(v) for p, v in value.items()} if isinstance(value, Mapping) else value
+        for name, value in kept.items()
+        if name in known
+    }
+    return Rules(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +185,7 @@ class History:
         """Adopted cards that are in force at some moment of `[start, end)`, those not begun yet included."""
         cards = sorted(self.adopted, key=lambda card: card.effective_date)
         ends = [card.effective_date for card in cards[1:]] + [date.max]
-        return [card for card, over in zip(cards, ends, strict=True) if card.effective_date < end and over > start]
+        return [card for card, over in zip(cards, ends, strict=False) if card.effective_date < end and over > start]
 
 
 @dataclass(frozen=True, slots=True)

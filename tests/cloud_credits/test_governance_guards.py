@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from cloud_credits.actions import rate_cards
-from cloud_credits.models import RateCardElector
+from cloud_credits.models import RateCard, RateCardElector
 from habitat.clock import now
 from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
@@ -336,6 +336,7 @@ def test_usage__priced_before_a_closed_vote_is_settled_is_refused(house_clock, m
     vote(card, dict.fromkeys(people, "yes"))
     house_clock.at(NOON.replace(month=3, day=1, hour=0))
     monkeypatch.setattr(metering, "settle_before_pricing", lambda: None)
+    monkeypatch.setattr(metering, "card_at", lambda at: RateCard.objects.get(version=1).as_card())
     with pytest.raises(DatabaseError, match="a closed vote decides the price"), transaction.atomic():
         meter(member, key, timestamp=house_clock.moment.isoformat())
 

@@ -275,7 +275,7 @@ def test_history__keeps_every_version_and_is_kept():
     ],
 )
 def test_kept__neither_role_deletes(sql, owner_connection, app_connection):
-    for connection in (owner_connection, app_connection):
+    for role in (owner_connection, app_connection):
         with pytest.raises(psycopg.Error):
-            connection.execute(sql)
+            role.execute(sql)
     assert RateCard.objects.count() == 1
