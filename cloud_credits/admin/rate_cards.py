@@ -35,7 +35,13 @@ from cloud_credits.policies.rate_card_bars import bars
 from cloud_credits.policies.rate_card_course import next_of, state_in_words, steps
 from cloud_credits.policies.rate_card_papers import ens_key
 from cloud_credits.policies.rate_cards import CardState
-from cloud_credits.reports import governance, rate_card_changes, rate_card_effects, rate_card_votes
+from cloud_credits.reports import (
+    governance,
+    rate_card_changes,
+    rate_card_effects,
+    rate_card_notices,
+    rate_card_votes,
+)
 from cloud_credits.reports.rate_cards import card_in_force, standing_of
 from habitat import clock
 from habitat.errors import HabitatError
@@ -127,7 +133,7 @@ def _look_at_proposal(card: RateCard, *, acting: Actor) -> SecondLook:
         for change in rate_card_changes.compare(card, base)
     ]
     talked = RULES.discussion(is_emergency=card.is_emergency)
-    told = Member.objects.filter(ens_subname__isnull=False).count()
+    told = len(rate_card_notices.everybody())
     return SecondLook(
         facts=(
             *changes,
@@ -437,9 +443,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
     def dry_run_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Everybody's usage of a period under the card: reads only."""
         card = self._find(request, object_id)
-        today = clock.now().date()
-        spans = rate_card_effects.spans(today)
-        asked = rate_card_effects.span_called(request.GET.get("span", ""), today)
+        spans = rate_card_effects.spans(clock.now().date())
+        asked = rate_card_effects.span_called(request.GET.get("span", ""), spans)
         span = asked or next(iter(spans), None)
         effect = rate_card_effects.of_all(card, span) if span is not None else None
         context = self.admin_site.each_context(request) | {

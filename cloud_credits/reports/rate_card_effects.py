@@ -254,9 +254,9 @@ def spans(on: date) -> list[Span]:
     return found
 
 
-def span_called(key: str, on: date) -> Span | None:
-    """The span of an address; None for any other word."""
-    return next((span for span in spans(on) if span.key == key), None)
+def span_called(key: str, of: Sequence[Span]) -> Span | None:
+    """The span an address names; None for any other word."""
+    return next((span for span in of if span.key == key), None)
 
 
 def of_member(member_id: int, card: RateCard, span: Span) -> MemberEffect:
@@ -265,10 +265,10 @@ def of_member(member_id: int, card: RateCard, span: Span) -> MemberEffect:
     return MemberEffect(span, [Line(each, *rows[each]) for each in MEASURES if each in rows])
 
 
-def fitting(member_id: int, card: RateCard, on: date) -> MemberEffect | None:
-    """The latest ended period in which the member used anything, or else the running one; None before the first."""
+def fitting(member_id: int, card: RateCard, of: Sequence[Span]) -> MemberEffect | None:
+    """The first of the spans in which the member used anything, or else the last; None where there is no span."""
     found = None
-    for span in spans(on):
+    for span in of:
         found = of_member(member_id, card, span)
         if found.lines:
             break

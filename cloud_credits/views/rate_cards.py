@@ -18,13 +18,11 @@ from cloud_credits.policies.rate_card_course import Course, next_of, state_in_wo
 from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of, ens_key, markdown
 from cloud_credits.policies.rate_cards import ADOPTED, Standing
 from cloud_credits.reports import rate_card_changes, rate_card_effects, rate_card_votes, rate_cards
-from cloud_credits.reports.rate_card_effects import MemberEffect
 from cloud_credits.reports.usage import Mark
 from cloud_credits.views.tables import EFFECT, EFFECT_EVENTS
 from habitat import clock
 from habitat.errors import HabitatError
 from habitat.faces.pages import EXPORTS, MemberPage, Page, moment, query
-from habitat.members.policies.actors import Actor
 from habitat.members.reports.actors import actor_of
 from habitat.money import cloud_to_usd
 
@@ -118,7 +116,8 @@ class RateCardDetail(Page):
         refusal: str = "",
         status: int = 200,
     ) -> HttpResponse:
-        acting, now = actor_of(request.user), clock.now()
+        member, now = getattr(request.user, "member", None), clock.now()
+        reader = member.pk if member is not None else None
         course, base = rate_card_votes.course_of(card, now=now), rate_card_changes.base_of(card)
         context = {
             "card": card,
@@ -136,9 +135,9 @@ class RateCardDetail(Page):
             "ens_key": ens_key(card.version),
             "thread": rate_card_votes.thread_of(card.version, before=_number(request.GET.get("before"))),
             "comment_form": comment_form or CommentForm(),
-            "reader": acting.id,
+            "reader": reader,
         }
-        context |= _effect(request, card, course, acting) | _vote(card, course, acting, ballot_form)
+        context |= _effect(request, card, course, reader) | _vote(request, card, course, reader, ballot_form)
         return render(request, "cloud_credits/rate_card.html", context, status=status)
 
 
@@ -183,9 +182,9 @@ class MyUsageUnderCard(MemberPage):
     """The reader's own events of a period, each under both prices."""
 
     def get(self, request: HttpRequest, version: int) -> HttpResponseBase:
-        card, today = published(version), clock.now().date()
-        found = rate_card_effects.span_called(request.GET.get("span", ""), today)
-        span = found or next(iter(rate_card_effects.spans(today)), None)
+        card, spans = published(version), rate_card_effects.spans(clock.now().date())
+        asked = rate_card_effects.span_called(request.GET.get("span", ""), spans)
+        span = asked or next(iter(spans), None)
         if span is None:
             raise Http404
         if request.GET.get("export") in EXPORTS:
@@ -197,7 +196,7 @@ class MyUsageUnderCard(MemberPage):
         context = {
             "card": card,
             "span": span,
-            "spans": rate_card_effects.spans(today),
+            "spans": spans,
             "table": EFFECT_EVENTS.render(rows) if rows else "",
             "older": query(params, before=mark.metered_at.isoformat(), line=str(mark.id)) if mark else "",
             "newest": query(params) if request.GET.get("before") else "",
@@ -244,35 +243,28 @@ def published(version: int) -> RateCard:
     return card
 
 
-def _effect(request: HttpRequest, card: RateCard, course: Course, acting: Actor) -> dict[str, Any]:
-    """What the card would have cost the reader: for a card that prices nothing yet."""
-    member = getattr(request.user, "member", None)
-    if member is None or not (course.is_under_way or card.state not in ADOPTED):
+def _effect(request: HttpRequest, card: RateCard, course: Course, reader: int | None) -> dict[str, Any]:
+    """What the card would have cost the reader: for a card that does not price usage, or not yet."""
+    if reader is None or not (course.is_under_way or card.state not in ADOPTED):
         return {"effect": None}
-    today = course.now.date()
-    asked = rate_card_effects.span_called(request.GET.get("span", ""), today)
-    effect: MemberEffect | None = (
-        rate_card_effects.of_member(member.pk, card, asked)
-        if asked is not None
-        else rate_card_effects.fitting(member.pk, card, today)
-    )
+    spans = rate_card_effects.spans(course.now.date())
+    asked = rate_card_effects.span_called(request.GET.get("span", ""), spans)
+    effect = rate_card_effects.fitting(reader, card, [asked] if asked is not None else spans)
     if effect is None:
         return {"effect": None}
     totals = {"was": effect.was, "would_be": effect.would_be, "change": effect.change}
-    return {
-        "effect": effect,
-        "spans": rate_card_effects.spans(today),
-        "effect_table": EFFECT.render(effect.lines, totals | {"usd": cloud_to_usd(effect.change)})
-        if effect.lines
-        else "",
-    }
+    totals["usd"] = cloud_to_usd(effect.change)
+    table = EFFECT.render(effect.lines, totals) if effect.lines else ""
+    return {"effect": effect, "spans": spans, "effect_table": table}
 
 
-def _vote(card: RateCard, course: Course, acting: Actor, form: BallotForm | None) -> dict[str, Any]:
+def _vote(
+    request: HttpRequest, card: RateCard, course: Course, reader: int | None, form: BallotForm | None
+) -> dict[str, Any]:
     """The electorate and its bars: while voting is open the turnout alone, afterwards all of it."""
     roll = rate_card_votes.roll_of(card, now=course.now)
-    mine = roll.row_of(acting.id)
-    may_vote = course.is_open and mine is not None and acting.may(VOTE)
+    mine = roll.row_of(reader)
+    may_vote = course.is_open and mine is not None and actor_of(request.user).may(VOTE)
     context: dict[str, Any] = {"roll": roll, "mine": mine, "may_vote": may_vote, "outcome": None, "bars": []}
     if may_vote and mine is not None:
         given = {"choice": mine.choice, "reason": mine.reason} if mine.choice else {}
@@ -280,8 +272,7 @@ def _vote(card: RateCard, course: Course, acting: Actor, form: BallotForm | None
     if course.is_open:
         context["bars"] = [turnout(votes=roll.tally.votes, electors=roll.tally.electors)]
     elif card.closes_at is not None:
-        found = bars(roll.tally, is_emergency=card.is_emergency)
-        context |= {"outcome": card.outcome, "bars": found}
+        context |= {"outcome": card.outcome, "bars": bars(roll.tally, is_emergency=card.is_emergency)}
     return context
 
 

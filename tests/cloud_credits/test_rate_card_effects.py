@@ -181,13 +181,14 @@ def test_spans__are_the_ended_period_and_the_running_one():
     ]
     assert [span.key for span in effects.spans(date(2026, 1, 5))] == ["this"]
     assert effects.spans(date(2025, 12, 31)) == []
-    assert effects.span_called("nonsense", date(2026, 8, 10)) is None
+    assert effects.span_called("nonsense", found) is None
 
 
 def test_fitting__is_the_last_period_where_something_was_used_in_it():
     member = make_member(credits="9")
-    today = datetime.now(tz=UTC).date()
-    assert effects.fitting(member.pk, proposal(), today).lines == []
+    spans = effects.spans(datetime.now(tz=UTC).date())
+    assert effects.fitting(member.pk, proposal(), spans).lines == []
+    assert effects.fitting(member.pk, proposal(), []) is None
     use(member, make_key(), "compute", "1")
-    assert effects.fitting(member.pk, proposal(), today).was == Decimal(1)
-    assert effects.fitting(member.pk, proposal(), today).span.key == "this"
+    assert effects.fitting(member.pk, proposal(), spans).was == Decimal(1)
+    assert effects.fitting(member.pk, proposal(), spans).span.key == "this"
