@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("cloud_credits", "0023_refund_guards"),
+        ("cloud_credits", "0024_billing_customers"),
         ("members", "0007_clock"),
     ]
 

@@ -222,7 +222,7 @@ GUARDS_BROKEN = [
     (
         "every trigger is present and enabled",
         "ALTER TABLE cloud_credits_resourceusage DISABLE TRIGGER ALL",
-        "foreign key cloud_credits_resour_member_id",
+        "foreign key cloud_credits_resour_approval_id",
     ),
     (
         "every trigger is present and enabled",
