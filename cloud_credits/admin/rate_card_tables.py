@@ -14,11 +14,11 @@ HOUSE_EFFECT: Final[Table[HouseLine]] = Table(
         Column("quantity", "Quantity", lambda row: row.quantity, Kind.QUANTITY),
         Column("unit", "Unit", lambda row: row.measure.abbreviation),
         Column("revenue_was", "Revenue", lambda row: row.revenue_was, Kind.USD),
-        Column("revenue_would_be", "With this card", lambda row: row.revenue_would_be, Kind.USD),
+        Column("revenue_would_be", "Revenue, this card", lambda row: row.revenue_would_be, Kind.USD),
         Column("cost_was", "Cost", lambda row: row.cost_was, Kind.USD),
-        Column("cost_would_be", "Cost with this card", lambda row: row.cost_would_be, Kind.USD),
+        Column("cost_would_be", "Cost, this card", lambda row: row.cost_would_be, Kind.USD),
         Column("margin_was", "Margin, %", lambda row: row.margin_was, Kind.RATE),
-        Column("margin_would_be", "Margin with this card, %", lambda row: row.margin_would_be, Kind.RATE),
+        Column("margin_would_be", "Margin, this card, %", lambda row: row.margin_would_be, Kind.RATE),
     ),
 )
 LARGEST_CHANGES: Final[Table[MemberChange]] = Table(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import update_wrapper
 from typing import Any, ClassVar, Final
 
@@ -13,6 +14,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from cloud_credits.actions import rate_cards
@@ -46,11 +49,10 @@ from cloud_credits.reports.rate_cards import card_in_force, standing_of
 from habitat import clock
 from habitat.errors import HabitatError
 from habitat.faces.admin import Done, ExportMixin, HouseAdmin, ReasonForm, SecondLook, Verb, VerbForm, actor_for
-from habitat.faces.templatetags.faces import cloud, status
+from habitat.faces.templatetags.faces import cloud, status, usd, when
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
 from habitat.members.reports import history
-from habitat.money import cents
 
 VIEW: Final = "cloud_credits.view_ratecard"
 HOUR: Final = timedelta(hours=1)
@@ -242,34 +244,21 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
     list_display = (
         "name",
         "state_word",
-        "effective_date",
-        "is_emergency",
-        "compute_rate",
-        "transfer_rate",
-        "ltm_rate",
-        "stm_rate",
-        "proposed_at",
-        "closes_at",
+        "effective_on",
+        "compute",
+        "transfer",
+        "long_term",
+        "short_term",
+        "told_at",
+        "closing_at",
     )
     list_filter = ("state", "is_emergency")
     # Drafts have no number yet: the newest first.
     ordering = ("-id",)
     list_before_template = "cloud_credits/admin/rate_card_list.html"
     change_form_outer_before_template = "cloud_credits/admin/rate_card.html"
-    fields = (
-        "target_margin",
-        "reserve_buffer",
-        "capacity_assumptions",
-        "justification",
-        "evidence",
-        "notes",
-        "ended_reason",
-        "proposed_by",
-        "created_by",
-        "created_at",
-        "amends",
-        "content_hash",
-    )
+    # The rest stands in the panels above: what members read, as they read it.
+    fields = ("proposed_by", "created_by", "created_at", "amends")
     readonly_fields = fields
     export_fields = (
         "id",
@@ -340,8 +329,37 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
     # --- reading
 
     @admin.display(description="card", ordering="version")
-    def name(self, card: RateCard) -> str:
-        return str(card)
+    def name(self, card: RateCard) -> SafeString:
+        words = f"Version {card.version}" if card.version else f"Draft {card.pk}"
+        return format_html('<span class="gov-name">{}{}</span>', words, ", emergency" if card.is_emergency else "")
+
+    @admin.display(description="in force from", ordering="effective_date")
+    def effective_on(self, card: RateCard) -> str:
+        return when(card.effective_date)
+
+    @admin.display(description="compute", ordering="compute_rate")
+    def compute(self, card: RateCard) -> str:
+        return cloud(card.compute_rate)
+
+    @admin.display(description="transfer", ordering="transfer_rate")
+    def transfer(self, card: RateCard) -> str:
+        return cloud(card.transfer_rate)
+
+    @admin.display(description="long-term", ordering="ltm_rate")
+    def long_term(self, card: RateCard) -> str:
+        return cloud(card.ltm_rate)
+
+    @admin.display(description="short-term", ordering="stm_rate")
+    def short_term(self, card: RateCard) -> str:
+        return cloud(card.stm_rate)
+
+    @admin.display(description="members told", ordering="proposed_at")
+    def told_at(self, card: RateCard) -> str:
+        return when(card.proposed_at)
+
+    @admin.display(description="voting closes", ordering="closes_at")
+    def closing_at(self, card: RateCard) -> str:
+        return when(card.closes_at)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RateCard]:
         # The house's clock comes with the rows: a query of its own for each would be one too many.
@@ -468,7 +486,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             context |= {
                 "lines": HOUSE_EFFECT.render(effect.lines, totals),
                 "largest": LARGEST_CHANGES.render(effect.largest) if effect.largest else "",
-                "difference": cents(effect.revenue_would_be - effect.revenue_was),
+                "difference": _signed(effect.revenue_would_be - effect.revenue_was),
             }
         return TemplateResponse(request, "cloud_credits/admin/rate_card_dry_run.html", context)
 
@@ -522,6 +540,10 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "back": self._object_url(card.pk) if card else self._list_url(),
         }
         return TemplateResponse(request, "cloud_credits/admin/rate_card_draft.html", context, status=code)
+
+
+def _signed(dollars: Decimal) -> str:
+    return f"+{usd(dollars)}" if dollars > 0 else usd(dollars)
 
 
 def _before(request: HttpRequest) -> int | None:

@@ -1,5 +1,6 @@
 """`/rate-cards/`: what is in force, what is proposed, what was; each card's comparison, thread, vote and papers."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from django import forms
@@ -82,10 +83,7 @@ class Changelog(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         now = clock.now()
-        entries = [
-            (entry, state_in_words(rate_card_votes.course_of(entry.card, now=now)))
-            for entry in rate_card_changes.changelog()
-        ]
+        entries = [(entry, _word(entry.card, now)) for entry in rate_card_changes.changelog()]
         return render(request, "cloud_credits/rate_card_log.html", {"entries": entries})
 
 
@@ -125,7 +123,7 @@ class RateCardDetail(Page):
             "refusal": refusal,
             "now": now,
             "course": course,
-            "word": rate_cards.standing_of(card, now) or state_in_words(course),
+            "word": _word(card, now),
             "steps": steps(course),
             "next": next_of(course),
             "base": base,
@@ -222,7 +220,7 @@ class MarkdownPaper(Page):
         content, base = content_of(card), rate_card_changes.base_of(card)
         page = markdown(
             content,
-            state=state_in_words(rate_card_votes.course_of(card, now=clock.now())),
+            state=_word(card, clock.now()),
             hash_text=content_hash(canonical(content)),
             previous=content_of(base) if base is not None else None,
             outcome=rate_card_votes.printed(card.outcome, card),
@@ -241,6 +239,11 @@ def published(version: int) -> RateCard:
     if card is None:
         raise Http404
     return card
+
+
+def _word(card: RateCard, now: datetime) -> str:
+    """What a card is now: an adopted one by its date, any other by its state."""
+    return rate_cards.standing_of(card, now) or state_in_words(rate_card_votes.course_of(card, now=now))
 
 
 def _effect(request: HttpRequest, card: RateCard, course: Course, reader: int | None) -> dict[str, Any]:

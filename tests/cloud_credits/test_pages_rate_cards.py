@@ -81,7 +81,7 @@ def test_list__a_vote_counts_down_to_its_close(clock, stewards):
 def test_changelog__tells_every_version_and_what_it_changes(clock, stewards):
     governed.adopted(clock, stewards, compute_rate="1.2")
     page = text_of(open_page(browser(reader()), "/rate-cards/changelog/"))
-    assert page.index("Version 2 approved") < page.index("Version 1")
+    assert page.index("Version 2 scheduled") < page.index("Version 1 in force")
     assert "Compute: 1 → 1.2 CLOUD a comp-hr (+20 %)" in page
     assert "Compute: 1 CLOUD a comp-hr (new)" in page
 

@@ -329,7 +329,7 @@ def test_dry_run__shows_revenue_cost_and_margin_and_writes_nothing(stewards):
     address = f"/admin/cloud_credits/ratecard/{card.pk}/dry-run/?span=this"
     answer = nothing_changed(lambda: at_desk(stewards[0]).get(address))
     told = words(answer.content.decode())
-    assert "$1,000.00, with this card $1,200.00 ($200.00)" in told
+    assert "$1,000.00, with this card $1,200.00 (+$200.00)" in told
     assert "$4.16, with this card&#x27;s cost basis $6.00" in told or "$4.16, with this card's cost basis $6.00" in told
     assert "99.58 %, with this card 99.5 %" in told
     assert "Meg" in told
