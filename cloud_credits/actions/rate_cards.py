@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from cloud_credits import locks
@@ -287,7 +287,14 @@ def cast_ballot(*, card_id: int, choice: str, reason: str = "", acting: Actor) -
         raise _closed(card)
     elector = _elector(card, acting)
     said = reason.replace("\x00", "").strip()[:LONGEST_BALLOT_REASON]
-    return RateCardBallot.objects.create(card=card, elector=elector, choice=Choice(choice).value, reason=said)
+    try:
+        with transaction.atomic():
+            return RateCardBallot.objects.create(card=card, elector=elector, choice=Choice(choice).value, reason=said)
+    except IntegrityError:
+        # The close came between the check above and the database's own.
+        if now() < _moment(card.closes_at):
+            raise
+        raise _closed(card) from None
 
 
 def _elector(card: RateCard, acting: Actor) -> RateCardElector:

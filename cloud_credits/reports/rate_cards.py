@@ -33,7 +33,7 @@ class _Read:
     @property
     def is_fresh(self) -> bool:
         age = time.monotonic_ns() - self.stopwatch
-        if age >= REMEMBERED_NANOSECONDS or self.unsettled:
+        if age >= REMEMBERED_NANOSECONDS:
             return False
         return self.next_close is None or self.moment + timedelta(microseconds=age // 1000 + 1) < self.next_close
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from cloud_credits import subscribers
 from cloud_credits.actions import rate_cards
@@ -292,6 +293,16 @@ def test_ballot__refused_of_who_is_no_elector_or_not_active(house_clock):
     refused(NotAnElector, lambda: vote(card, {people[2]: "yes"}))
 
 
+def test_ballot__the_close_comes_between_the_check_and_the_row(house_clock, monkeypatch):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    house_clock.at(card.closes_at)
+    reads = iter([card.closes_at - timedelta(microseconds=1), card.closes_at])
+    monkeypatch.setattr(rate_cards, "now", lambda: next(reads))
+    refused(VoteClosed, lambda: vote(card, {people[0]: "yes"}))
+
+
 def test_ballot__refused_before_the_vote_opens(house_clock):
     house_clock.at(NOON)
     people = make_stewards(2)
@@ -498,6 +509,28 @@ def test_emergency__a_card_in_force_stays(house_clock):
     assert stored(normal).state == "active"
 
 
+@pytest.mark.parametrize(("hours", "normal_has_outcome"), [(74, True), (90, False)])
+def test_emergency__late_settlement_follows_the_order_of_closes(hours, normal_has_outcome, house_clock):
+    """Two votes closed while no worker ran. A normal card whose vote closed later than the emergency's was no longer
+    voted on then: it is a draft without an outcome; one that closed before was adopted, and sent back."""
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    emergency = proposed(people[0], is_emergency=True, effective_date=date(2027, 2, 1), compute_rate="1.1")
+    normal = opened(house_clock, people[0], effective_date=date(2027, 4, 1), compute_rate="1.2", hours=hours)
+    house_clock.forward(hours=50)
+    emergency = open_vote(house_clock, emergency, people[0], hours=26)
+    for card in (normal, emergency):
+        vote(card, dict.fromkeys(people, "yes"))
+    house_clock.forward(days=5)
+    assert [card.version for card in governance.adopted_by(moment=house_clock.moment)] == [1, 2]
+    assert rate_cards.settle_due() == 1 + normal_has_outcome
+    commit_checks()
+    assert (stored(emergency).state, stored(normal).state) == ("approved", "draft")
+    assert RateCardOutcome.objects.filter(version=3).exists() is normal_has_outcome
+    assert [card.version for card in governance.adopted_by(moment=house_clock.moment)] == [1, 2]
+    assert broken_proofs() == []
+
+
 # --- dates
 
 
@@ -627,6 +660,49 @@ def test_notices__of_an_opened_vote_tell_electors_that_it_waits_for_them(house_c
     hear("rate_card.voting_opened", subscribers.tell_voting_opened)
     types = dict(Notification.objects.values_list("member_id", "type"))
     assert types == {people[0].pk: "rate_card_vote", people[1].pk: "rate_card_vote", member.pk: "rate_card"}
+
+
+# --- locks: one decision at a time, then cards; never a period or a balance
+
+
+def locks_of(attempt: Callable[[], object]) -> list[str]:
+    """The locks an attempt asks for, in order; repeats in a row count once."""
+    known = {
+        "decision": "pg_advisory_xact_lock(hashtext('cloud_credits.governance'))",
+        "card": 'FROM "cloud_credits_ratecard"',
+        "shared card": "FROM cloud_credits_ratecard WHERE",
+    }
+    with CaptureQueriesContext(connection) as captured:
+        attempt()
+    order: list[str] = []
+    for statement in (each["sql"] for each in captured):
+        if "FOR " not in statement and "advisory" not in statement:
+            continue
+        name = next((name for name, text in known.items() if text in statement), None)
+        if name and order[-1:] != [name]:
+            order.append(name)
+        assert "treasury_period" not in statement
+        assert "cloudbalance" not in statement
+    return order
+
+
+def test_locks__each_verb_takes_them_in_one_order(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = draft(people[0])
+    by = steward(people[0])
+    assert locks_of(lambda: rate_cards.propose(card_id=card.pk, acting=by)) == ["decision", "card"]
+    speak = lambda: rate_cards.comment(card_id=card.pk, member=people[0], text="Well?", acting=by)  # noqa: E731
+    assert locks_of(speak) == ["shared card"]
+    house_clock.forward(days=14)
+    assert locks_of(lambda: open_vote(house_clock, card, people[0])) == ["decision", "card"]
+    assert locks_of(lambda: vote(card, {people[0]: "yes"})) == ["shared card"]
+    house_clock.forward(hours=72)
+    assert locks_of(rate_cards.settle_due) == ["decision", "card"]
+    other = proposed(people[0], effective_date=date(2027, 6, 1), compute_rate="0.9")
+    take_back = lambda: rate_cards.withdraw(card_id=other.pk, reason="a mistake", acting=by)  # noqa: E731
+    assert locks_of(take_back) == ["decision", "card"]
+    assert locks_of(rate_cards.lapse_due) == ["decision"]
 
 
 # --- at once: each thread has a connection of its own

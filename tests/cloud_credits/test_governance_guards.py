@@ -1,17 +1,22 @@
 """What the database itself refuses of governance, tried by the application's role and by the owner."""
 
 from datetime import date, timedelta
+from itertools import product
 
 import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
+from psycopg.types.json import Jsonb
 
 from cloud_credits.actions import rate_cards
 from cloud_credits.models import RateCard, RateCardElector
+from cloud_credits.policies.governance import RULES, above_caps
+from cloud_credits.reports import governance
 from habitat.clock import now
 from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from tests.cloud_credits.governed import (
+    MARCH,
     NOON,
     adopted,
     draft,
@@ -22,6 +27,7 @@ from tests.cloud_credits.governed import (
     proposed,
     steward,
     stored,
+    terms,
     vote,
 )
 from tests.factories import make_member
@@ -155,6 +161,83 @@ def test_card__lapses_and_takes_effect_only_when_its_day_has_come(house_clock):
     house_clock.at(NOON.replace(month=4))
     other = proposed(people[0], effective_date=NOON.replace(month=6).date())
     assert "its 60 days are not over" in stopped(sql, "lapsed", other.pk)
+
+
+# Adopted cards as no vote made them: (effective, emergency, compute's rate and cost).
+HISTORIES = [
+    [],
+    [("2026-12-20", False, "1.5", "0.0416")],
+    [("2026-11-28", False, "1.3", "0.02"), ("2026-11-29", False, "1.2", "0.02")],
+    [("2026-11-28", True, "3.1", "0.14"), ("2027-01-10", False, "0.9", "0.01")],
+    [("2026-05-01", False, "1", "0.08"), ("2026-12-01", True, "0.6", "0")],
+    [("2026-06-01", False, "2", "0.00000001"), ("2027-02-27", False, "2.3", "0.3")],
+]
+RATES = (
+    "0.5",
+    "0.9",
+    "0.90000001",
+    "1.2",
+    "1.35",
+    "1.35000001",
+    "1.5",
+    "1.50000001",
+    "1.95",
+    "3",
+    "3.125",
+    "3.12500001",
+)
+COSTS = ("0.01", "0.0416", "0.0832", "0.08320001", "0.13", "0.161", "0.61")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("past", HISTORIES, ids=range(len(HISTORIES)))
+def test_caps__database_and_policy_judge_alike(past, superuser_dsn):
+    """The same verdict on a thousand cards: the database never refuses what the rules let pass, nor the other way."""
+    with psycopg.connect(superuser_dsn, autocommit=True) as superuser:
+        superuser.execute("SET session_replication_role = replica")
+        for number, (effective, emergency, rate, cost) in enumerate(past, start=2):
+            superuser.execute(
+                "INSERT INTO cloud_credits_ratecard SELECT (jsonb_populate_record(c, %s)).*"
+                " FROM cloud_credits_ratecard c WHERE version = 1",
+                [
+                    Jsonb(
+                        {
+                            "id": 100 + number,
+                            "version": number,
+                            "effective_date": effective,
+                            "is_emergency": emergency,
+                            "evidence": "x",
+                            "compute_rate": rate,
+                            "compute_cost": cost,
+                            "opens_at": "2026-04-02",
+                            "closes_at": "2026-04-10",
+                            "approved_at": "2026-04-10",
+                        }
+                    )
+                ],
+            )
+    known = governance.history(moment=NOON)
+    sql = "SELECT cloud_credits_above_cap(jsonb_populate_record(c, %s)) FROM cloud_credits_ratecard c WHERE version = 1"
+    judged = set()
+    for emergency, rate, cost in product((False, True), RATES, COSTS):
+        card = terms(compute_rate=rate, compute_cost=cost, is_emergency=emergency)
+        found = [each.field for each in above_caps(card, history=known, rules=RULES, noticed_at=NOON)]
+        changed = {
+            "id": 99,
+            "version": 99,
+            "state": "draft",
+            "compute_rate": rate,
+            "compute_cost": cost,
+            "is_emergency": emergency,
+            "effective_date": str(MARCH),
+            "notice_date": str(NOON.date()),
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [Jsonb(changed)])
+            said = cursor.fetchone()[0]
+        assert said == ("compute" if found else None), (emergency, rate, cost)
+        judged.add(said)
+    assert judged == {None, "compute"}
 
 
 # --- the electorate
