@@ -227,6 +227,39 @@ class UsageSerializer(serializers.Serializer[Any]):
         return UsageRow(row).arithmetic
 
 
+class UsageReceiptFields(serializers.Serializer[Any]):
+    """What `policies/receipts.Receipt.fields` writes; these keys, sorted, are the canonical text."""
+
+    format = serializers.CharField()
+    meterId = serializers.CharField()
+    memberId = serializers.CharField()
+    eventId = serializers.CharField()
+    serviceName = serializers.CharField()
+    primitive = serializers.CharField()
+    quantity = serializers.CharField()
+    unit = serializers.CharField()
+    startedAt = serializers.CharField(allow_null=True)
+    meteredAt = serializers.CharField()
+    receivedAt = serializers.CharField()
+    rateCardVersion = serializers.IntegerField()
+    rateCardHash = serializers.CharField(allow_null=True)
+    rate = serializers.CharField()
+    cloudCost = serializers.CharField()
+    usdValue = serializers.CharField()
+    transactionId = serializers.CharField()
+
+
+class UsageReceiptSerializer(serializers.Serializer[Any]):
+    """`hash` is the SHA-256 of `canonical`; `docs/verify_receipt.py` recomputes all of it."""
+
+    receipt = UsageReceiptFields(source="fields")
+    canonical = serializers.SerializerMethodField()
+    hash = serializers.CharField()
+
+    def get_canonical(self, receipt: Any) -> str:
+        return str(receipt.canonical().decode())
+
+
 class UsageLineSerializer(serializers.Serializer[Any]):
     memberId = IdField(source="member_id", allow_null=True)
     primitive = serializers.CharField(source="primitive.value")
@@ -264,7 +297,11 @@ class RateCardSerializer(serializers.Serializer[Any]):
     targetMargin = ExactField(source="target_margin", allow_null=True)
     reserveBuffer = ExactField(source="reserve_buffer", allow_null=True)
     justification = serializers.CharField()
+    contentHash = serializers.SerializerMethodField()
     rates = serializers.SerializerMethodField()
+
+    def get_contentHash(self, card: Any) -> str | None:
+        return getattr(card, "content_hash", "") or None
 
     def get_rates(self, card: Any) -> list[dict[str, Any]]:
         return [

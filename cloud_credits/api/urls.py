@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("purchases/<int:pk>", purchases.PurchaseView.as_view(), name="api-purchase"),
     path("usage/", usage.UsageListView.as_view(), name="api-usage"),
     path("usage/summary", usage.UsageSummaryView.as_view(), name="api-usage-summary"),
+    path("usage/<int:pk>/receipt", usage.UsageReceiptView.as_view(), name="api-usage-receipt"),
     path("rate-card", rate_cards.CardOfDayView.as_view(), name="api-rate-card"),
     path("rate-card/quote", rate_cards.QuoteView.as_view(), name="api-rate-card-quote"),
     path("rate-cards/", rate_cards.RateCardListView.as_view(), name="api-rate-cards"),

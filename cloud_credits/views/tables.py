@@ -27,6 +27,10 @@ def _card(row: UsageRow) -> str:
     return reverse("rate-card", args=[row.usage.rate_card.version])
 
 
+def _receipt(row: UsageRow) -> str:
+    return reverse("cloud-usage-receipt", args=[row.usage.pk])
+
+
 def _redemption(row: UsageRow) -> str:
     return reverse("cloud-transaction", args=[row.usage.transaction_id])
 
@@ -72,6 +76,7 @@ USAGE: Final[Table[UsageRow]] = Table(
         Column("cost", "CLOUD", lambda row: row.usage.cost, Kind.CLOUD),
         Column("usd", "USD", lambda row: cloud_to_usd(row.usage.cost), Kind.USD),
         Column("transaction", "Transaction", lambda row: row.usage.transaction_id, Kind.NUMBER, link=_redemption),
+        Column("receipt", "Receipt", lambda row: row.usage.pk, Kind.NUMBER, link=_receipt),
     ),
 )
 USAGE_TOTALS: Final[Table[UsageTotal]] = Table(

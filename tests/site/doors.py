@@ -60,6 +60,7 @@ INVOICE_DOORS = (
 )
 PURCHASE_DOORS = ("cloud/purchases/<int:number>/", "api/purchases/<int:pk>")
 RECURRING_DOORS = tuple(f"cloud/recurring/<int:number>/{change}/" for change in ("pause", "resume", "cancel"))
+RECEIPT_DOORS = ("cloud/usage/<int:number>/receipt/", "api/usage/<int:pk>/receipt")
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
 
@@ -175,6 +176,7 @@ def _belongings(house: House) -> None:
     _back_office_rows(friend)
     invoice = sent_invoice(owner)
     monthly = monthly_purchase(owner)
+    used = meter(owner, make_key("builds"))
     stake_id = StakingPosition.objects.get(member=owner).pk
     house.arguments = {
         "api/transactions/<int:pk>/": {"pk": sent.transaction.pk},
@@ -182,6 +184,7 @@ def _belongings(house: House) -> None:
         **dict.fromkeys(INVOICE_DOORS, {"number": invoice.pk, "pk": invoice.pk}),
         **dict.fromkeys(PURCHASE_DOORS, {"number": monthly.pk, "pk": monthly.pk}),
         **dict.fromkeys(RECURRING_DOORS, {"number": monthly.recurring_id}),
+        **dict.fromkeys(RECEIPT_DOORS, {"number": used.meter_id, "pk": used.meter_id}),
         "terms/<int:version>/": {"version": 1},
         "cloud/transactions/<int:number>/": {"number": sent.transaction.pk},
         "notifications/<int:notification_id>/read/": {"notification_id": Notification.objects.get(member=owner).pk},

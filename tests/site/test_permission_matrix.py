@@ -145,6 +145,10 @@ terms/accept/                                                      GET  sign-in 
 terms/accept/                                                      POST sign-in 422     422     422     422     422
 cloud/usage/                                                       GET  sign-in 200     200     200     200     200
 cloud/usage/                                                       POST sign-in 405     405     405     405     405
+cloud/usage/<int:number>/receipt/                                  GET  sign-in 200     404     404     200     200
+cloud/usage/<int:number>/receipt/                                  POST sign-in 405     405     405     405     405
+cloud/usage/verify_receipt.py                                      GET  200     200     200     200     200     200
+cloud/usage/verify_receipt.py                                      POST 405     405     405     405     405     405
 cloud/invoices/                                                    GET  sign-in 200     200     200     200     200
 cloud/invoices/                                                    POST sign-in 405     405     405     405     405
 cloud/invoices/<int:number>/                                       GET  sign-in 200     404     200     200     200
@@ -201,6 +205,8 @@ api/usage/                       GET  401   200   200   200   200   200   403   
 api/usage/                       POST 401   405   405   405   405   405   403   403
 api/usage/summary                GET  401   200   200   200   200   200   403   403
 api/usage/summary                POST 401   405   405   405   405   405   403   403
+api/usage/<int:pk>/receipt       GET  401   200   404   404   200   200   403   403
+api/usage/<int:pk>/receipt       POST 401   405   405   405   405   405   403   403
 api/rate-card                    GET  401   200   200   200   200   200   200   200
 api/rate-card                    POST 401   405   405   405   405   405   405   405
 api/rate-card/quote              GET  401   405   405   405   405   405   405   405
