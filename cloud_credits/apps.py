@@ -22,7 +22,7 @@ class CloudCreditsConfig(AppConfig):
         from habitat.controls.policies import approvals as kinds
         from habitat.controls.policies import settings
         from habitat.events.workflows import queue
-        from habitat.faces import navigation
+        from habitat.faces import back_office, navigation
         from habitat.notifications.policies import types as notices
         from habitat.workflows.policies import jobs, sagas
 
@@ -30,6 +30,11 @@ class CloudCreditsConfig(AppConfig):
         notices.register(*NOTICES)
         subscribers.register()
         navigation.register(NAVIGATION)
+        back_office.register(
+            back_office.Page(
+                "/admin/reports/usage-margin/", "Usage and margin", "monitoring", "cloud_credits.view_usage_margin"
+            )
+        )
         jobs.register(*JOBS)
         kinds.register(mints.MANUAL_MINT, permission="cloud_credits.approve_mint", title="Mint credits by hand")
         approvals.on_granted(mints.MANUAL_MINT, mints.carry_out_manual_mint)

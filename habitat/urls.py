@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("admin/reports/", include("cloud_credits.views.admin_urls")),
     path("admin/reports/", include("treasury.views.urls")),
     path("admin/", include("habitat.site.views.admin_urls")),
     path("admin/", admin.site.urls),

@@ -11,6 +11,7 @@ _OPERATIONS: Final = (
     *_LEDGER,
     "cloud_credits.view_ratecardhistory",
     "cloud_credits.view_resourceusage",
+    "cloud_credits.view_usage_margin",
     "cloud_credits.view_meteringrefusal",
     "cloud_credits.view_usageimport",
     "cloud_credits.view_selfmetercharge",
@@ -53,7 +54,14 @@ _OPERATIONS: Final = (
 # A member needs no permission for what is their own: the verbs ask whether they act on their own balance.
 PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
     Role.MEMBER: _READ,
-    Role.STEWARD: (*_READ, *_LEDGER, "cloud_credits.view_ratecardhistory", "cloud_credits.view_invoice"),
+    Role.STEWARD: (
+        *_READ,
+        *_LEDGER,
+        "cloud_credits.view_ratecardhistory",
+        "cloud_credits.view_invoice",
+        # Whoever votes on a price knows what it covers; who used how much stays operations' and the member's.
+        "cloud_credits.view_usage_margin",
+    ),
     Role.OPERATIONS: _OPERATIONS,
     Role.ADMIN: _OPERATIONS,
 }

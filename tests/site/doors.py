@@ -244,6 +244,7 @@ def _an_exception() -> None:
 SPELLED = {
     # What a pattern with a regular expression in it looks like when somebody asks for it.
     "admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$": "/admin/reports/trial-balance/csv/",
+    "admin/reports/^usage-margin/(?P<file_format>csv|xlsx|pdf)/$": "/admin/reports/usage-margin/csv/",
     "admin/^(?P<app_label>…)/$": "/admin/treasury/",
     "admin/(?P<url>.*)$": "/admin/no/such/room/",
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": "/accounts/confirm-email/no-such-key/",

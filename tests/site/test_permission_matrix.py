@@ -15,6 +15,10 @@ pytestmark = pytest.mark.django_db
 
 # route · method · nobody, owner, other member, steward, operations, admin
 PAGES = r"""
+admin/reports/usage-margin/                                        GET  sign-in sign-in sign-in 200     200     200
+admin/reports/usage-margin/                                        POST sign-in sign-in sign-in 405     405     405
+admin/reports/^usage-margin/(?P<file_format>csv|xlsx|pdf)/$        GET  sign-in sign-in sign-in 200     200     200
+admin/reports/^usage-margin/(?P<file_format>csv|xlsx|pdf)/$        POST sign-in sign-in sign-in 405     405     405
 admin/reports/<slug:report>/                                       GET  sign-in sign-in sign-in 200     200     200
 admin/reports/<slug:report>/                                       POST sign-in sign-in sign-in 405     405     405
 admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$     GET  sign-in sign-in sign-in 200     200     200
