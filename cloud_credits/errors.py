@@ -9,6 +9,15 @@ class InsufficientBalance(HabitatError):
     template = "{holder} has {available} CLOUD to spend; this needs {needed}."
 
 
+class SpendCapReached(HabitatError):
+    code = "spend_cap_reached"
+    status = 402
+    template = (
+        "The member's own cap is {cap} CLOUD of metered usage a month; {spent} are spent and this needs {needed}. "
+        "The next month begins on {ends}."
+    )
+
+
 class InsufficientStake(HabitatError):
     code = "insufficient_stake"
     template = "{holder} has {available} CLOUD staked; this needs {needed}."

@@ -348,3 +348,37 @@ class InvoiceRefunded:
     number: int
     transaction_id: int
     journal_entry_id: int | None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingLimitsSet:
+    """A member changed their own cap on metered usage a month, or when a low balance is told; null for neither."""
+
+    name: ClassVar[str] = "spending.limits_set"
+    member_id: int
+    monthly_cap: str | None
+    low_balance: str | None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendCapMet:
+    """A charge was refused for a member's own cap, the first time in this month."""
+
+    name: ClassVar[str] = "spending.cap_reached"
+    member_id: int
+    monthly_cap: str
+    spent: str
+    ends_on: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowBalance:
+    """A member's liquid balance fell below what they set."""
+
+    name: ClassVar[str] = "spending.low_balance"
+    member_id: int
+    threshold: str
+    liquid: str

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from cloud_credits.actions import spending
 from cloud_credits.policies import notices
 from cloud_credits.policies.invoices import PaymentMethod
 from cloud_credits.policies.movements import Purpose
@@ -214,7 +215,29 @@ def tell_recurring(event: DeliveredEvent) -> None:
     _tell_purchase(event, fact["member_id"], notices.PURCHASE, f"Recurring purchase {fact['state']}", text)
 
 
+def tell_low_balance(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"You can spend {fact['liquid']} CLOUD. You asked to be told below {fact['threshold']} CLOUD."
+    _tell_spending(event, notices.LOW_BALANCE, f"Your balance is {fact['liquid']} CLOUD", text)
+
+
+def tell_cap_reached(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = (
+        f"{fact['spent']} of {fact['monthly_cap']} CLOUD of metered usage are spent, and a service asked for more. It "
+        f"was refused. The next month begins on {fact['ends_on']}; you can change your cap at any time."
+    )
+    _tell_spending(event, notices.SPEND_CAP, "Your monthly cap is reached", text)
+
+
+def watch_balances(event: DeliveredEvent) -> None:
+    """Whatever moved credits may have taken a balance below what its member set, or back above it."""
+    spending.watch_balances(member_ids=members_of(event.payload))
+
+
 HANDLERS = {
+    "spending.low_balance": tell_low_balance,
+    "spending.cap_reached": tell_cap_reached,
     "purchase.waiting": tell_waiting,
     "purchase.sent_back": tell_sent_back,
     "payment.failed": tell_declined,
@@ -239,10 +262,31 @@ HANDLERS = {
 }
 
 
+# Every fact that moves liquid credits, whichever way.
+MOVING = (
+    "cloud.minted",
+    "cloud.transferred",
+    "cloud.redeemed",
+    "cloud.burned",
+    "cloud.staked",
+    "cloud.unstaked",
+    "cloud.corrected",
+)
+
+
+def members_of(fact: dict[str, Any]) -> list[int]:
+    """The members whose balances a fact moved; a batch names each in its `ranges`."""
+    named = [fact.get(key) for key in ("member_id", "from_member_id", "to_member_id")]
+    named += [part["member_id"] for part in fact.get("ranges") or ()]
+    return sorted({member_id for member_id in named if member_id is not None})
+
+
 def register() -> None:
     """Called once, when the floor is ready."""
     for name, handler in HANDLERS.items():
         subscribe(Subscriber.NOTIFICATIONS, name, handler)
+    for name in MOVING:
+        subscribe(Subscriber.NOTIFICATIONS, name, watch_balances)
     # Money has a delivery of its own: a notice that fails stops no credit.
     for name, handler in payments.HANDLERS.items():
         subscribe(Subscriber.TREASURY, name, handler)
@@ -265,6 +309,19 @@ def _tell_purchase(event: DeliveredEvent, member_id: int, kind: NotificationType
         subject=subject,
         text=text,
         link=_purchase_link(event.payload),
+        event_id=event.id,
+        acting=SYSTEM,
+    )
+
+
+def _tell_spending(event: DeliveredEvent, kind: NotificationType, subject: str, text: str) -> None:
+    member_id = event.payload["member_id"]
+    notify(
+        member_id=member_id,
+        type=kind,
+        subject=subject,
+        text=text,
+        link="/cloud/spending/",
         event_id=event.id,
         acting=SYSTEM,
     )

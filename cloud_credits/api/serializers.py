@@ -280,6 +280,30 @@ class UsageSummarySerializer(serializers.Serializer[Any]):
     totalUsd = ExactField(source="usd")
 
 
+class SpendingRequest(serializers.Serializer[Any]):
+    """Both are named; null takes the cap or the warning away. CLOUD, at most eight decimals, as strings."""
+
+    monthlyCap = ExactField(allow_null=True)
+    lowBalance = ExactField(allow_null=True)
+
+
+class SpendingSerializer(serializers.Serializer[Any]):
+    """Amounts in CLOUD. `month` is a UTC month; `endsOn` the day the next one begins."""
+
+    memberId = IdField(source="member_id")
+    monthlyCap = ExactField(source="allowance.cap", allow_null=True)
+    spent = ExactField(source="allowance.spent")
+    left = ExactField(source="allowance.left", allow_null=True)
+    month = serializers.SerializerMethodField()
+    endsOn = serializers.DateField(source="ends_on")
+    lowBalance = ExactField(source="low_balance", allow_null=True)
+    isLow = serializers.BooleanField(source="is_low")
+    liquid = ExactField()
+
+    def get_month(self, row: Any) -> str:
+        return f"{row.allowance.month:%Y-%m}"
+
+
 class RateSerializer(serializers.Serializer[Any]):
     primitive = serializers.CharField()
     unit = serializers.CharField()

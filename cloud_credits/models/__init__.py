@@ -20,6 +20,7 @@ from cloud_credits.models.self_metering import (
     SelfMeterFlush,
     SelfMeterRemainder,
 )
+from cloud_credits.models.spending import LowBalanceWarning, SpendCap
 from cloud_credits.models.staking import StakingPosition
 from cloud_credits.models.terms import TermsAcceptance, TermsVersion
 from cloud_credits.models.transactions import CloudTransaction, IdempotencyKey
@@ -37,6 +38,7 @@ __all__ = [
     "InvoiceChange",
     "InvoiceLine",
     "InvoiceQuerySet",
+    "LowBalanceWarning",
     "MeteringRefusal",
     "PaymentMint",
     "Purchase",
@@ -54,6 +56,7 @@ __all__ = [
     "SelfMeterCount",
     "SelfMeterFlush",
     "SelfMeterRemainder",
+    "SpendCap",
     "StakingPosition",
     "SyncStatus",
     "TermsAcceptance",

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cloud_credits.policies.spending_guards import SPENDING_GUARDS
 from habitat.controls.policies.guards import Guard, withheld
 
 LEDGER_GUARDS: Final = (
@@ -226,4 +227,4 @@ PURCHASE_GUARDS: Final = (
     *withheld("cloud_credits_receivablewriteoff", "the application rewriting losses", "UPDATE", "DELETE", "TRUNCATE"),
 )
 
-GUARDS: Final = (*LEDGER_GUARDS, *PURCHASE_GUARDS, *METERING_GUARDS, *INVOICE_GUARDS)
+GUARDS: Final = (*LEDGER_GUARDS, *PURCHASE_GUARDS, *METERING_GUARDS, *INVOICE_GUARDS, *SPENDING_GUARDS)

@@ -19,6 +19,8 @@ INVOICE_SETTLED: Final = NotificationType("invoice_settled", "Invoices paid, voi
 INVOICE_OVERDUE: Final = NotificationType("invoice_overdue", "Invoices overdue", BOTH)
 PURCHASE: Final = NotificationType("purchase", "Purchases of credits", BOTH)
 REFUND: Final = NotificationType("refund", "Refunds, and credits taken back", BOTH)
+LOW_BALANCE: Final = NotificationType("low_balance", "Your balance is low", BOTH)
+SPEND_CAP: Final = NotificationType("spend_cap", "Your monthly cap is reached", BOTH)
 
 NOTICES: Final = (
     SENT,
@@ -33,6 +35,8 @@ NOTICES: Final = (
     INVOICE_OVERDUE,
     PURCHASE,
     REFUND,
+    LOW_BALANCE,
+    SPEND_CAP,
 )
 
 

@@ -39,6 +39,7 @@ ICONS: Final = {
     "ratecard": "price_change",
     "resourceusage": "speed",
     "meteringrefusal": "block",
+    "spendcap": "savings",
     "selfmetercharge": "timer",
     "usageimport": "upload_file",
     "idempotencykey": "fingerprint",

@@ -11,7 +11,6 @@ from django.db import connection
 from django.test import Client
 from openpyxl import load_workbook
 
-from cloud_credits.models import RateCard
 from cloud_credits.reports import usage_margin as reports
 from cloud_credits.reports.usage_margin import Grouping, usage_margin
 from habitat.members.actions import members
@@ -19,9 +18,9 @@ from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from habitat.members.policies.statuses import SystemAccount
 from tests.cloud_credits.metered import make_key, meter
-from tests.factories import fund, make_member, system_member
 from tests.faces.pdf_text import text_of
 from tests.faces.people import browser, reader
+from tests.factories import fund, make_member, system_member
 from tests.treasury.banking import make_bill
 from treasury.errors import RangeBackwards
 
@@ -136,14 +135,25 @@ def test_own_usage__is_told_apart_because_it_is_no_revenue():
     assert (report.total.credits, report.own) == (Decimal(2), Decimal(2))
 
 
-def test_card__each_usage_is_held_against_the_basis_of_its_own_card(two_members, superuser_dsn):
-    """Two cards with different costs in one range: the sum of two products, not one of the averages."""
-    before = usage_margin(DAY, NEXT, by=Grouping.PRIMITIVE)
-    card = RateCard.objects.get(version=1)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(DISTINCT rate_card_id) FROM cloud_credits_resourceusage")
-        assert cursor.fetchone() == (1,)
-    assert before.rows[0].infrastructure == 3 * card.compute_cost
+@pytest.mark.django_db(transaction=True)
+def test_card__each_usage_is_held_against_the_basis_of_its_own_card(superuser_dsn):
+    """Two cards with different costs in one range: the sum of two products, not the product of two sums."""
+    ada, key = make_member("Ada", credits="100"), make_key()
+    used(ada, key, "3")
+    other = used(ada, key, "2").meter_id
+    with psycopg.connect(superuser_dsn, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute(
+            "CREATE TEMP TABLE card AS SELECT * FROM cloud_credits_ratecard WHERE version = 1;"
+            "UPDATE card SET id = 9999, version = 2, compute_cost = 1, effective_date = effective_date + 30;"
+            "INSERT INTO cloud_credits_ratecard SELECT * FROM card"
+        )
+        owner.execute("UPDATE cloud_credits_resourceusage SET rate_card_id = 9999 WHERE id = %s", [other])
+
+    [row] = usage_margin(DAY, NEXT, by=Grouping.PRIMITIVE).rows
+
+    # 3 × 0.0416 + 2 × 1
+    assert (row.quantity, row.infrastructure) == (Decimal(5), Decimal("2.1248"))
 
 
 @pytest.mark.parametrize("role", [Role.STEWARD, Role.OPERATIONS, Role.ADMIN])

@@ -153,6 +153,8 @@ cloud/usage/<int:number>/receipt/                                  GET  sign-in 
 cloud/usage/<int:number>/receipt/                                  POST sign-in 405     405     405     405     405
 cloud/usage/verify_receipt.py                                      GET  200     200     200     200     200     200
 cloud/usage/verify_receipt.py                                      POST 405     405     405     405     405     405
+cloud/spending/                                                    GET  sign-in 200     200     200     200     200
+cloud/spending/                                                    POST sign-in on      on      on      on      on
 cloud/invoices/                                                    GET  sign-in 200     200     200     200     200
 cloud/invoices/                                                    POST sign-in 405     405     405     405     405
 cloud/invoices/<int:number>/                                       GET  sign-in 200     404     200     200     200
@@ -211,6 +213,8 @@ api/usage/summary                GET  401   200   200   200   200   200   403   
 api/usage/summary                POST 401   405   405   405   405   405   403   403
 api/usage/<int:pk>/receipt       GET  401   200   404   404   200   200   403   403
 api/usage/<int:pk>/receipt       POST 401   405   405   405   405   405   403   403
+api/spending                     GET  401   200   200   200   200   200   403   403
+api/spending                     POST 401   405   405   405   405   405   403   403
 api/rate-card                    GET  401   200   200   200   200   200   200   200
 api/rate-card                    POST 401   405   405   405   405   405   405   405
 api/rate-card/quote              GET  401   405   405   405   405   405   405   405
@@ -259,6 +263,7 @@ admin/{model}/<path:object_id>/verb/<slug:verb_name>/     POST verb
 WITHOUT_A_ROW = {
     "cloud_credits.chainblock",
     "cloud_credits.selfmetercharge",
+    "cloud_credits.spendcap",
     "cloud_credits.usageimport",
     "events.eventcount",
     "treasury.dispute",
@@ -274,6 +279,7 @@ cloud_credits.resourceusage        operations admin
 cloud_credits.meteringrefusal      operations admin
 cloud_credits.selfmetercharge      operations admin
 cloud_credits.usageimport          operations admin
+cloud_credits.spendcap             operations admin
 cloud_credits.idempotencykey       operations admin
 cloud_credits.ratecard             steward operations admin
 cloud_credits.invoice              steward operations admin
