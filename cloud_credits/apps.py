@@ -15,6 +15,7 @@ class CloudCreditsConfig(AppConfig):
         from cloud_credits.policies.jobs import JOBS
         from cloud_credits.policies.notices import NOTICES
         from cloud_credits.policies.settings import SETTINGS
+        from cloud_credits.policies.webhooks import TYPES
         from cloud_credits.views.navigation import NAVIGATION
         from cloud_credits.workflows.purchases import MINTS, drain
         from cloud_credits.workflows.sagas import SAGAS
@@ -24,10 +25,12 @@ class CloudCreditsConfig(AppConfig):
         from habitat.events.workflows import queue
         from habitat.faces import back_office, navigation
         from habitat.notifications.policies import types as notices
+        from habitat.notifications.policies import webhooks
         from habitat.workflows.policies import jobs, sagas
 
         settings.register(SETTINGS)
         notices.register(*NOTICES)
+        webhooks.register(*TYPES)
         subscribers.register()
         navigation.register(NAVIGATION)
         back_office.register(

@@ -7,7 +7,8 @@ from cloud_credits.actions import spending
 from cloud_credits.policies import notices
 from cloud_credits.policies.invoices import PaymentMethod
 from cloud_credits.policies.movements import Purpose
-from cloud_credits.workflows import payments
+from cloud_credits.policies.webhooks import TOLD
+from cloud_credits.workflows import payments, webhooks
 from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.reports.names import name_of
@@ -230,9 +231,11 @@ def tell_cap_reached(event: DeliveredEvent) -> None:
     _tell_spending(event, notices.SPEND_CAP, "Your monthly cap is reached", text)
 
 
-def watch_balances(event: DeliveredEvent) -> None:
-    """Whatever moved credits may have taken a balance below what its member set, or back above it."""
-    spending.watch_balances(member_ids=members_of(event.payload))
+def follow_balances(event: DeliveredEvent) -> None:
+    """Whatever moved credits may have taken a balance below what its member set; services hear of it too."""
+    moved = members_of(event.payload)
+    spending.watch_balances(member_ids=moved)
+    webhooks.tell_balances(event, moved)
 
 
 HANDLERS = {
@@ -286,7 +289,9 @@ def register() -> None:
     for name, handler in HANDLERS.items():
         subscribe(Subscriber.NOTIFICATIONS, name, handler)
     for name in MOVING:
-        subscribe(Subscriber.NOTIFICATIONS, name, watch_balances)
+        subscribe(Subscriber.NOTIFICATIONS, name, follow_balances)
+    for name in TOLD:
+        subscribe(Subscriber.NOTIFICATIONS, name, webhooks.tell_fact)
     # Money has a delivery of its own: a notice that fails stops no credit.
     for name, handler in payments.HANDLERS.items():
         subscribe(Subscriber.TREASURY, name, handler)

@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("treasury.views.public_urls")),
     path("", include("cloud_credits.views.urls")),
     path("", include("habitat.site.views.urls")),
+    path("api/", include("habitat.notifications.api.urls")),
     path("api/", include("treasury.api.urls")),
     path("api/", include("cloud_credits.api.urls")),
     path("api/", include("habitat.site.api.urls")),

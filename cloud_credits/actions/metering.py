@@ -90,8 +90,9 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
 
     The same event again answers the first outcome with `replayed`. Raises EventConflict (the id was used for other
     content), EventInFuture, EventTooLate, NoCardInForce, MeteredMemberUnknown, MemberNotActive (suspended),
-    InsufficientBalance, SpendCapReached, NoCloudIdentity. This is not one transaction as other actions are: a refusal rolls its
-    transaction back, and is then logged in one of its own; it blocks nothing, the event may be sent again (domain §3).
+    InsufficientBalance, SpendCapReached, NoCloudIdentity. This is not one transaction as other actions are: a refusal
+    rolls its transaction back, and is then logged in one of its own; it blocks nothing, the event may be sent again
+    (domain §3).
     """
     try:
         return _charge_or_replay(event, key_id=key_id, acting=acting)

@@ -65,6 +65,8 @@ ICONS: Final = {
     "approval": "how_to_reg",
     "alert": "notifications_active",
     "servicekey": "key",
+    "webhookendpoint": "webhook",
+    "webhookdelivery": "outgoing_mail",
     "event": "bolt",
     "delivery": "outbox",
     "job": "schedule",

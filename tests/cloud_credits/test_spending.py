@@ -23,8 +23,8 @@ from habitat.money import cloud
 from habitat.notifications.models import Notification
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import event, make_key, meter, refusals, rows
-from tests.factories import actor, fund, key, make_member
 from tests.faces.people import api, browser, reader
+from tests.factories import actor, fund, key, make_member
 
 pytestmark = pytest.mark.django_db
 THIS_MONTH = month_of(datetime.now(tz=UTC))
