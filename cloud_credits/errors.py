@@ -232,6 +232,27 @@ class TermsNotAccepted(HabitatError):
     template = "Read and accept version {version} of the terms of service first: they are at /terms/."
 
 
+class CardNotSaved(HabitatError):
+    code = "card_not_saved"
+    template = "Choose a card that you saved and that has not expired. A purchase can save one."
+
+
+class TooManyTopUps(HabitatError):
+    code = "too_many_top_ups"
+    template = "Between 1 and {most} automatic top-ups a day are possible, not {given}."
+
+
+class TopUpAboveDailyLimit(HabitatError):
+    code = "top_up_above_daily_limit"
+    template = "At most {limit} USD may be loaded a day; this asks for {asked} at a time."
+
+
+class TopUpNotOn(HabitatError):
+    code = "top_up_not_on"
+    status = 409
+    template = "The automatic top-up is not switched on."
+
+
 class TermsOutdated(HabitatError):
     code = "terms_outdated"
     status = 409

@@ -352,6 +352,20 @@ class InvoiceRefunded:
 
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpChanged:
+    """An automatic top-up was switched on or off by its member, or stopped because something went wrong."""
+
+    name: ClassVar[str] = "topup.changed"
+    member_id: int
+    state: str
+    because: str
+    threshold: str
+    quantity: str
+    most_a_day: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpendingLimitsSet:
     """A member changed their own cap on metered usage a month, or when a low balance is told; null for neither."""
 

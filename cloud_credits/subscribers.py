@@ -7,6 +7,7 @@ from cloud_credits.actions import spending
 from cloud_credits.policies import notices
 from cloud_credits.policies.invoices import PaymentMethod
 from cloud_credits.policies.movements import Purpose
+from cloud_credits.policies.topups import TopUpState
 from cloud_credits.policies.webhooks import TOLD
 from cloud_credits.workflows import payments, webhooks
 from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
@@ -231,6 +232,26 @@ def tell_cap_reached(event: DeliveredEvent) -> None:
     _tell_spending(event, notices.SPEND_CAP, "Your monthly cap is reached", text)
 
 
+def tell_top_up(event: DeliveredEvent) -> None:
+    """Only what its member did not do themselves."""
+    fact = event.payload
+    if fact["state"] != TopUpState.STOPPED:
+        return
+    text = (
+        f"{notices.sentence(fact['because'])} Nothing more is bought by itself until you switch it on again; "
+        "services may find your balance too low meanwhile."
+    )
+    notify(
+        member_id=fact["member_id"],
+        type=notices.TOP_UP,
+        subject="Your automatic top-up stopped",
+        text=text,
+        link="/cloud/top-up/",
+        event_id=event.id,
+        acting=SYSTEM,
+    )
+
+
 def follow_balances(event: DeliveredEvent) -> None:
     """Whatever moved credits may have taken a balance below what its member set; services hear of it too."""
     moved = members_of(event.payload)
@@ -239,6 +260,7 @@ def follow_balances(event: DeliveredEvent) -> None:
 
 
 HANDLERS = {
+    "topup.changed": tell_top_up,
     "spending.low_balance": tell_low_balance,
     "spending.cap_reached": tell_cap_reached,
     "purchase.waiting": tell_waiting,

@@ -11,6 +11,7 @@ from cloud_credits.admin import (
     spending,
     staking,
     terms,
+    topups,
     transactions,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "spending",
     "staking",
     "terms",
+    "topups",
     "transactions",
 ]

@@ -23,6 +23,7 @@ from cloud_credits.models.self_metering import (
 from cloud_credits.models.spending import LowBalanceWarning, SpendCap
 from cloud_credits.models.staking import StakingPosition
 from cloud_credits.models.terms import TermsAcceptance, TermsVersion
+from cloud_credits.models.topups import TopUp
 from cloud_credits.models.transactions import CloudTransaction, IdempotencyKey
 from cloud_credits.models.usage import MeteringRefusal, ResourceUsage, ResourceUsageQuerySet, UsageImport
 
@@ -61,5 +62,6 @@ __all__ = [
     "SyncStatus",
     "TermsAcceptance",
     "TermsVersion",
+    "TopUp",
     "UsageImport",
 ]

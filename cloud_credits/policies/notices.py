@@ -21,6 +21,7 @@ PURCHASE: Final = NotificationType("purchase", "Purchases of credits", BOTH)
 REFUND: Final = NotificationType("refund", "Refunds, and credits taken back", BOTH)
 LOW_BALANCE: Final = NotificationType("low_balance", "Your balance is low", BOTH)
 SPEND_CAP: Final = NotificationType("spend_cap", "Your monthly cap is reached", BOTH)
+TOP_UP: Final = NotificationType("top_up", "Automatic top-ups stopped", BOTH)
 
 NOTICES: Final = (
     SENT,
@@ -37,6 +38,7 @@ NOTICES: Final = (
     REFUND,
     LOW_BALANCE,
     SPEND_CAP,
+    TOP_UP,
 )
 
 

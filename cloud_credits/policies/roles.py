@@ -13,6 +13,7 @@ _OPERATIONS: Final = (
     "cloud_credits.view_resourceusage",
     "cloud_credits.view_usage_margin",
     "cloud_credits.view_spendcap",
+    "cloud_credits.view_topup",
     "cloud_credits.view_meteringrefusal",
     "cloud_credits.view_usageimport",
     "cloud_credits.view_selfmetercharge",

@@ -1,4 +1,4 @@
-"""What the database refuses of spend caps and low-balance warnings."""
+"""What the database refuses of spend caps, low-balance warnings and automatic top-ups."""
 
 from typing import Final
 
@@ -13,4 +13,8 @@ SPENDING_GUARDS: Final = (
     Guard("cloud_credits_lowbalancewarning", "low_balance_kept", "trigger", "a warning deleted"),
     Guard("cloud_credits_lowbalancewarning", "low_balance_positive", "constraint", "a threshold of nothing"),
     *withheld("cloud_credits_lowbalancewarning", "the application deleting warnings", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_topup", "top_up_states", "trigger", "a top-up that goes on by itself after a decline"),
+    Guard("cloud_credits_topup", "top_up_kept", "trigger", "a top-up deleted"),
+    *withheld("cloud_credits_topup", "the application deleting top-ups", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_purchase", "purchase_one_top_up", "constraint", "a card charged twice at once"),
 )

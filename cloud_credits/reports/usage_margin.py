@@ -31,23 +31,30 @@ class Grouping(StrEnum):
     MONTH = "month"
 
 
-# (what rows are ordered by, what a reader sees), both text.
+# (what rows are ordered by, what a reader sees), both text; columns of `part` and of its member.
 _KEYS: Final = {
     Grouping.PRIMITIVE: ("''", "''"),
-    Grouping.SERVICE: ("u.service_name", "u.service_name"),
+    Grouping.SERVICE: ("part.service_name", "part.service_name"),
     Grouping.MEMBER: ("lpad(m.id::text, 19, '0')", "m.display_name || ' (' || m.id || ')'"),
-    Grouping.MONTH: ("to_char(u.metered_at AT TIME ZONE 'UTC', 'YYYY-MM')",) * 2,
+    Grouping.MONTH: ("part.month", "part.month"),
 }
-# Members come first, so that a short range is read from the one index of usage (member, metered_at, id), a stretch a
-# member. Quantity and price are summed a card, then each sum is priced by that card's own cost basis: exact.
+# Members come first and each one's usage is summed apart, so that a short range reads its own stretch of the one index
+# of usage (member, metered_at, id), a member. Quantity is summed a card, then priced by that card's own cost basis:
+# exact.
 USED: Final = """
 WITH used AS (
-    SELECT {sort} AS sort, {title} AS title, u.primitive, u.rate_card_id, count(*) AS events,
-           sum(u.quantity) AS quantity, sum(u.cost) AS credits,
-           sum(u.cost) FILTER (WHERE m.system_code = %(techne)s) AS own
+    SELECT {sort} AS sort, {title} AS title, part.primitive, part.rate_card_id, sum(part.events) AS events,
+           sum(part.quantity) AS quantity, sum(part.credits) AS credits,
+           sum(part.credits) FILTER (WHERE m.system_code = %(techne)s) AS own
       FROM members_member m
-      JOIN cloud_credits_resourceusage u ON u.member_id = m.id
-     WHERE u.metered_at >= %(start)s AND u.metered_at < %(end)s
+     CROSS JOIN LATERAL (
+         SELECT u.primitive, u.service_name, u.rate_card_id,
+                to_char(u.metered_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month,
+                count(*) AS events, sum(u.quantity) AS quantity, sum(u.cost) AS credits
+           FROM cloud_credits_resourceusage u
+          WHERE u.member_id = m.id AND u.metered_at >= %(start)s AND u.metered_at < %(end)s
+          GROUP BY 1, 2, 3, 4
+     ) AS part
      GROUP BY 1, 2, 3, 4
 ), priced AS (
     SELECT used.*, used.quantity * CASE used.primitive WHEN 'compute' THEN c.compute_cost

@@ -14,7 +14,7 @@ from habitat.faces.tables import Column, Kind, Table
 from habitat.money import cloud_to_usd
 from treasury.reports.stripe_documents import Receipt
 
-PURCHASE_KINDS: Final = {"once": "once", "recurring": "every month", "invoice": "for an invoice"}
+PURCHASE_KINDS: Final = {"once": "once", "recurring": "every month", "invoice": "for an invoice", "topup": "automatic"}
 # A payment's own words are the books'; a payer knows it as paid.
 RECEIPT_WORDS: Final = {"received": "paid", "minted": "paid", "refunding": "refund on its way"}
 

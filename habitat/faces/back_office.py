@@ -40,6 +40,7 @@ ICONS: Final = {
     "resourceusage": "speed",
     "meteringrefusal": "block",
     "spendcap": "savings",
+    "topup": "autorenew",
     "selfmetercharge": "timer",
     "usageimport": "upload_file",
     "idempotencykey": "fingerprint",

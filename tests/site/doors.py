@@ -27,6 +27,7 @@ from cloud_credits.policies.purchases import PurchaseKind
 from cloud_credits.policies.settings import CHARGE_PAGES
 from habitat.controls.actions import alerts, service_keys
 from habitat.controls.actions import settings as runtime_settings
+from habitat.controls.models import ServiceKey
 from habitat.events.models import Event
 from habitat.faces.admin import HouseAdmin
 from habitat.members.actions import members
@@ -34,8 +35,9 @@ from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from habitat.money import cloud
+from habitat.notifications.actions import webhook_deliveries, webhooks
 from habitat.notifications.actions.notify import notify
-from habitat.notifications.models import Notification
+from habitat.notifications.models import Notification, WebhookDelivery, WebhookEndpoint
 from habitat.workflows.actions import sagas
 from habitat.workflows.actions.jobs import insert_due
 from tests.cloud_credits.bought import bought, buyer, check_backing, monthly_purchase, refunded_at_stripe, wish
@@ -61,6 +63,7 @@ INVOICE_DOORS = (
 PURCHASE_DOORS = ("cloud/purchases/<int:number>/", "api/purchases/<int:pk>")
 RECURRING_DOORS = tuple(f"cloud/recurring/<int:number>/{change}/" for change in ("pause", "resume", "cancel"))
 RECEIPT_DOORS = ("cloud/usage/<int:number>/receipt/", "api/usage/<int:pk>/receipt")
+ENDPOINT_DOORS = tuple(f"api/webhooks/endpoints/<int:pk>{end}" for end in ("", "/secret", "/enable"))
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
 
@@ -177,6 +180,7 @@ def _belongings(house: House) -> None:
     invoice = sent_invoice(owner)
     monthly = monthly_purchase(owner)
     used = meter(owner, make_key("builds"))
+    endpoint, delivery = _webhooks()
     stake_id = StakingPosition.objects.get(member=owner).pk
     house.arguments = {
         "api/transactions/<int:pk>/": {"pk": sent.transaction.pk},
@@ -184,6 +188,8 @@ def _belongings(house: House) -> None:
         **dict.fromkeys(INVOICE_DOORS, {"number": invoice.pk, "pk": invoice.pk}),
         **dict.fromkeys(PURCHASE_DOORS, {"number": monthly.pk, "pk": monthly.pk}),
         **dict.fromkeys(RECURRING_DOORS, {"number": monthly.recurring_id}),
+        **dict.fromkeys(ENDPOINT_DOORS, {"pk": endpoint.pk}),
+        "api/webhooks/deliveries/<int:pk>/replay": {"pk": delivery.pk},
         **dict.fromkeys(RECEIPT_DOORS, {"number": used.meter_id, "pk": used.meter_id}),
         "terms/<int:version>/": {"version": 1},
         "cloud/transactions/<int:number>/": {"number": sent.transaction.pk},
@@ -227,6 +233,16 @@ def _purchases() -> None:
     clawbacks.claw_back(payment_id=gone.pk, acting=SYSTEM)
     repeated = wish(buyer(name="Ned"), "1", kind=PurchaseKind.RECURRING)
     recurring.activate(recurring_id=repeated.recurring_id, subscription_id="sub_matrix", acting=SYSTEM)
+
+
+def _webhooks() -> tuple[WebhookEndpoint, WebhookDelivery]:
+    """An endpoint of the key that may listen and nothing else, and a message on its way there."""
+    listener = ServiceKey.objects.get(name="bare key")
+    given = {"url": "https://example.org/hooks", "types": ["invoice.*"], "acting": SYSTEM}
+    endpoint, _ = webhooks.create(key=listener, **given)
+    told = webhook_deliveries.Told("invoice.paid", "", {})
+    webhook_deliveries.publish([told], event_id=Event.objects.latest("pk").pk, occurred_at=timezone.now())
+    return endpoint, WebhookDelivery.objects.get(endpoint=endpoint)
 
 
 def _an_exception() -> None:

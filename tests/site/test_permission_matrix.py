@@ -229,6 +229,18 @@ api/stripe/webhook               GET  405   405   405   405   405   405   405   
 api/stripe/webhook               POST 400   400   400   400   400   400   400   400
 api/webhooks/stripe              GET  405   405   405   405   405   405   405   405
 api/webhooks/stripe              POST 400   400   400   400   400   400   400   400
+api/webhooks/endpoints/                    GET  401  403  403  403  403  403  403  200
+api/webhooks/endpoints/                    POST 401  403  403  403  403  403  403  422
+api/webhooks/endpoints/<int:pk>            GET  401  403  403  403  403  403  403  200
+api/webhooks/endpoints/<int:pk>            POST 401  403  403  403  403  403  403  405
+api/webhooks/endpoints/<int:pk>/secret     GET  401  403  403  403  403  403  403  405
+api/webhooks/endpoints/<int:pk>/secret     POST 401  403  403  403  403  403  403  200
+api/webhooks/endpoints/<int:pk>/enable     GET  401  403  403  403  403  403  403  405
+api/webhooks/endpoints/<int:pk>/enable     POST 401  403  403  403  403  403  403  422
+api/webhooks/deliveries/                   GET  401  403  403  403  403  403  403  200
+api/webhooks/deliveries/                   POST 401  403  403  403  403  403  403  405
+api/webhooks/deliveries/<int:pk>/replay    GET  401  403  403  403  403  403  403  405
+api/webhooks/deliveries/<int:pk>/replay    POST 401  403  403  403  403  403  403  422
 api/reserve                      GET  200   200   200   200   200   200   200   200
 api/reserve                      POST 405   405   405   405   405   405   405   405
 api/health                       GET  200   200   200   200   200   200   200   200
@@ -313,6 +325,8 @@ treasury.bankrowaside              steward operations admin
 treasury.bankmatch                 steward operations admin
 treasury.bill                      steward operations admin
 notifications.email                operations admin
+notifications.webhookendpoint      operations admin
+notifications.webhookdelivery      operations admin
 workflows.job                      operations admin
 workflows.execution                steward operations admin
 events.event                       operations admin
@@ -398,6 +412,12 @@ treasury.bankmatch                 verb       unmatch          operations admin
 treasury.bill                      list_verb  record           operations admin
 treasury.bill                      verb       void             operations admin
 notifications.email                verb       send-again       operations admin
+notifications.webhookendpoint      list_verb  create           operations admin
+notifications.webhookendpoint      verb       rotate           operations admin
+notifications.webhookendpoint      verb       disable          operations admin
+notifications.webhookendpoint      verb       enable           operations admin
+notifications.webhookendpoint      verb       remove           operations admin
+notifications.webhookdelivery      verb       replay           operations admin
 workflows.job                      verb       run-again        operations admin
 workflows.execution                verb       retry            operations admin
 workflows.execution                verb       signal           operations admin
