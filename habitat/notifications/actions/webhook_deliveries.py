@@ -206,6 +206,7 @@ def replay(*, delivery: WebhookDelivery, reason: str, acting: Actor) -> WebhookD
     held.due_at = Now()
     held.error = f"Sent again by {acting.label}: {why}"[:500]
     held.save(update_fields=["state", "attempts", "due_at", "error"])
+    held.refresh_from_db(fields=["due_at"])
     wake_after_commit(webhooks.QUEUE)
     return held
 

@@ -51,6 +51,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "webhook deliveries",
                 "ordering": ["-id"],
             },
+            bases=(django_fsm.FSMModelMixin, models.Model),
         ),
         migrations.CreateModel(
             name="WebhookAttempt",
@@ -116,6 +117,7 @@ class Migration(migrations.Migration):
                 "ordering": ["-id"],
                 "permissions": [("manage_webhooks", "Can set up webhook endpoints and send messages again")],
             },
+            bases=(django_fsm.FSMModelMixin, models.Model),
         ),
         migrations.AddField(
             model_name="webhookdelivery",

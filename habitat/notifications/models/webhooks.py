@@ -7,7 +7,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django_fsm import FSMField, transition
+from django_fsm import FSMField, FSMModelMixin, transition
 
 from habitat.controls.models import ServiceKey
 from habitat.events.models import Event
@@ -30,7 +30,7 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         return self.filter(key_id=key_id, state__in=STANDING)
 
 
-class WebhookEndpoint(models.Model):
+class WebhookEndpoint(FSMModelMixin, models.Model):
     """Where a service hears from us. Its signing secret is derived from `salt` and the house's key, and stored nowhere.
 
     `failing_since` is the first failure since the last success; after too long the endpoint is switched off.
@@ -132,7 +132,7 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
         return self if user.has_perm("notifications.view_webhookdelivery") else self.none()
 
 
-class WebhookDelivery(models.Model):
+class WebhookDelivery(FSMModelMixin, models.Model):
     """One message on its way to one endpoint."""
 
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
