@@ -183,10 +183,10 @@ def _recurring(member: Member, amount: Decimal) -> RecurringPurchase:
 
 @transaction.atomic
 def record_customer(*, member_id: int, customer_id: str, acting: Actor) -> str:
-    """Who the member is to Stripe, for ever: the first one recorded stands."""
+    """Who the member is to Stripe from now on; a customer that is known already stays as it is."""
     del acting  # the saga's own step; the row says nothing about who asked
-    # `get_or_create` keeps the other one's row when two checkouts of a new member race.
-    row, _ = BillingCustomer.objects.get_or_create(member_id=member_id, defaults={"customer_id": customer_id})
+    # Two checkouts of a new member race with one key, and so with one customer: the second finds its row.
+    row, _ = BillingCustomer.objects.get_or_create(customer_id=customer_id, defaults={"member_id": member_id})
     return row.customer_id
 
 

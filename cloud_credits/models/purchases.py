@@ -310,9 +310,12 @@ class RefundRequest(FSMModelMixin, models.Model):
 
 
 class BillingCustomer(models.Model):
-    """Who a member is to Stripe: one customer each, made at the first purchase. Cards are saved there, never here."""
+    """Who a member is to Stripe, made at the first purchase; the newest row counts. Cards are saved there, never here.
 
-    member = models.OneToOneField(Member, on_delete=models.PROTECT, related_name="billing_customer")
+    There is a second row only where somebody deleted the first customer at Stripe: its payments keep naming it.
+    """
+
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="billing_customers")
     customer_id = models.CharField(max_length=80, unique=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

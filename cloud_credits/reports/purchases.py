@@ -66,9 +66,9 @@ def open_today(member_id: int) -> Decimal:
 
 
 def customer_of(member_id: int) -> str:
-    """Who the member is to Stripe; empty before the first purchase."""
-    found = BillingCustomer.objects.filter(member_id=member_id).values_list("customer_id", flat=True).first()
-    return found or ""
+    """Who the member is to Stripe, the newest where one was deleted there; empty before the first purchase."""
+    mine = BillingCustomer.objects.filter(member_id=member_id).order_by("-pk")
+    return mine.values_list("customer_id", flat=True).first() or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from functools import wraps
+from hashlib import sha256
 from typing import Any, Final
 
 from django.conf import settings
@@ -63,19 +64,25 @@ def _give_up(context: StepContext, answer: Answer) -> Answer | None:
 def _make_customer(context: StepContext) -> Answer:
     member_id = context.input["member_id"]
     known = customer_of(member_id)
-    if known:
+    # Somebody may have deleted it in Stripe's dashboard: the member gets another, and is not locked out.
+    if known and not stripe_gateway().retrieve_customer(known).is_deleted:
         return {"customer_id": known}
     payer = payer_of(member_id)
-    # One key a member, not a checkout: two first purchases at once are one customer.
+    # One key a member, not a checkout: two first purchases at once are one customer. Stripe refuses a key that
+    # comes with other fields, so what may change in between is part of it.
+    told = sha256(f"{payer.email}\x1f{payer.name}\x1f{known}".encode()).hexdigest()[:16]
     made = stripe_gateway().create_customer(
-        member_id=str(member_id), email=payer.email, name=payer.name, idempotency_key=f"customer:{member_id}"
+        member_id=str(member_id),
+        email=payer.email,
+        name=payer.name,
+        idempotency_key=f"customer:{member_id}:{told}",
     )
     return {"customer_id": made.id}
 
 
 def _find_customer(context: StepContext) -> Answer | None:
     found = stripe_gateway().find_customer(member_id=str(context.input["member_id"]))
-    return {"customer_id": found.id} if found else None
+    return {"customer_id": found.id} if found and not found.is_deleted else None
 
 
 def _keep_customer(context: StepContext, answer: Answer) -> Answer | None:

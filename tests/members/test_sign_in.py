@@ -2,10 +2,13 @@
 
 import base64
 import re
+import time
 
 import pytest
+import time_machine
+from allauth.mfa import app_settings
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import hotp_value, yield_hotp_counters_from_time
+from allauth.mfa.totp.internal.auth import hotp_value, validate_totp_code
 from django.conf import settings
 from django.core import mail
 from django.core.cache import cache
@@ -34,8 +37,8 @@ def sign_in(member: Member, client: Client | None = None) -> Client:
     return browser
 
 
-def code_for(secret: str) -> str:
-    counter = next(iter(yield_hotp_counters_from_time()))
+def code_for(secret: str, *, half_minutes_ago: int = 0) -> str:
+    counter = int(time.time()) // app_settings.TOTP_PERIOD - half_minutes_ago
     return f"{hotp_value(secret, counter):06d}"
 
 
@@ -81,6 +84,13 @@ def test_staff__without_second_factor_cannot_act() -> None:
     answer = client.post(url, {"reason": "x", "verb_key": "k"})
     assert (answer.status_code, answer["Location"]) == (302, reverse("mfa_index"))
     assert Member.objects.get(pk=member.pk).status == "active"
+
+
+@pytest.mark.parametrize(("half_minutes_ago", "counts"), [(0, True), (1, True), (2, False)])
+def test_code__counts_for_one_half_minute_more(half_minutes_ago: int, counts: bool) -> None:
+    secret = "JBSWY3DPEHPK3PXP"
+    with time_machine.travel("2026-06-01 12:00:10Z", tick=False):
+        assert validate_totp_code(secret, code_for(secret, half_minutes_ago=half_minutes_ago)) is counts
 
 
 @enforced

@@ -107,12 +107,19 @@ def recurring_checkout(side: StripeSide) -> Execution:
 
 
 def checkout_refused(side: StripeSide) -> Execution:
-    """Somebody deleted the customer in Stripe's dashboard: its next checkout is refused for good."""
+    """Stripe closed the account to new checkouts: each is refused for good."""
+    side.sandbox.control("charges", enabled=False)
+    _wished(_ada())
+    return _execution(purchases.CHECKOUT)
+
+
+def checkout_of_a_deleted_customer(side: StripeSide) -> Execution:
+    """Somebody deleted the customer in Stripe's dashboard: the member is made known to Stripe again."""
     ada = _ada()
     _wished(ada)
     to_the_end(_execution(purchases.CHECKOUT).pk)
     stripe_itself = stripe.StripeClient(KEY, base_addresses={"api": side.sandbox.url})
-    stripe_itself.v1.customers.delete(ada.billing_customer.customer_id)
+    stripe_itself.v1.customers.delete(ada.billing_customers.get().customer_id)
     _wished(ada, "3", PurchaseKind.RECURRING, key="another wish")
     return _execution(purchases.CHECKOUT)
 
@@ -214,6 +221,7 @@ SCENARIOS = (
     Scenario("checkout", "a first purchase", first_checkout),
     Scenario("checkout", "a recurring one", recurring_checkout),
     Scenario("checkout", "refused", checkout_refused, ends="compensated", heard=False),
+    Scenario("checkout", "of a deleted customer", checkout_of_a_deleted_customer),
     Scenario("credit_refund", "arrives", credits_refunded),
     Scenario("credit_refund", "does not arrive", credits_refund_fails),
     Scenario("credit_refund", "refused", credits_refund_refused, ends="compensated", heard=False),

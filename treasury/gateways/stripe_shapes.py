@@ -184,6 +184,7 @@ def customer(row: Json) -> StripeCustomer:
         email=_text(row.get("email")),
         name=_text(row.get("name")),
         member=_marks(row).get(MEMBER_KEY, ""),
+        is_deleted=bool(row.get("deleted")),
         document=dict(row),
     )
 

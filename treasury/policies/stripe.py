@@ -179,10 +179,13 @@ class StripeBalance:
 
 @dataclass(frozen=True, slots=True)
 class StripeCustomer:
+    """Who pays. A deleted one keeps its id and nothing else, and takes no more checkouts."""
+
     id: str
     email: str
     name: str
     member: str
+    is_deleted: bool = False
     document: Document = field(default_factory=dict, repr=False, compare=False)
 
 

@@ -19,6 +19,8 @@ def create_session(call: Call) -> Document:
     mode = call.params.get("mode")
     if mode not in ("payment", "subscription", "setup"):
         raise invalid("mode", "Invalid mode: must be one of payment, subscription, or setup")
+    if call.store.setting("charges_disabled", False):
+        raise StripeError("Your account cannot currently make charges.")
     session = shapes.session(mode)
     _fill(call, session)
     if mode == "setup":

@@ -178,6 +178,14 @@ def currency(call: Call) -> Document:
     return told
 
 
+@control("charges")
+def charges(call: Call) -> Document:
+    """Stripe closes the account to new checkouts, or opens it again."""
+    enabled = bool(call.params.get("enabled", True))
+    call.store.set("charges_disabled", not enabled)
+    return {"enabled": enabled}
+
+
 @control("delay_balance_transactions")
 def delay_balance_transactions(call: Call) -> Document:
     call.store.set("delay_balance_transactions", bool(call.params.get("on", True)))

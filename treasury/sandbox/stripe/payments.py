@@ -1,5 +1,6 @@
 """Customers, payment methods, payment intents and their charges."""
 
+import json
 from typing import Any
 
 import stripe as package
@@ -10,6 +11,7 @@ from treasury.sandbox.stripe.calls import Call, route
 from treasury.sandbox.stripe.cards import BY_NUMBER, BY_TOKEN, Instrument
 from treasury.sandbox.stripe.errors import StripeError, missing, required
 
+DELETED_CUSTOMER = "deleted_customer"
 OPEN_STATES = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
@@ -57,10 +59,19 @@ def update_customer(call: Call, identity: str) -> Document:
 
 @route("DELETE", "/v1/customers/<identity>")
 def delete_customer(call: Call, identity: str) -> Document:
+    """Nothing can be done with it any more; asked for by its id, Stripe still says that it was deleted."""
     customer = call.need("customer", identity)
-    call.store.connection.execute("DELETE FROM documents WHERE id = ?", (identity,))
+    left = {"id": identity, "object": "customer", "deleted": True}
+    call.store.connection.execute(
+        "UPDATE documents SET kind = ?, body = ? WHERE id = ?", (DELETED_CUSTOMER, json.dumps(left), identity)
+    )
     call.emit("customer.deleted", customer)
-    return {"id": identity, "object": "customer", "deleted": True}
+    return left
+
+
+@route("GET", "/v1/customers/<identity>")
+def retrieve_customer(call: Call, identity: str) -> Document:
+    return call.store.get(identity, DELETED_CUSTOMER) or call.need("customer", identity)
 
 
 def changes(before: Document, after: Document) -> Document:

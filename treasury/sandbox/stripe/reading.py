@@ -210,7 +210,6 @@ for _address in SEARCHES:
 # --- one object
 
 RETRIEVED = {
-    "customers": "customer",
     "payment_methods": "payment_method",
     "checkout/sessions": "checkout.session",
     "payment_intents": "payment_intent",
