@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cloud_credits", "0023_refund_guards")]
+    dependencies = [("cloud_credits", "0024_billing_customers")]
 
     operations = [
         migrations.AlterModelOptions(

@@ -155,6 +155,10 @@ cloud/usage/verify_receipt.py                                      GET  200     
 cloud/usage/verify_receipt.py                                      POST 405     405     405     405     405     405
 cloud/spending/                                                    GET  sign-in 200     200     200     200     200
 cloud/spending/                                                    POST sign-in on      on      on      on      on
+cloud/top-up/                                                      GET  sign-in 200     200     200     200     200
+cloud/top-up/                                                      POST sign-in 422     422     422     422     422
+cloud/top-up/off/                                                  GET  sign-in 405     405     405     405     405
+cloud/top-up/off/                                                  POST sign-in on      on      on      on      on
 cloud/invoices/                                                    GET  sign-in 200     200     200     200     200
 cloud/invoices/                                                    POST sign-in 405     405     405     405     405
 cloud/invoices/<int:number>/                                       GET  sign-in 200     404     200     200     200
@@ -276,6 +280,7 @@ WITHOUT_A_ROW = {
     "cloud_credits.chainblock",
     "cloud_credits.selfmetercharge",
     "cloud_credits.spendcap",
+    "cloud_credits.topup",
     "cloud_credits.usageimport",
     "events.eventcount",
     "treasury.dispute",
@@ -292,6 +297,7 @@ cloud_credits.meteringrefusal      operations admin
 cloud_credits.selfmetercharge      operations admin
 cloud_credits.usageimport          operations admin
 cloud_credits.spendcap             operations admin
+cloud_credits.topup                operations admin
 cloud_credits.idempotencykey       operations admin
 cloud_credits.ratecard             steward operations admin
 cloud_credits.invoice              steward operations admin
