@@ -135,7 +135,7 @@ def publish(messages: Sequence[Told], *, event_id: int, occurred_at: datetime) -
     bodies = [
         msgspec.json.encode({"type": told.type, "timestamp": at, "data": told.data}).decode() for told in messages
     ]
-    given = {
+    given: dict[str, Any] = {
         "event": event_id,
         "type": [told.type for told in messages],
         "subject": [told.subject for told in messages],
@@ -143,7 +143,7 @@ def publish(messages: Sequence[Told], *, event_id: int, occurred_at: datetime) -
     }
     with connection.cursor() as cursor:
         cursor.execute(_PUBLISH, given)
-        made = cursor.rowcount
+        made = int(cursor.rowcount)
     if made:
         wake_after_commit(webhooks.QUEUE)
     return made

@@ -196,4 +196,5 @@ def rest_after(failures: int, *, jitter: float) -> timedelta:
     """How long the whole address is left in peace after `failures` in a row."""
     if failures < FAILURES_TO_REST:
         return timedelta()
-    return min(timedelta(seconds=5) * 2 ** min(failures - FAILURES_TO_REST, 10), LONGEST_REST) * (0.75 + jitter / 4)
+    times: int = 2 ** min(failures - FAILURES_TO_REST, 10)
+    return min(timedelta(seconds=5) * times, LONGEST_REST) * (0.75 + jitter / 4)
