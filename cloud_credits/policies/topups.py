@@ -68,7 +68,5 @@ def judge(now: Standing) -> Judgement:
     if now.today >= now.most_a_day:
         return Judgement(Verdict.WAIT, f"There were {now.today} today already. It goes on tomorrow (UTC).")
     if cloud_to_usd(now.amount) > now.room:
-        return Judgement(
-            Verdict.WAIT, f"Today {cents(now.room)} USD are left of the limit. It goes on tomorrow (UTC)."
-        )
+        return Judgement(Verdict.WAIT, f"Today {cents(now.room)} USD are left of the limit. It goes on tomorrow (UTC).")
     return Judgement(Verdict.BUY)

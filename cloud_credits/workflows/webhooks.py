@@ -8,6 +8,7 @@ from cloud_credits.policies.webhooks import BALANCE_UPDATED, TOLD, put
 from habitat.events.policies.registry import DeliveredEvent
 from habitat.money import plain
 from habitat.notifications.actions.webhook_deliveries import Told, publish
+from habitat.notifications.reports.webhooks import is_heard
 
 
 def tell_fact(event: DeliveredEvent) -> None:
@@ -21,6 +22,8 @@ def tell_balances(event: DeliveredEvent, member_ids: list[int]) -> None:
 
     No order between messages is promised (domain §9), so what a later fact changed already may be told here first.
     """
+    if not is_heard(BALANCE_UPDATED):
+        return
     rows = CloudBalance.objects.filter(member_id__in=member_ids).order_by("member_id")
     messages = [Told(type=BALANCE_UPDATED, subject=f"member:{row.member_id}", data=_told(row, event)) for row in rows]
     publish(messages, event_id=event.id, occurred_at=event.occurred_at)
