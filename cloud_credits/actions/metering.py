@@ -156,7 +156,7 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
     late_approval = approval_id if is_late(event, now=now) else None
     if late_approval is None:
         # Under the balance lock that `apply` took; late usage was let in by two persons and counts in no month.
-        spending.count({event.member_id: price}, at=now)
+        spending.count({event.member_id: price}, at=applied.booked_at)
     meter_id = _write(event, card, price, applied, key_id=key_id, approval_id=late_approval, received_at=now)
     outcome = MeteringOutcome(
         meter_id=meter_id,

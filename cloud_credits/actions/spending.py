@@ -18,8 +18,9 @@ from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.money import Money, plain, require_cloud
 from habitat.statements import array_of, rows_of
 
-# Under the balance locks, which come in id order: so caps are only ever waited for by who holds their balance. A charge
-# whose own month is over already (it waited across midnight) is of no month that still counts.
+# Under the balance locks, which come in id order: so caps are only ever waited for by who holds their balance. Moments
+# of booking never run backwards within a balance, so no month is charged once the next one was; the comparison keeps a
+# clock of ours that ran ahead when the cap was set from doing harm.
 _ALLOWANCES = """
 SELECT member_id, monthly_cap, CASE WHEN month = %s::date THEN spent ELSE 0 END
   FROM cloud_credits_spendcap
@@ -91,7 +92,8 @@ def set_limits(*, member: Member, monthly_cap: Money | None, low_balance: Money 
 
 
 def allowances(member_ids: Collection[int], *, at: datetime) -> dict[int, Allowance]:
-    """What members with a cap may still spend in the month of `at`. Called under their balance locks."""
+    """What members with a cap may still spend in the month of `at`; a charge near midnight may be booked in the next,
+    which `count` judges. Called under their balance locks."""
     month = month_of(at)
     rows = rows_of(_ALLOWANCES, [month, array_of(member_ids), month])
     return {member_id: Allowance(cap=cap, spent=spent, month=month) for member_id, cap, spent in rows}
@@ -99,7 +101,7 @@ def allowances(member_ids: Collection[int], *, at: datetime) -> dict[int, Allowa
 
 @transaction.atomic(savepoint=False)
 def count(costs: Mapping[int, Decimal], *, at: datetime) -> None:
-    """Adds what each member was charged at `at`, CLOUD, to the month. Called under the members' balance locks.
+    """Adds what each member was charged to the month of `at`, the moment it was booked. Called under the balance locks.
 
     Raises SpendCapReached for a charge beyond its cap; the transaction is the caller's to roll back.
     """

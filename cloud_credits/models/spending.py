@@ -25,7 +25,7 @@ class SpendCapQuerySet(models.QuerySet["SpendCap"]):
 class SpendCap(models.Model):
     """A member's cap on metered usage a UTC month. `month` and `spent` move under the balance lock and nowhere else.
 
-    A month counts what was received in it. Usage older than 35 days is let in by two persons and counts in none.
+    A month counts what was booked in it. Usage older than 35 days is let in by two persons and counts in none.
     """
 
     member = models.OneToOneField(Member, on_delete=models.PROTECT, primary_key=True, related_name="spend_cap")

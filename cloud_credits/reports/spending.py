@@ -7,17 +7,16 @@ from decimal import Decimal
 from django.db import connection
 
 from cloud_credits.models import LowBalanceWarning, SpendCap
-from cloud_credits.policies.metering import LATE
 from cloud_credits.policies.spending import Allowance, month_of, next_month
 from cloud_credits.reports.balances import balance_of
 
-# Usage is received at most 35 days after it ended, or is late and counts in no month: so the member's one index of
-# usage bounds what is read.
+# By the moment each redemption was booked, which the ledger's own index on (member, booked_at) bounds. Late usage, let
+# in by two persons, counts in no month.
 _SPENT = """
 SELECT coalesce(sum(u.cost), 0)
-  FROM cloud_credits_resourceusage u
- WHERE u.member_id = %(member)s AND u.metered_at >= %(oldest)s
-   AND u.received_at >= %(start)s AND u.received_at < %(end)s AND NOT u.is_late
+  FROM cloud_credits_cloudtransaction t
+  JOIN cloud_credits_resourceusage u ON u.transaction_id = t.id
+ WHERE t.from_member_id = %(member)s AND t.booked_at >= %(start)s AND t.booked_at < %(end)s AND NOT u.is_late
 """
 
 
@@ -55,8 +54,8 @@ def spending_of(member_id: int, *, at: datetime) -> Spending:
 
 
 def spent_in(member_id: int, month: date) -> Decimal:
-    """What metered usage received in the UTC month that begins on `month` cost the member, CLOUD, from the rows."""
+    """What metered usage booked in the UTC month that begins on `month` cost the member, CLOUD, from the rows."""
     start, end = (datetime.combine(day, time(), UTC) for day in (month, next_month(month)))
     with connection.cursor() as cursor:
-        cursor.execute(_SPENT, {"member": member_id, "oldest": start - LATE, "start": start, "end": end})
+        cursor.execute(_SPENT, {"member": member_id, "start": start, "end": end})
         return Decimal(cursor.fetchone()[0])

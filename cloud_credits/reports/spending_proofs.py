@@ -9,10 +9,10 @@ SELECT count(*), count(*) FILTER (WHERE bad), min(member_id) FILTER (WHERE bad)
           FROM cloud_credits_spendcap c
           LEFT JOIN LATERAL (
               SELECT sum(u.cost) AS cost
-                FROM cloud_credits_resourceusage u
-               WHERE u.member_id = c.member_id AND NOT u.is_late
-                 AND u.metered_at >= (c.month::timestamp AT TIME ZONE 'UTC') - interval '35 days'
-                 AND u.received_at >= c.month::timestamp AT TIME ZONE 'UTC'
-                 AND u.received_at < (c.month + interval '1 month') AT TIME ZONE 'UTC'
+                FROM cloud_credits_cloudtransaction t
+                JOIN cloud_credits_resourceusage u ON u.transaction_id = t.id
+               WHERE t.from_member_id = c.member_id AND NOT u.is_late
+                 AND t.booked_at >= c.month::timestamp AT TIME ZONE 'UTC'
+                 AND t.booked_at < (c.month + interval '1 month') AT TIME ZONE 'UTC'
           ) AS used ON true) AS judged
 """

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-import time_machine
 from django.db import DatabaseError, connection, connections, transaction
 
 from cloud_credits.actions import metering, spending
@@ -21,7 +20,7 @@ from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
 from habitat.notifications.models import Notification
-from tests.cloud_credits.ledger import broken_proofs, holds
+from tests.cloud_credits.ledger import Clock, broken_proofs, holds
 from tests.cloud_credits.metered import event, make_key, meter, refusals, rows
 from tests.faces.people import api, browser, reader
 from tests.factories import actor, fund, key, make_member
@@ -167,21 +166,24 @@ def test_cap__counts_metered_usage_only():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cap__a_new_month_counts_from_nothing_by_when_usage_was_received():
+def test_cap__a_new_month_counts_from_nothing_by_when_usage_was_booked(superuser_dsn):
     """Usage of the last day of a month that arrives on the first of the next counts in the next."""
-    with time_machine.travel(datetime(2026, 5, 31, 12, tzinfo=UTC), tick=True):
+    with Clock(superuser_dsn) as clock:
         member, service = limited("5"), make_key()
         meter(member, service, quantity="5")
-    with time_machine.travel(datetime(2026, 6, 1, 0, 1, tzinfo=UTC), tick=True):
-        meter(member, service, quantity="3", timestamp="2026-05-31T23:59:00Z")
-        assert spent(member) == (date(2026, 6, 1), Decimal(3))
-        with pytest.raises(SpendCapReached):
+        turn = datetime.combine(next_month(THIS_MONTH), datetime.min.time(), UTC)
+        clock.forward(seconds=(turn - datetime.now(tz=UTC)).total_seconds() + 60)
+        meter(member, service, quantity="3", timestamp=(turn - timedelta(minutes=5)).isoformat())
+        assert spent(member) == (next_month(THIS_MONTH), Decimal(3))
+        with pytest.raises(SpendCapReached) as caught:
             meter(member, service, quantity="2.000001")
-    assert spent_in(member.pk, date(2026, 5, 1)) == Decimal(5)
-    assert [proof for proof in broken_proofs() if "spend cap" in proof] == []
+        assert caught.value.details["ends"] == next_month(next_month(THIS_MONTH)).isoformat()
+        assert spent_in(member.pk, THIS_MONTH) == Decimal(5)
+        assert [proof for proof in broken_proofs() if "spend cap" in proof] == []
 
 
-def test_cap__a_charge_that_waited_across_midnight_counts_in_no_month():
+def test_cap__what_was_booked_before_its_month_counts_nowhere():
+    """Our clock ran ahead of the database's when the cap was set, across a month's end."""
     member = limited("5")
     last_month = datetime.combine(THIS_MONTH, datetime.min.time(), UTC) - timedelta(microseconds=1)
     spending.count({member.pk: Decimal(100)}, at=last_month)
