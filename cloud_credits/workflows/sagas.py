@@ -319,17 +319,20 @@ def _top_up_marks(context: StepContext) -> dict[str, str]:
     return {PURCHASE_KEY: str(context.input["purchase_id"]), MEMBER_KEY: str(context.input["member_id"])}
 
 
-@_final
 def _charge(context: StepContext) -> Answer:
     given = context.input
-    payment = stripe_gateway().charge_saved(
-        customer_id=given["customer_id"],
-        method_id=given["method_id"],
-        amount=Decimal(given["usd"]),
-        description=f"{given['amount']} CLOUD credits, automatic top-up",
-        metadata=_top_up_marks(context),
-        idempotency_key=context.step_key,
-    )
+    try:
+        payment = stripe_gateway().charge_saved(
+            customer_id=given["customer_id"],
+            method_id=given["method_id"],
+            amount=Decimal(given["usd"]),
+            description=f"{given['amount']} CLOUD credits, automatic top-up",
+            metadata=_top_up_marks(context),
+            idempotency_key=context.step_key,
+        )
+    except StripeRefused as refusal:
+        # The bank's own words, as Stripe's webhook tells them too: whichever comes first, they are the same.
+        raise StepRefused(str(refusal.details["said"])) from refusal
     if payment.status not in _TAKEN:
         raise StepRefused("The bank asks for its owner's confirmation, which nobody can give now.")
     return {"payment_id": payment.id, "status": payment.status}
