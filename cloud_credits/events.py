@@ -497,6 +497,20 @@ class RateCardCommented:
 
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpChanged:
+    """An automatic top-up was switched on or off by its member, or stopped because something went wrong."""
+
+    name: ClassVar[str] = "topup.changed"
+    member_id: int
+    state: str
+    because: str
+    threshold: str
+    quantity: str
+    most_a_day: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateCardInForce:
     """A rate card's day has come. What prices usage is told by dates; this tells people."""
 
@@ -506,3 +520,37 @@ class RateCardInForce:
     effective_date: str
     rates: dict[str, str]
     previous_version: int | None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingLimitsSet:
+    """A member changed their own cap on metered usage a month, or when a low balance is told; null for neither."""
+
+    name: ClassVar[str] = "spending.limits_set"
+    member_id: int
+    monthly_cap: str | None
+    low_balance: str | None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendCapMet:
+    """A charge was refused for a member's own cap, the first time in this month."""
+
+    name: ClassVar[str] = "spending.cap_reached"
+    member_id: int
+    monthly_cap: str
+    spent: str
+    ends_on: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowBalance:
+    """A member's liquid balance fell below what they set."""
+
+    name: ClassVar[str] = "spending.low_balance"
+    member_id: int
+    threshold: str
+    liquid: str

@@ -20,6 +20,7 @@ from cloud_credits.models import (
     RefundRequest,
     SelfMeterCharge,
     StakingPosition,
+    TopUp,
 )
 from cloud_credits.policies.invoices import InvoiceState
 from cloud_credits.policies.metering_batch import SubmissionState
@@ -188,6 +189,11 @@ def purchase(purchase_id: int) -> Purchase:
 def recurring(recurring_id: int) -> RecurringPurchase:
     """One recurring purchase: its changes come one after the other."""
     return RecurringPurchase.objects.select_for_update(of=("self",), no_key=True).get(pk=recurring_id)
+
+
+def top_up(member_id: int) -> TopUp | None:
+    """A member's automatic top-up, after the member; None where they never had one."""
+    return TopUp.objects.select_for_update(of=("self",), no_key=True).filter(pk=member_id).first()
 
 
 def refund_request(request_id: int) -> RefundRequest:

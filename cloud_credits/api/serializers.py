@@ -230,6 +230,39 @@ class UsageSerializer(serializers.Serializer[Any]):
         return UsageRow(row).arithmetic
 
 
+class UsageReceiptFields(serializers.Serializer[Any]):
+    """What `policies/receipts.Receipt.fields` writes; these keys, sorted, are the canonical text."""
+
+    format = serializers.CharField()
+    meterId = serializers.CharField()
+    memberId = serializers.CharField()
+    eventId = serializers.CharField()
+    serviceName = serializers.CharField()
+    primitive = serializers.CharField()
+    quantity = serializers.CharField()
+    unit = serializers.CharField()
+    startedAt = serializers.CharField(allow_null=True)
+    meteredAt = serializers.CharField()
+    receivedAt = serializers.CharField()
+    rateCardVersion = serializers.IntegerField()
+    rateCardHash = serializers.CharField(allow_null=True)
+    rate = serializers.CharField()
+    cloudCost = serializers.CharField()
+    usdValue = serializers.CharField()
+    transactionId = serializers.CharField()
+
+
+class UsageReceiptSerializer(serializers.Serializer[Any]):
+    """`hash` is the SHA-256 of `canonical`; `docs/verify_receipt.py` recomputes all of it."""
+
+    receipt = UsageReceiptFields(source="fields")
+    canonical = serializers.SerializerMethodField()
+    hash = serializers.CharField()
+
+    def get_canonical(self, receipt: Any) -> str:
+        return str(receipt.canonical().decode())
+
+
 class UsageLineSerializer(serializers.Serializer[Any]):
     memberId = IdField(source="member_id", allow_null=True)
     primitive = serializers.CharField(source="primitive.value")
@@ -248,6 +281,30 @@ class UsageSummarySerializer(serializers.Serializer[Any]):
     lines = UsageLineSerializer(many=True)
     totalCost = ExactField(source="cost")
     totalUsd = ExactField(source="usd")
+
+
+class SpendingRequest(serializers.Serializer[Any]):
+    """Both are named; null takes the cap or the warning away. CLOUD, at most eight decimals, as strings."""
+
+    monthlyCap = ExactField(allow_null=True)
+    lowBalance = ExactField(allow_null=True)
+
+
+class SpendingSerializer(serializers.Serializer[Any]):
+    """Amounts in CLOUD. `month` is a UTC month; `endsOn` the day the next one begins."""
+
+    memberId = IdField(source="member_id")
+    monthlyCap = ExactField(source="allowance.cap", allow_null=True)
+    spent = ExactField(source="allowance.spent")
+    left = ExactField(source="allowance.left", allow_null=True)
+    month = serializers.SerializerMethodField()
+    endsOn = serializers.DateField(source="ends_on")
+    lowBalance = ExactField(source="low_balance", allow_null=True)
+    isLow = serializers.BooleanField(source="is_low")
+    liquid = ExactField()
+
+    def get_month(self, row: Any) -> str:
+        return f"{row.allowance.month:%Y-%m}"
 
 
 class RateSerializer(serializers.Serializer[Any]):

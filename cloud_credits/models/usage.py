@@ -64,7 +64,10 @@ class ResourceUsage(models.Model):
         verbose_name = "usage"
         verbose_name_plural = "usage"
         ordering: ClassVar = ["-metered_at", "-id"]
-        permissions: ClassVar = [("admit_late_usage", "Can ask for and agree to usage older than 35 days")]
+        permissions: ClassVar = [
+            ("admit_late_usage", "Can ask for and agree to usage older than 35 days"),
+            ("view_usage_margin", "Can read what usage brought in and what it cost"),
+        ]
         indexes: ClassVar = [
             # Index budget 4: key, event id, transaction, and this one, which serves every page of one member's usage.
             models.Index(name="usage_member_metered", fields=["member", "metered_at", "id"]),

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cloud_credits.policies.spending_guards import SPENDING_GUARDS
 from habitat.controls.policies.guards import Guard, withheld
 
 LEDGER_GUARDS: Final = (
@@ -284,4 +285,11 @@ GOVERNANCE_GUARDS: Final = (
     Guard("cloud_credits_resourceusage", "usage_votes_settled", "trigger", "usage priced before a closed vote is told"),
 )
 
-GUARDS: Final = (*LEDGER_GUARDS, *PURCHASE_GUARDS, *METERING_GUARDS, *INVOICE_GUARDS, *GOVERNANCE_GUARDS)
+GUARDS: Final = (
+    *LEDGER_GUARDS,
+    *PURCHASE_GUARDS,
+    *METERING_GUARDS,
+    *INVOICE_GUARDS,
+    *GOVERNANCE_GUARDS,
+    *SPENDING_GUARDS,
+)

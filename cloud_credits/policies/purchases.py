@@ -16,6 +16,8 @@ class PurchaseKind(StrEnum):
     ONCE = "once"
     RECURRING = "recurring"
     INVOICE = "invoice"
+    # Made by the house with the member's saved card, when their balance is low.
+    TOP_UP = "topup"
 
 
 class PurchaseState(StrEnum):
@@ -103,6 +105,7 @@ SMALLEST: Final = Decimal("0.1")
 CENT: Final = Decimal("0.01")
 # How keys begin of purchases that the house makes for payments; members' own never do.
 HOUSE_KEY: Final = "payment:"
+TOP_UP_KEY: Final = "topup:"
 # Checkouts that nobody paid yet and that may still be paid.
 UNPAID: Final = frozenset({PurchaseState.CREATED, PurchaseState.OPEN})
 # A refund request that takes money out of the payment: everything but a failed one.

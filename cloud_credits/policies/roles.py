@@ -21,6 +21,9 @@ _OPERATIONS: Final = (
     *_GOVERNANCE,
     "cloud_credits.view_ratecardhistory",
     "cloud_credits.view_resourceusage",
+    "cloud_credits.view_usage_margin",
+    "cloud_credits.view_spendcap",
+    "cloud_credits.view_topup",
     "cloud_credits.view_meteringrefusal",
     "cloud_credits.view_meteringsubmission",
     "cloud_credits.view_usageimport",
@@ -71,6 +74,8 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
         "cloud_credits.vote_ratecard",
         "cloud_credits.view_ratecardhistory",
         "cloud_credits.view_invoice",
+        # Whoever votes on a price knows what it covers; who used how much stays operations' and the member's.
+        "cloud_credits.view_usage_margin",
     ),
     Role.OPERATIONS: _OPERATIONS,
     Role.ADMIN: _OPERATIONS,

@@ -5,7 +5,7 @@ from typing import Final
 
 from django.db import connection
 
-from cloud_credits.reports import invoice_proofs, purchase_proofs
+from cloud_credits.reports import invoice_proofs, purchase_proofs, spending_proofs
 from cloud_credits.reports.governance_proofs import GOVERNANCE_PROOFS
 from cloud_credits.reports.metering_proofs import METERING_PROOFS
 from habitat.controls.policies.proofs import Proof, ProofResult
@@ -263,4 +263,5 @@ PROOFS: Final = (
     _proof("every refund has its burn, every failed one its credits back", purchase_proofs.REFUNDS),
     *METERING_PROOFS,
     *GOVERNANCE_PROOFS,
+    _proof("spend caps count what was metered", spending_proofs.SPENT),
 )

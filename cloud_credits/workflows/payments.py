@@ -5,8 +5,8 @@ Each function hears one fact and may hear it again, late, or before the one that
 
 from typing import Any
 
-from cloud_credits.actions import clawbacks, payment_mints, payment_refunds, purchases, recurring, refunds
-from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, RecurringChange
+from cloud_credits.actions import clawbacks, payment_mints, payment_refunds, purchases, recurring, refunds, topups
+from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, PurchaseKind, RecurringChange
 from cloud_credits.reports.purchases import purchase_named, recurring_named
 from cloud_credits.workflows.purchases import MINTS
 from habitat.events.actions.wakes import wake_after_commit
@@ -50,8 +50,12 @@ def failed(event: DeliveredEvent) -> None:
     """A card was declined, or a bank debit came back: the purchase says why; a later payment still counts."""
     fact = event.payload
     purchase = purchase_named(fact["purchase_ref"])
-    if purchase is not None:
-        purchases.fail(purchase_id=purchase.pk, problem=fact["message"] or fact["code"], acting=SYSTEM)
+    if purchase is None:
+        return
+    why = fact["message"] or fact["code"]
+    if purchase.kind == PurchaseKind.TOP_UP:
+        topups.stop(member_id=purchase.member_id, why=why, acting=SYSTEM)
+    purchases.fail(purchase_id=purchase.pk, problem=why, acting=SYSTEM)
 
 
 def checkout_expired(event: DeliveredEvent) -> None:
@@ -104,6 +108,13 @@ def backing_checked(event: DeliveredEvent) -> None:
         )
 
 
+def redeemed(event: DeliveredEvent) -> None:
+    """Members whose balance fell below what they set, and who wish so, buy again. A batch names each in `ranges`."""
+    fact = event.payload
+    spent = {part["member_id"] for part in fact.get("ranges") or ()} | {fact["member_id"]}
+    topups.consider(member_ids=spent - {None}, acting=SYSTEM)
+
+
 def minting_resumed(event: DeliveredEvent) -> None:
     """What waited is minted outside this delivery, each payment in a transaction of its own."""
     del event
@@ -121,4 +132,5 @@ HANDLERS = {
     "subscription.changed": subscription_changed,
     "backing.checked": backing_checked,
     "minting.resumed": minting_resumed,
+    "cloud.redeemed": redeemed,
 }

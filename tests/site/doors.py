@@ -38,8 +38,9 @@ from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from habitat.money import cloud
+from habitat.notifications.actions import webhook_deliveries, webhooks
 from habitat.notifications.actions.notify import notify
-from habitat.notifications.models import Notification
+from habitat.notifications.models import Notification, WebhookDelivery, WebhookEndpoint
 from habitat.workflows.actions import sagas
 from habitat.workflows.actions.jobs import insert_due
 from tests.cloud_credits.bought import bought, buyer, check_backing, monthly_purchase, refunded_at_stripe, wish
@@ -67,6 +68,8 @@ RATE_CARD_DOORS = tuple(
     f"rate-cards/<int:version>/{part}" for part in ("", "comment/", "vote/", "my-usage/", "card.json", "card.md")
 )
 RECURRING_DOORS = tuple(f"cloud/recurring/<int:number>/{change}/" for change in ("pause", "resume", "cancel"))
+RECEIPT_DOORS = ("cloud/usage/<int:number>/receipt/", "api/usage/<int:pk>/receipt")
+ENDPOINT_DOORS = tuple(f"api/webhooks/endpoints/<int:pk>{end}" for end in ("", "/secret", "/enable"))
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
 
@@ -183,6 +186,8 @@ def _belongings(house: House) -> None:
     queued = _queued(friend)
     invoice = sent_invoice(owner)
     monthly = monthly_purchase(owner)
+    used = meter(owner, make_key("builds"))
+    endpoint, delivery = _webhooks()
     stake_id = StakingPosition.objects.get(member=owner).pk
     house.arguments = {
         "api/transactions/<int:pk>/": {"pk": sent.transaction.pk},
@@ -191,6 +196,9 @@ def _belongings(house: House) -> None:
         **dict.fromkeys(PURCHASE_DOORS, {"number": monthly.pk, "pk": monthly.pk}),
         **dict.fromkeys(RECURRING_DOORS, {"number": monthly.recurring_id}),
         "api/cloud/metering/<int:pk>": {"pk": queued.pk},
+        **dict.fromkeys(ENDPOINT_DOORS, {"pk": endpoint.pk}),
+        "api/webhooks/deliveries/<int:pk>/replay": {"pk": delivery.pk},
+        **dict.fromkeys(RECEIPT_DOORS, {"number": used.meter_id, "pk": used.meter_id}),
         "terms/<int:version>/": {"version": 1},
         "cloud/transactions/<int:number>/": {"number": sent.transaction.pk},
         "notifications/<int:notification_id>/read/": {"notification_id": Notification.objects.get(member=owner).pk},
@@ -242,6 +250,16 @@ def _purchases() -> None:
     recurring.activate(recurring_id=repeated.recurring_id, subscription_id="sub_matrix", acting=SYSTEM)
 
 
+def _webhooks() -> tuple[WebhookEndpoint, WebhookDelivery]:
+    """An endpoint of the key that may listen and nothing else, and a message on its way there."""
+    listener = ServiceKey.objects.get(name="bare key")
+    given = {"url": "https://example.org/hooks", "types": ["invoice.*"], "acting": SYSTEM}
+    endpoint, _ = webhooks.create(key=listener, **given)
+    told = webhook_deliveries.Told("invoice.paid", "", {})
+    webhook_deliveries.publish([told], event_id=Event.objects.latest("pk").pk, occurred_at=timezone.now())
+    return endpoint, WebhookDelivery.objects.get(endpoint=endpoint)
+
+
 def _an_exception() -> None:
     """1110 stands for money, and no balance of it was ever read."""
     side = AccountSide("1110", "Checking", Decimal(5), None, Decimal(0), None)
@@ -257,6 +275,7 @@ def _an_exception() -> None:
 SPELLED = {
     # What a pattern with a regular expression in it looks like when somebody asks for it.
     "admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$": "/admin/reports/trial-balance/csv/",
+    "admin/reports/^usage-margin/(?P<file_format>csv|xlsx|pdf)/$": "/admin/reports/usage-margin/csv/",
     "admin/^(?P<app_label>…)/$": "/admin/treasury/",
     "admin/(?P<url>.*)$": "/admin/no/such/room/",
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": "/accounts/confirm-email/no-such-key/",

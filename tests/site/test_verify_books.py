@@ -177,6 +177,11 @@ BREAKS = [
         " SELECT id, 'compute', now(), now(), 1, 'charged', now(), 1, '', '', 999999, 1, now() FROM members_member LIMIT 1",
     ),
     (
+        "spend caps count what was metered",
+        "INSERT INTO cloud_credits_spendcap (member_id, monthly_cap, month, spent, set_at)"
+        " SELECT id, 10, '2026-04-01', 0.00000001, now() FROM members_member LIMIT 1",
+    ),
+    (
         "ended sagas left nothing open",
         f"{_SAGA} INSERT INTO workflows_step (execution_id, name, direction, state, key, input)"
         " SELECT id, 'only', 'forward', 'calling', 'k', '{}' FROM saga",

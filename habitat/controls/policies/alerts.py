@@ -168,6 +168,13 @@ CATALOGUE: Final = (
         "No delivery is dead or older than the limit.",
     ),
     AlertDefinition(
+        "webhook_disabled",
+        Severity.WARNING,
+        "Webhooks to a service are switched off",
+        "The service's endpoint answered that it is gone, or took nothing for days. It hears nothing until then.",
+        "Somebody switches the endpoint on again, or removes it.",
+    ),
+    AlertDefinition(
         "saga_stuck",
         Severity.CRITICAL,
         "A process across systems is stuck",

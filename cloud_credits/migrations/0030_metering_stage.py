@@ -1,4 +1,4 @@
-"""Where a batch of usage waits inside its own transaction; see sql/0024_metering_stage.sql."""
+"""Where a batch of usage waits inside its own transaction; see sql/0030_metering_stage.sql."""
 
 from typing import ClassVar
 
@@ -28,5 +28,5 @@ class Migration(migrations.Migration):
             ],
             options={"default_permissions": ()},
         ),
-        sql_file(__file__, "0024_metering_stage"),
+        sql_file(__file__, "0030_metering_stage"),
     ]

@@ -1,4 +1,4 @@
-"""Usage that services leave for later; see sql/0025_metering_submissions.sql."""
+"""Usage that services leave for later; see sql/0031_metering_submissions.sql."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from habitat.faces.migrations import sql_file
 
 class Migration(migrations.Migration):
     dependencies: ClassVar = [
-        ("cloud_credits", "0024_metering_stage"),
+        ("cloud_credits", "0030_metering_stage"),
         ("controls", "0004_history_guards"),
     ]
 
@@ -92,5 +92,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        sql_file(__file__, "0025_metering_submissions"),
+        sql_file(__file__, "0031_metering_submissions"),
     ]
