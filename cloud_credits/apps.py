@@ -11,12 +11,13 @@ class CloudCreditsConfig(AppConfig):
 
     def ready(self) -> None:
         from cloud_credits import subscribers
-        from cloud_credits.actions import metering, mints, receivables
+        from cloud_credits.actions import metering, metering_queue, mints, receivables
         from cloud_credits.policies.jobs import JOBS
         from cloud_credits.policies.notices import NOTICES
         from cloud_credits.policies.settings import SETTINGS
         from cloud_credits.policies.webhooks import TYPES
         from cloud_credits.views.navigation import NAVIGATION
+        from cloud_credits.workflows import metering as usage
         from cloud_credits.workflows.purchases import MINTS, drain
         from cloud_credits.workflows.sagas import SAGAS
         from habitat.controls.actions import approvals
@@ -44,6 +45,7 @@ class CloudCreditsConfig(AppConfig):
         approvals.on_refused(mints.MANUAL_MINT, mints.abandon_manual_mint)
         sagas.register(*SAGAS)
         queue.register(MINTS, drain)
+        queue.register(metering_queue.USAGE, usage.drain)
         kinds.register(
             receivables.WRITE_OFF_KIND, permission=receivables.WRITE_OFF, title="Write off what a member owes"
         )

@@ -1,5 +1,8 @@
 """What the credit ledger refuses, each with a stable code and a sentence that says what to do."""
 
+from collections.abc import Sequence
+
+from cloud_credits.policies.governance import Problem
 from habitat.errors import HabitatError
 
 
@@ -226,6 +229,29 @@ class RowUnreadable(HabitatError):
     template = "This row cannot be read: {why}."
 
 
+class BatchTooLarge(HabitatError):
+    code = "batch_too_large"
+    status = 413
+    template = "A batch has at most {events} events in {bytes} bytes. Send the rest in another one."
+
+
+class BatchEmpty(HabitatError):
+    code = "batch_empty"
+    template = "There is no event in this batch."
+
+
+class BatchUnreadable(HabitatError):
+    code = "batch_unreadable"
+    status = 400
+    template = "The body is neither a JSON array of events nor one JSON event a line: {why}."
+
+
+class BatchBusy(HabitatError):
+    code = "batch_busy"
+    status = 503
+    template = "Other batches with the same events kept this one from being written. Nothing was; send it again."
+
+
 class TermsNotAccepted(HabitatError):
     code = "terms_not_accepted"
     status = 403
@@ -425,3 +451,71 @@ class InvoiceNotRefundable(HabitatError):
     code = "invoice_not_refundable"
     status = 409
     template = "{invoice} is {state}: only a paid invoice is refunded."
+
+
+class CardRefused(HabitatError):
+    """`problems` lists each reason with its code, sentence and field."""
+
+    code = "rate_card_refused"
+    template = "{sentences}"
+
+    def __init__(self, found: Sequence[Problem]) -> None:
+        listed = [{"code": each.code, "sentence": each.sentence, "field": each.field} for each in found]
+        super().__init__(
+            field=next((each.field for each in found if each.field), None),
+            sentences=" ".join(each.sentence for each in found),
+            problems=listed,
+        )
+
+    @property
+    def codes(self) -> list[str]:
+        return [each["code"] for each in self.details["problems"]]
+
+
+class CardUnknown(HabitatError):
+    code = "rate_card_unknown"
+    status = 404
+    template = "There is no such rate card."
+
+
+class CardNotInState(HabitatError):
+    code = "rate_card_not_in_state"
+    status = 409
+    template = "Rate card {card} is {state}: {why}"
+
+
+class NotTheProposer(HabitatError):
+    code = "not_the_proposer"
+    status = 403
+    template = "Only who proposed rate card {card} may withdraw it."
+
+
+class VoteClosed(HabitatError):
+    code = "vote_closed"
+    status = 409
+    template = "The vote on rate card {card} closed at {closes_at}. What was cast before counts."
+
+
+class VoteStillOpen(HabitatError):
+    code = "vote_still_open"
+    status = 409
+    template = "The vote on rate card {card} is open until {closes_at}."
+
+
+class NotAnElector(HabitatError):
+    code = "not_an_elector"
+    status = 403
+    template = (
+        "You are not in the electorate of rate card {card}: those vote who were active stewards at its notice and "
+        "when its vote opened."
+    )
+
+
+class ChoiceUnknown(HabitatError):
+    code = "choice_unknown"
+    template = "“{given}” is no vote. Choose yes, no or abstain."
+
+
+class CommentEmpty(HabitatError):
+    code = "comment_empty"
+    template = "A comment has 1 to {longest} characters."

@@ -44,16 +44,23 @@ class CloudTransferred:
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudRedeemed:
-    """Credits were spent on infrastructure. Usage fields are null for a redemption without a metered event."""
+    """Credits were spent on infrastructure: by one transaction, or by all those of a batch of usage.
+
+    `quantity` and `credit_value` are the whole fact's. `ranges` names the ledger rows of each member by their
+    sequences: `member_id`, `first_sequence`, `last_sequence`, `count`, `quantity`, `balance_after`; whoever listens
+    reads these. What only one transaction or one member has is null where there are several, and the usage fields
+    where there is no single metered event behind it.
+    """
 
     name: ClassVar[str] = "cloud.redeemed"
-    transaction_id: int
-    member_id: int
+    transaction_id: int | None
+    member_id: int | None
     quantity: str
     credit_value: str
-    balance_after: str
+    balance_after: str | None
     journal_entry_id: int | None
     timestamp: str
+    ranges: list[dict[str, str | int]]
     primitive: str | None = None
     resource_units: str | None = None
     unit: str | None = None
@@ -348,6 +355,157 @@ class InvoiceRefunded:
     number: int
     transaction_id: int
     journal_entry_id: int | None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudRateCardCreated:
+    """A rate card was put before the members: `rates` in CLOUD a unit, by primitive."""
+
+    name: ClassVar[str] = "cloud.rate_card_created"
+    card_id: int
+    version: int
+    effective_date: str
+    notice_date: str
+    is_emergency: bool
+    rates: dict[str, str]
+    content_hash: str
+    created_by: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCardProposed:
+    """Members are told of a rate card, and may discuss it."""
+
+    name: ClassVar[str] = "rate_card.proposed"
+    card_id: int
+    version: int
+    effective_date: str
+    is_emergency: bool
+    proposed_at: str
+    proposed_by: str
+    justification: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCardVotingOpened:
+    """Electors may vote on a rate card until it closes."""
+
+    name: ClassVar[str] = "rate_card.voting_opened"
+    card_id: int
+    version: int
+    opens_at: str
+    closes_at: str
+    electors: list[int]
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCardVoteReminder:
+    """A vote closes in `hours` hours; who has not voted by then is told."""
+
+    name: ClassVar[str] = "rate_card.vote_reminder"
+    card_id: int
+    version: int
+    hours: int
+    closes_at: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudRateCardApproved:
+    """The vote adopted a rate card: it prices usage from its effective date on."""
+
+    name: ClassVar[str] = "cloud.rate_card_approved"
+    card_id: int
+    version: int
+    effective_date: str
+    approved_at: str
+    is_emergency: bool
+    rates: dict[str, str]
+    yes: int
+    no: int
+    abstain: int
+    electors: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCardRejected:
+    """The vote did not adopt a rate card: `reason`."""
+
+    name: ClassVar[str] = "rate_card.rejected"
+    card_id: int
+    version: int
+    closed_at: str
+    yes: int
+    no: int
+    abstain: int
+    electors: int
+    reason: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCardWithdrawn:
+    """Its proposer took a rate card back; `is_defeat` when its vote was open."""
+
+    name: ClassVar[str] = "rate_card.withdrawn"
+    card_id: int
+    version: int
+    withdrawn_at: str
+    is_defeat: bool
+    reason: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCardLapsed:
+    """No vote was opened on a rate card in time."""
+
+    name: ClassVar[str] = "rate_card.lapsed"
+    card_id: int
+    version: int
+    proposed_at: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCardReturned:
+    """An adopted emergency card sent a rate card back to draft. It lost its number."""
+
+    name: ClassVar[str] = "rate_card.returned"
+    card_id: int
+    version: int
+    emergency_version: int
+    reason: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCardCommented:
+    """A member spoke in a rate card's thread."""
+
+    name: ClassVar[str] = "rate_card.commented"
+    card_id: int
+    version: int
+    comment_id: int
+    member_id: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateCardInForce:
+    """A rate card's day has come. What prices usage is told by dates; this tells people."""
+
+    name: ClassVar[str] = "rate_card.in_force"
+    card_id: int
+    version: int
+    effective_date: str
+    rates: dict[str, str]
+    previous_version: int | None
 
 
 @event_type

@@ -7,12 +7,14 @@ from decimal import Decimal
 
 from django.db import connection
 
-from cloud_credits.errors import NoCloudIdentity, PositionNotActive, UnknownMember
+from cloud_credits.errors import CardUnknown, NoCloudIdentity, PositionNotActive, UnknownMember
 from cloud_credits.models import (
     Clawback,
     CloudTransaction,
     Invoice,
+    MeteringSubmission,
     Purchase,
+    RateCard,
     Receivable,
     RecurringPurchase,
     RefundRequest,
@@ -21,6 +23,7 @@ from cloud_credits.models import (
     TopUp,
 )
 from cloud_credits.policies.invoices import InvoiceState
+from cloud_credits.policies.metering_batch import SubmissionState
 from cloud_credits.policies.movements import Holding
 from habitat.members.models import Member
 from habitat.members.policies.statuses import SystemAccount
@@ -58,6 +61,21 @@ def balances(member_ids: Collection[int]) -> dict[int, LockedBalance]:
         if member_id not in found:
             _raise_missing(member_id)
     return found
+
+
+_STAGED_BALANCES = """
+SELECT count(*) FROM (
+    SELECT b.id FROM cloud_credits_cloudbalance b
+     WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s
+                            WHERE s.id BETWEEN %s::bigint AND 9223372036854775807)
+     ORDER BY b.id
+       FOR NO KEY UPDATE OF b) held
+"""
+
+
+def staged_balances(first: int) -> None:
+    """The balances of everybody with usage on the stage from number `first` on, locked in id order, not fetched."""
+    rows_of(_STAGED_BALANCES, [first])
 
 
 def _locked(
@@ -109,6 +127,20 @@ def member(member_id: int) -> Member:
 def members(member_ids: Collection[int]) -> list[Member]:
     """Several members' rows, in the order of their numbers, before any balance."""
     return list(Member.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=member_ids).order_by("pk"))
+
+
+def queued_submissions(most: int) -> list[MeteringSubmission]:
+    """Usage that waits to be charged, longest first; what another worker holds is passed over."""
+    due = MeteringSubmission.objects.filter(state=SubmissionState.QUEUED.value, due_at__lte=datetime.now(tz=UTC))
+    rows = due.select_related("service_key").order_by("due_at", "id")[:most]
+    return list(rows.select_for_update(of=("self",), no_key=True, skip_locked=True))
+
+
+def queued_submission(submission_id: int) -> MeteringSubmission | None:
+    """One of them; nothing where another worker holds it or has charged it."""
+    rows = MeteringSubmission.objects.filter(pk=submission_id, state=SubmissionState.QUEUED.value)
+    rows = rows.select_related("service_key")
+    return rows.select_for_update(of=("self",), no_key=True, skip_locked=True).first()
 
 
 def self_charge(charge_id: int) -> SelfMeterCharge:
@@ -191,3 +223,30 @@ def terms_head() -> None:
     """One publisher at a time: the next version has no row to lock yet."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cloud_credits.terms'))")
+
+
+def governance() -> None:
+    """One decision about rate cards at a time: what is in flight, which number is next, which vote is settled first.
+
+    Taken before any card: a transaction-level advisory lock, since a card that is not proposed yet has no row to lock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cloud_credits.governance'))")
+
+
+def rate_card(card_id: int) -> RateCard:
+    """One rate card, its verbs one after the other. Raises CardUnknown."""
+    card = RateCard.objects.select_for_update(of=("self",), no_key=True).filter(pk=card_id).first()
+    if card is None:
+        raise CardUnknown
+    return card
+
+
+def rate_card_shared(card_id: int) -> RateCard:
+    """One rate card, held by everybody who votes or speaks at once: a settlement waits for them. Raises CardUnknown."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM cloud_credits_ratecard WHERE id = %s FOR SHARE", [card_id])
+    card = RateCard.objects.filter(pk=card_id).first()
+    if card is None:
+        raise CardUnknown
+    return card

@@ -1,7 +1,9 @@
 """What this floor does when it hears its own facts: it tells the members they concern."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from cloud_credits.actions import spending
 from cloud_credits.policies import notices
@@ -9,13 +11,17 @@ from cloud_credits.policies.invoices import PaymentMethod
 from cloud_credits.policies.movements import Purpose
 from cloud_credits.policies.topups import TopUpState
 from cloud_credits.policies.webhooks import TOLD
+from cloud_credits.reports import rate_card_notices
 from cloud_credits.workflows import payments, webhooks
 from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.reports.names import name_of
 from habitat.money import cents
-from habitat.notifications.actions.notify import notify
+from habitat.notifications.actions.notify import notify, notify_many
 from habitat.notifications.policies.types import NotificationType
+
+# Members told in one statement.
+BATCH: Final = 1_000
 
 
 def tell_transferred(event: DeliveredEvent) -> None:
@@ -259,10 +265,86 @@ def follow_balances(event: DeliveredEvent) -> None:
     webhooks.tell_balances(event, moved)
 
 
+def tell_proposed(event: DeliveredEvent) -> None:
+    """Every member with a cloud identity (domain §4, propose)."""
+    fact = event.payload
+    kind = "Emergency rate card" if fact["is_emergency"] else "Rate card"
+    why = notices.shortened(fact["justification"])
+    text = (
+        f"{kind} {fact['version']} is proposed. It would be in force from {fact['effective_date']}, 00:00 UTC, if the "
+        f"stewards adopt it. Why: {why} You can read it, see what it would have cost you, and say what you think."
+    )
+    _tell_all(event, f"{kind} {fact['version']} is proposed", text)
+
+
+def tell_voting_opened(event: DeliveredEvent) -> None:
+    """Everybody is told that the vote is open; the electors that it waits for them."""
+    fact = event.payload
+    closes = _utc(fact["closes_at"])
+    subject = f"The vote on rate card {fact['version']} is open"
+    _tell_many(event, fact["electors"], notices.VOTE, subject, f"You may vote until {closes}, and change your vote.")
+    others = [member for member in rate_card_notices.everybody() if member not in set(fact["electors"])]
+    _tell_many(event, others, notices.RATE_CARD, subject, f"The stewards vote until {closes}. The thread stays open.")
+
+
+def remind_to_vote(event: DeliveredEvent) -> None:
+    """Those who have not voted by the time this is told, and nobody else."""
+    fact = event.payload
+    waiting = rate_card_notices.not_voted(card_id=fact["card_id"], version=fact["version"])
+    subject = f"Your vote on rate card {fact['version']} is missing"
+    _tell_many(event, waiting, notices.VOTE, subject, f"The vote closes at {_utc(fact['closes_at'])}.")
+
+
+def tell_approved(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"In force from {fact['effective_date']}, 00:00 UTC. {_count(fact)}"
+    _tell_all(event, f"Rate card {fact['version']} was adopted", text)
+
+
+def tell_rejected(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"{notices.sentence(fact['reason'])} {_count(fact)} The rates stay as they are."
+    _tell_all(event, f"Rate card {fact['version']} was not adopted", text)
+
+
+def tell_withdrawn(event: DeliveredEvent) -> None:
+    fact = event.payload
+    why = notices.sentence(fact["reason"])
+    _tell_all(event, f"Rate card {fact['version']} was withdrawn", f"Why: {why} The rates stay as they are.")
+
+
+def tell_lapsed(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = "No vote was opened on it in time. The rates stay as they are."
+    _tell_all(event, f"Rate card {fact['version']} has lapsed", text)
+
+
+def tell_returned(event: DeliveredEvent) -> None:
+    fact = event.payload
+    _tell_all(event, f"Rate card {fact['version']} is a draft again", notices.sentence(fact["reason"]))
+
+
+def tell_in_force(event: DeliveredEvent) -> None:
+    """The card the cooperative opened with is no news."""
+    fact = event.payload
+    if fact["previous_version"] is not None:
+        text = f"What you use from {fact['effective_date']}, 00:00 UTC, is priced by it."
+        _tell_all(event, f"Rate card {fact['version']} is in force", text)
+
+
 HANDLERS = {
     "topup.changed": tell_top_up,
     "spending.low_balance": tell_low_balance,
     "spending.cap_reached": tell_cap_reached,
+    "rate_card.proposed": tell_proposed,
+    "rate_card.voting_opened": tell_voting_opened,
+    "rate_card.vote_reminder": remind_to_vote,
+    "cloud.rate_card_approved": tell_approved,
+    "rate_card.rejected": tell_rejected,
+    "rate_card.withdrawn": tell_withdrawn,
+    "rate_card.lapsed": tell_lapsed,
+    "rate_card.returned": tell_returned,
+    "rate_card.in_force": tell_in_force,
     "purchase.waiting": tell_waiting,
     "purchase.sent_back": tell_sent_back,
     "payment.failed": tell_declined,
@@ -352,6 +434,37 @@ def _tell_spending(event: DeliveredEvent, kind: NotificationType, subject: str, 
         event_id=event.id,
         acting=SYSTEM,
     )
+
+
+def _tell_all(event: DeliveredEvent, subject: str, text: str) -> None:
+    _tell_many(event, rate_card_notices.everybody(), notices.RATE_CARD, subject, text)
+
+
+def _tell_many(
+    event: DeliveredEvent, member_ids: Sequence[int], kind: NotificationType, subject: str, text: str
+) -> None:
+    """A batch at a time; told again after a crash, nobody is told twice."""
+    # A card that is a draft again has no page of its own.
+    version = event.payload["version"]
+    link = "/rate-cards/" if event.name == "rate_card.returned" else f"/rate-cards/{version}/"
+    for start in range(0, len(member_ids), BATCH):
+        notify_many(
+            member_ids=member_ids[start : start + BATCH],
+            type=kind,
+            subject=subject,
+            text=text,
+            link=link,
+            event_id=event.id,
+            acting=SYSTEM,
+        )
+
+
+def _count(fact: dict[str, Any]) -> str:
+    return f"{fact['yes']} yes, {fact['no']} no, {fact['abstain']} abstained, of {fact['electors']} electors."
+
+
+def _utc(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _purchase_link(fact: dict[str, Any]) -> str:

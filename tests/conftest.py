@@ -11,6 +11,7 @@ from django.test import TransactionTestCase
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from tests.clock import HouseClock, travelling
 from tests.database import TestDatabase
 from tests.rabbitmq import running_server, server_program
 from tests.sandboxes import (  # noqa: F401 fixtures of every test
@@ -94,6 +95,14 @@ def owner_connection(owner_dsn: str) -> Iterator[psycopg.Connection]:
     """An autocommit psycopg connection as habitat_owner. It sees only what is committed: use transaction=True."""
     with psycopg.connect(owner_dsn, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def house_clock(django_db_setup: TestDatabase, request: pytest.FixtureRequest) -> Iterator[HouseClock]:
+    """Python's clock and the database's, set together. The database stays as it is: only its clock can be moved."""
+    request.getfixturevalue("_django_db_helper")
+    with travelling(django_db_setup.dsn("owner")) as clock:
+        yield clock
 
 
 @pytest.fixture

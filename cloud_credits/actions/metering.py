@@ -1,7 +1,7 @@
 """Usage comes in: priced, redeemed and written down in one transaction, exactly once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -10,6 +10,7 @@ from django.db import transaction
 
 from cloud_credits.actions import movements, spending
 from cloud_credits.actions.movements import liquid_after
+from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed, redemption
 from cloud_credits.errors import EventConflict, MemberNotActive, MeteredMemberUnknown, SpendCapReached
 from cloud_credits.events import CloudRedeemed
@@ -17,6 +18,7 @@ from cloud_credits.models import MeteringRefusal
 from cloud_credits.policies.metering import (
     MeteringEvent,
     MeteringOutcome,
+    RefusalRecord,
     is_late,
     parse,
     require_not_ahead,
@@ -35,7 +37,6 @@ from habitat.members.policies.statuses import MAY_REDEEM
 from habitat.money import cloud_to_usd, plain
 from habitat.statements import rows_of
 
-LONGEST_SENTENCE: Final = 2_000
 LATE_USAGE: Final = "late_usage"
 LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
 
@@ -94,6 +95,7 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
     rolls its transaction back, and is then logged in one of its own; it blocks nothing, the event may be sent again
     (domain §3).
     """
+    settle_before_pricing()
     try:
         return _charge_or_replay(event, key_id=key_id, acting=acting)
     except HabitatError as refusal:
@@ -119,6 +121,7 @@ def request_late_usage(*, event: MeteringEvent, key_id: int, reason: str, acting
 def admit_late_usage(*, approval: Approval, acting: Actor) -> None:
     """What a granted `late_usage` approval does, in the same transaction: the event is priced at its own date."""
     event = parse(approval.payload)
+    settle_before_pricing()
     _charge(event, key_id=int(approval.payload["keyId"]), approval_id=approval.pk, acting=acting)
 
 
@@ -253,17 +256,4 @@ def _fact(event: MeteringEvent, outcome: MeteringOutcome, applied: movements.App
 
 @transaction.atomic
 def _log_refusal(refusal: HabitatError, *, body: Mapping[str, Any], key_id: int) -> None:
-    MeteringRefusal.objects.create(
-        service_key_id=key_id,
-        event_id=_shown(body.get("eventId", ""), 200),
-        code=refusal.code,
-        field=refusal.field or "",
-        sentence=_shown(refusal.sentence, LONGEST_SENTENCE),
-        details={name: _shown(value, 200) for name, value in refusal.details.items()},
-        event={_shown(name, 60): _shown(value, 200) for name, value in list(body.items())[:20]},
-    )
-
-
-def _shown(value: object, length: int) -> str:
-    """Text that PostgreSQL can hold: no zero character, no lone surrogate, not longer than `length`."""
-    return str(value).replace("\x00", "").encode("utf-8", "replace").decode()[:length]
+    MeteringRefusal.objects.create(service_key_id=key_id, **asdict(RefusalRecord.of(refusal, body)))

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.invoices import Paying
+from cloud_credits.policies.metering_batch import AnswerStatus, SubmissionState
 from cloud_credits.policies.primitives import measure_of
 from cloud_credits.policies.purchases import PayBy, PurchaseKind, PurchaseState
 from cloud_credits.policies.transfers import LONGEST_MEMO
@@ -325,7 +326,7 @@ class RateCardSerializer(serializers.Serializer[Any]):
     rates = serializers.SerializerMethodField()
 
     def get_contentHash(self, card: Any) -> str | None:
-        return getattr(card, "content_hash", "") or None
+        return card.content_hash or None
 
     def get_rates(self, card: Any) -> list[dict[str, Any]]:
         return [
@@ -389,3 +390,48 @@ class MeteringResponse(serializers.Serializer[Any]):
     rateCardVersion = serializers.IntegerField(source="rate_card_version")
     memberBalanceAfter = ExactField(source="member_balance_after")
     replayed = serializers.BooleanField()
+
+
+class BatchAnswer(serializers.Serializer[Any]):
+    """Documentation of one answer of a batch. What an event does not have is left out."""
+
+    eventId = serializers.CharField()
+    status = serializers.ChoiceField(choices=[each.value for each in AnswerStatus])
+    meterId = IdField(required=False)
+    cloudCost = ExactField(required=False)
+    usdValue = ExactField(required=False)
+    rateCardVersion = serializers.IntegerField(required=False)
+    memberBalanceAfter = ExactField(required=False)
+    code = serializers.CharField(required=False)
+    field = serializers.CharField(required=False)
+    reason = serializers.CharField(required=False)
+
+
+class BatchResponse(serializers.Serializer[Any]):
+    """Documentation of a batch's answer: counts, and one answer an event in the order sent."""
+
+    accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    conflicts = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    answers = BatchAnswer(many=True)
+
+
+class QueuedUsage(serializers.Serializer[Any]):
+    """Documentation of what a service is told that left events for later."""
+
+    trackingId = serializers.CharField()
+    state = serializers.ChoiceField(choices=[each.value for each in SubmissionState])
+    events = serializers.IntegerField()
+
+
+class QueuedUsageOutcome(QueuedUsage):
+    """The same, and once all are charged the counts and an answer an event."""
+
+    receivedAt = MomentField()
+    doneAt = MomentField(required=False)
+    accepted = serializers.IntegerField(required=False)
+    duplicates = serializers.IntegerField(required=False)
+    conflicts = serializers.IntegerField(required=False)
+    rejected = serializers.IntegerField(required=False)
+    answers = BatchAnswer(many=True, required=False)

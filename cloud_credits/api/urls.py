@@ -27,4 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("rate-cards/", rate_cards.RateCardListView.as_view(), name="api-rate-cards"),
     path("rate-cards/<int:version>/", rate_cards.RateCardView.as_view(), name="api-rate-card-version"),
     path("metering/record", metering.MeteringRecordView.as_view(), name="api-metering-record"),
+    path("metering/batch", metering.MeteringBatchView.as_view(), name="api-metering-batch"),
+    path("cloud/metering", metering.MeteringQueueView.as_view(), name="api-cloud-metering"),
+    path("cloud/metering/<int:pk>", metering.MeteringQueueOutcomeView.as_view(), name="api-cloud-metering-outcome"),
 ]

@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cloud_credits", "0024_billing_customers")]
+    dependencies = [("cloud_credits", "0026_balance_guard_at_scale")]
 
     operations = [
         migrations.AlterModelOptions(

@@ -2,6 +2,13 @@
 
 from cloud_credits.models.balances import CloudBalance, SyncStatus
 from cloud_credits.models.chain import ChainBlock
+from cloud_credits.models.governance import (
+    RateCardBallot,
+    RateCardComment,
+    RateCardElector,
+    RateCardOutcome,
+    RateCardReminder,
+)
 from cloud_credits.models.identities import EnsRegistration
 from cloud_credits.models.invoices import Invoice, InvoiceChange, InvoiceLine, InvoiceQuerySet
 from cloud_credits.models.purchases import (
@@ -25,7 +32,14 @@ from cloud_credits.models.staking import StakingPosition
 from cloud_credits.models.terms import TermsAcceptance, TermsVersion
 from cloud_credits.models.topups import TopUp
 from cloud_credits.models.transactions import CloudTransaction, IdempotencyKey
-from cloud_credits.models.usage import MeteringRefusal, ResourceUsage, ResourceUsageQuerySet, UsageImport
+from cloud_credits.models.usage import (
+    MeteringRefusal,
+    MeteringStage,
+    MeteringSubmission,
+    ResourceUsage,
+    ResourceUsageQuerySet,
+    UsageImport,
+)
 
 __all__ = [
     "BillingCustomer",
@@ -41,11 +55,18 @@ __all__ = [
     "InvoiceQuerySet",
     "LowBalanceWarning",
     "MeteringRefusal",
+    "MeteringStage",
+    "MeteringSubmission",
     "PaymentMint",
     "Purchase",
     "RateCard",
+    "RateCardBallot",
+    "RateCardComment",
+    "RateCardElector",
     "RateCardHistory",
+    "RateCardOutcome",
     "RateCardQuerySet",
+    "RateCardReminder",
     "Receivable",
     "ReceivablePayment",
     "ReceivableWriteOff",

@@ -1,15 +1,19 @@
 """Rate cards: what a unit of each primitive costs in CLOUD, from which day, and why."""
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pghistory
 from django.db import models
 from django.db.models import F, Q
 from django_fsm import FSMField, transition
 
+from cloud_credits.policies.governance import CardTerms, Rules, rules_of
 from cloud_credits.policies.primitives import MEASURES, Primitive
 from cloud_credits.policies.rate_cards import ADOPTED, EMERGENCY_NOTICE_DAYS, NOTICE_DAYS, Card, CardState
+
+if TYPE_CHECKING:
+    from cloud_credits.models.governance import RateCardOutcome
 
 _ADOPTED = sorted(state.value for state in ADOPTED)
 _DRAFT = CardState.DRAFT.value
@@ -55,7 +59,23 @@ class RateCard(models.Model):
     capacity_assumptions = models.TextField(blank=True, default="")
     justification = models.TextField(blank=True, default="")
     notes = models.TextField(blank=True, default="")
+    evidence = models.TextField("evidence of the emergency", blank=True, default="")
+    # The notice as a moment; `notice_date` is its UTC day. Who proposed it may withdraw it.
+    proposed_at = models.DateTimeField("members told at", null=True, blank=True)
+    proposed_by = models.CharField(max_length=64, blank=True, default="")
+    # The database transaction of the notice: only there is the electorate written down.
+    proposed_xid = models.BigIntegerField(null=True, editable=False)
+    opens_at = models.DateTimeField("voting opened at", null=True, blank=True)
+    closes_at = models.DateTimeField("voting closes at", null=True, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    ended_reason = models.TextField("why it was withdrawn or sent back", blank=True, default="")
+    # Floors, caps, bars and spans as they stood at notice, and the keccak-256 of what was put before the members.
+    rules = models.JSONField(default=dict, blank=True)
+    content_hash = models.CharField(max_length=66, blank=True, default="")
+    amends = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="amendments", db_index=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=40)
 
@@ -63,6 +83,10 @@ class RateCard(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-version", "-id"]
+        permissions: ClassVar = [
+            ("propose_ratecard", "Can draft, propose, open to the vote and withdraw rate cards"),
+            ("vote_ratecard", "Can vote on rate cards"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 name="rate_card_state_known", condition=Q(state__in=[state.value for state in CardState])
@@ -121,6 +145,59 @@ class RateCard(models.Model):
                 condition=Q(state__in=_ADOPTED),
                 violation_error_message="Another card already takes effect on this day.",
             ),
+            models.CheckConstraint(
+                name="rate_card_draft_is_bare",
+                condition=~Q(state=_DRAFT)
+                | Q(
+                    version=None,
+                    notice_date=None,
+                    proposed_at=None,
+                    proposed_by="",
+                    proposed_xid=None,
+                    opens_at=None,
+                    closes_at=None,
+                    approved_at=None,
+                    withdrawn_at=None,
+                    content_hash="",
+                ),
+                violation_error_message="A draft was put before nobody: it has no number, notice or vote.",
+            ),
+            models.CheckConstraint(
+                name="rate_card_told_whole",
+                condition=Q(state=_DRAFT)
+                | (Q(proposed_at__isnull=False) & ~Q(proposed_by="") & Q(content_hash__regex="^0x[0-9a-f]{64}$")),
+                violation_error_message="A proposed card keeps its notice, its proposer and its hash.",
+            ),
+            models.CheckConstraint(
+                name="rate_card_emergency_has_evidence",
+                condition=Q(state=_DRAFT) | Q(is_emergency=False) | Q(evidence__regex=r"\S"),
+                violation_error_message="An emergency card documents its emergency.",
+            ),
+            models.CheckConstraint(
+                name="rate_card_vote_whole",
+                condition=Q(opens_at=None, closes_at=None)
+                | Q(opens_at__isnull=False, closes_at__isnull=False, closes_at__gt=F("opens_at")),
+                violation_error_message="A vote opens and closes.",
+            ),
+            models.CheckConstraint(
+                name="rate_card_voted_before_adopted",
+                condition=~Q(state__in=["voting", "rejected", *_ADOPTED])
+                | Q(closes_at__isnull=False)
+                # The card the cooperative opened with was adopted before there was a vote.
+                | Q(version=1, state__in=_ADOPTED),
+                violation_error_message="A card is adopted or rejected by a vote.",
+            ),
+            models.CheckConstraint(
+                name="rate_card_withdrawn_says_when_and_why",
+                condition=~Q(state=CardState.WITHDRAWN.value) | (Q(withdrawn_at__isnull=False) & ~Q(ended_reason="")),
+                violation_error_message="A withdrawn card keeps when and why.",
+            ),
+            models.UniqueConstraint(
+                name="rate_card_one_in_flight",
+                fields=["is_emergency"],
+                condition=Q(state__in=[CardState.PROPOSED.value, CardState.VOTING.value]),
+                violation_error_message="Another card of this kind is under way.",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -139,6 +216,28 @@ class RateCard(models.Model):
             ltm_rate=self.ltm_rate,
             stm_rate=self.stm_rate,
         )
+
+    @property
+    def number(self) -> int:
+        """The version it was given when it was proposed. ValueError for a draft."""
+        if self.version is None:
+            raise ValueError("a draft has no number")
+        return self.version
+
+    @property
+    def terms(self) -> CardTerms:
+        """What may be edited of a draft, as a plain value."""
+        return CardTerms(**{name: getattr(self, name) for name in CardTerms.__slots__})
+
+    @property
+    def outcome(self) -> "RateCardOutcome | None":
+        """What the vote on this version came to; None before it was settled."""
+        return self.outcomes.filter(version=self.version).first()
+
+    @property
+    def as_told(self) -> Rules:
+        """The rules as they stood at the card's notice; today's for a draft."""
+        return rules_of(self.rules)
 
     @property
     def lines(self) -> list[tuple[Primitive, object, object]]:
@@ -166,11 +265,11 @@ class RateCard(models.Model):
 
     @transition(
         field=state,
-        source=[CardState.PROPOSED.value, CardState.VOTING.value, CardState.APPROVED.value],
+        source=[CardState.PROPOSED.value, CardState.VOTING.value],
         target=CardState.WITHDRAWN.value,
     )
     def withdraw(self) -> None:
-        """Taken back: by its proposer, or, once approved, by another vote."""
+        """Taken back by its proposer. An approved card is undone only by another vote."""
 
     @transition(field=state, source=CardState.PROPOSED.value, target=CardState.LAPSED.value)
     def lapse(self) -> None:

@@ -122,6 +122,18 @@ METERING_GUARDS: Final = (
     Guard("cloud_credits_resourceusage", "DELETE", "no_privilege", "the application deleting usage"),
     Guard("cloud_credits_meteringrefusal", "refusal_kept", "trigger", "a refusal rewritten or deleted"),
     Guard("cloud_credits_meteringrefusal", "UPDATE", "no_privilege", "the application rewriting refusals"),
+    *withheld("cloud_credits_meteringstage", "the application changing a batch on its way", "UPDATE", "TRUNCATE"),
+    Guard("cloud_credits_meteringsubmission", "submission_states", "trigger", "queued events charged twice"),
+    Guard("cloud_credits_meteringsubmission", "submission_once", "trigger", "an answer to queued events rewritten"),
+    Guard("cloud_credits_meteringsubmission", "submission_kept", "trigger", "queued events forgotten"),
+    Guard("cloud_credits_meteringsubmission", "submission_done_whole", "constraint", "queued events without an answer"),
+    Guard(
+        "cloud_credits_meteringsubmission",
+        "UPDATE (state, body, due_at, attempts, error, done_at, accepted, duplicates, conflicts, rejected, answers)",
+        "columns",
+        "the application changing whose events they are, or when they came",
+    ),
+    *withheld("cloud_credits_meteringsubmission", "the application forgetting events", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_selfmetercharge", "self_charge_states", "trigger", "a self-metering charge taken twice"),
     Guard("cloud_credits_selfmetercharge", "self_charge_kept", "trigger", "a self-metering charge deleted"),
     Guard("cloud_credits_selfmetercharge", "self_charge_once", "constraint", "one window charged twice"),
@@ -227,4 +239,57 @@ PURCHASE_GUARDS: Final = (
     *withheld("cloud_credits_receivablewriteoff", "the application rewriting losses", "UPDATE", "DELETE", "TRUNCATE"),
 )
 
-GUARDS: Final = (*LEDGER_GUARDS, *PURCHASE_GUARDS, *METERING_GUARDS, *INVOICE_GUARDS, *SPENDING_GUARDS)
+GOVERNANCE_GUARDS: Final = (
+    Guard("cloud_credits_ratecard", "rate_card_governed", "trigger", "a notice, vote or adoption against the rules"),
+    Guard("cloud_credits_ratecard", "rate_card_notice_by_the_hour", "constraint", "a notice too short by an hour"),
+    Guard("cloud_credits_ratecard", "rate_card_draft_is_bare", "constraint", "a draft with a number or a vote"),
+    Guard("cloud_credits_ratecard", "rate_card_told_whole", "constraint", "a card proposed by nobody, or unhashed"),
+    Guard("cloud_credits_ratecard", "rate_card_emergency_has_evidence", "constraint", "an emergency undocumented"),
+    Guard("cloud_credits_ratecard", "rate_card_vote_whole", "constraint", "a vote that never closes"),
+    Guard("cloud_credits_ratecard", "rate_card_voted_before_adopted", "constraint", "a card adopted without a vote"),
+    Guard("cloud_credits_ratecard", "rate_card_withdrawn_says_when_and_why", "constraint", "a silent withdrawal"),
+    Guard("cloud_credits_ratecard", "rate_card_one_in_flight", "constraint", "two cards of a kind under way"),
+    Guard(
+        "cloud_credits_ratecard",
+        "UPDATE (version, state, compute_rate, transfer_rate, ltm_rate, stm_rate, effective_date, notice_date, "
+        "is_emergency, compute_cost, transfer_cost, ltm_cost, stm_cost, target_margin, reserve_buffer, "
+        "capacity_assumptions, justification, notes, evidence, approved_at, proposed_at, proposed_by, opens_at, "
+        "closes_at, withdrawn_at, ended_reason, rules, content_hash, proposed_xid)",
+        "columns",
+        "the application changing who wrote a card, or what it amends",
+    ),
+    *withheld("cloud_credits_ratecard", "the application rewriting cards", "UPDATE", "TRUNCATE"),
+    Guard("cloud_credits_ratecardelector", "elector_born", "trigger", "an electorate packed, or short of a steward"),
+    Guard("cloud_credits_ratecardelector", "elector_frozen", "trigger", "an electorate changed once the vote is open"),
+    Guard("cloud_credits_ratecardelector", "elector_kept", "trigger", "an elector struck from the roll"),
+    Guard("cloud_credits_ratecardelector", "elector_once", "constraint", "an elector twice on the roll"),
+    Guard("cloud_credits_ratecardelector", "UPDATE (at_opening)", "columns", "the application changing an elector"),
+    *withheld("cloud_credits_ratecardelector", "the application rewriting the roll", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_ratecardballot", "ballot_in_time", "trigger", "a ballot out of time, or by no elector"),
+    Guard("cloud_credits_ratecardballot", "ballot_kept", "trigger", "a ballot changed or taken back"),
+    Guard("cloud_credits_ratecardballot", "ballot_choice_known", "constraint", "a vote of one's own"),
+    *withheld("cloud_credits_ratecardballot", "the application rewriting ballots", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_ratecardcomment", "comment_in_time", "trigger", "a comment where nothing is discussed"),
+    Guard("cloud_credits_ratecardcomment", "comment_kept", "trigger", "what was said unsaid"),
+    Guard("cloud_credits_ratecardcomment", "comment_has_text", "constraint", "a comment that says nothing"),
+    *withheld("cloud_credits_ratecardcomment", "the application rewriting the thread", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_ratecardreminder", "reminder_kept", "trigger", "a reminder sent twice"),
+    Guard("cloud_credits_ratecardreminder", "reminder_once", "constraint", "a reminder sent twice"),
+    *withheld("cloud_credits_ratecardreminder", "the application reminding again", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_ratecardoutcome", "outcome_counted", "trigger", "an outcome that is not its ballots"),
+    Guard("cloud_credits_ratecardoutcome", "outcome_followed", "trigger", "an outcome its card does not follow"),
+    Guard("cloud_credits_ratecardoutcome", "outcome_kept", "trigger", "an outcome rewritten"),
+    Guard("cloud_credits_ratecardoutcome", "outcome_within_the_electorate", "constraint", "more votes than electors"),
+    Guard("cloud_credits_ratecardoutcome", "outcome_passed_over_its_bars", "constraint", "a card passed below a bar"),
+    *withheld("cloud_credits_ratecardoutcome", "the application rewriting outcomes", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("cloud_credits_resourceusage", "usage_votes_settled", "trigger", "usage priced before a closed vote is told"),
+)
+
+GUARDS: Final = (
+    *LEDGER_GUARDS,
+    *PURCHASE_GUARDS,
+    *METERING_GUARDS,
+    *INVOICE_GUARDS,
+    *GOVERNANCE_GUARDS,
+    *SPENDING_GUARDS,
+)

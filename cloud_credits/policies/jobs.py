@@ -33,4 +33,23 @@ JOBS: Final = (
         # Whatever fell due on missed days is overdue on the newest one too.
         catch_up=1,
     ),
+    JobDefinition(
+        name="cloud_credits.settle_votes",
+        every=Every.MINUTE,
+        run="cloud_credits.workflows.rate_cards.settle_votes",
+        help="Settles votes on rate cards that have closed. Pricing does not wait for it.",
+    ),
+    JobDefinition(
+        name="cloud_credits.remind_electors",
+        every=Every.FIVE_MINUTES,
+        run="cloud_credits.workflows.rate_cards.remind_electors",
+        help="Reminds electors who have not voted, 48, 24 and 4 hours before a vote closes.",
+    ),
+    JobDefinition(
+        name="cloud_credits.follow_rate_cards",
+        every=Every.HOUR,
+        run="cloud_credits.workflows.rate_cards.follow_rate_cards",
+        help="Lets cards lapse that nobody opened to the vote, and tells people which card is in force.",
+        catch_up=1,
+    ),
 )

@@ -22,6 +22,8 @@ REFUND: Final = NotificationType("refund", "Refunds, and credits taken back", BO
 LOW_BALANCE: Final = NotificationType("low_balance", "Your balance is low", BOTH)
 SPEND_CAP: Final = NotificationType("spend_cap", "Your monthly cap is reached", BOTH)
 TOP_UP: Final = NotificationType("top_up", "Automatic top-ups stopped", BOTH)
+RATE_CARD: Final = NotificationType("rate_card", "Rate cards proposed, voted on and decided", BOTH)
+VOTE: Final = NotificationType("rate_card_vote", "Votes that wait for you", BOTH)
 
 NOTICES: Final = (
     SENT,
@@ -39,6 +41,8 @@ NOTICES: Final = (
     LOW_BALANCE,
     SPEND_CAP,
     TOP_UP,
+    RATE_CARD,
+    VOTE,
 )
 
 
@@ -46,3 +50,9 @@ def sentence(words: str) -> str:
     """What a person wrote as the end of a sentence: with one full stop, whether or not they set it themselves."""
     text = words.rstrip()
     return text if not text or text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def shortened(words: str, *, longest: int = 400) -> str:
+    """What a person wrote, short enough for a notice, as the end of a sentence."""
+    text = " ".join(words.split())
+    return sentence(text) if len(text) <= longest else f"{text[:longest].rstrip()}…"

@@ -95,6 +95,8 @@ CHANGE_TARGET: Final[dict[RecurringChange, RecurringState]] = {
     RecurringChange.RESUME: RecurringState.ACTIVE,
     RecurringChange.CANCEL: RecurringState.CANCELLED,
 }
+# Stripe's words for a subscription that will never be charged again.
+ENDED_SUBSCRIPTIONS: Final = frozenset({"canceled", "incomplete_expired"})
 # Why the house itself paused a purchase; it resumes those and no others.
 PAUSED_BY_BACKING: Final = "The reserve is low"
 

@@ -29,8 +29,8 @@ EDGES: Final[dict[CardState, frozenset[CardState]]] = {
     # An adopted emergency card sends a normal one in flight back to draft (domain §4).
     CardState.PROPOSED: frozenset({CardState.VOTING, CardState.WITHDRAWN, CardState.LAPSED, CardState.DRAFT}),
     CardState.VOTING: frozenset({CardState.APPROVED, CardState.REJECTED, CardState.WITHDRAWN, CardState.DRAFT}),
-    # An approved card is undone only by another vote before its date.
-    CardState.APPROVED: frozenset({CardState.ACTIVE, CardState.WITHDRAWN, CardState.DRAFT}),
+    # An approved card is undone only by another vote before its date: an emergency card's, which sends it back.
+    CardState.APPROVED: frozenset({CardState.ACTIVE, CardState.DRAFT}),
     CardState.ACTIVE: frozenset({CardState.SUPERSEDED}),
     CardState.SUPERSEDED: frozenset(),
     CardState.REJECTED: frozenset(),

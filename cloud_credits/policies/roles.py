@@ -6,15 +6,26 @@ from habitat.members.policies.roles import Role
 
 _READ: Final = ("cloud_credits.view_ratecard",)
 _LEDGER: Final = ("cloud_credits.view_cloudbalance", "cloud_credits.view_cloudtransaction")
+# A member reads a card's electorate, thread and outcome on its page; the back office reads the rows.
+_GOVERNANCE: Final = (
+    "cloud_credits.view_ratecardelector",
+    "cloud_credits.view_ratecardballot",
+    "cloud_credits.view_ratecardcomment",
+    "cloud_credits.view_ratecardreminder",
+    "cloud_credits.view_ratecardoutcome",
+    "cloud_credits.propose_ratecard",
+)
 _OPERATIONS: Final = (
     *_READ,
     *_LEDGER,
+    *_GOVERNANCE,
     "cloud_credits.view_ratecardhistory",
     "cloud_credits.view_resourceusage",
     "cloud_credits.view_usage_margin",
     "cloud_credits.view_spendcap",
     "cloud_credits.view_topup",
     "cloud_credits.view_meteringrefusal",
+    "cloud_credits.view_meteringsubmission",
     "cloud_credits.view_usageimport",
     "cloud_credits.view_selfmetercharge",
     "cloud_credits.admit_late_usage",
@@ -59,6 +70,8 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
     Role.STEWARD: (
         *_READ,
         *_LEDGER,
+        *_GOVERNANCE,
+        "cloud_credits.vote_ratecard",
         "cloud_credits.view_ratecardhistory",
         "cloud_credits.view_invoice",
         # Whoever votes on a price knows what it covers; who used how much stays operations' and the member's.

@@ -3,17 +3,39 @@
 import threading
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from cloud_credits.errors import NoCardInForce
 from cloud_credits.models import RateCard
-from cloud_credits.policies.rate_cards import Card, Standing, in_force, standing, utc_day
+from cloud_credits.policies.rate_cards import Card, CardState, Standing, in_force, standing, utc_day
+from cloud_credits.reports.governance import adopted_by
+from habitat.clock import now
 
 # An adopted card's rates and date cannot change (a trigger refuses it), so its row may be remembered. A card is
 # adopted at least 24 hours before its date (domain §4), so a process that learns of it a minute late still prices
-# its first moment right: what is in force is derived from the remembered dates at every call.
+# its first moment right: what is in force is derived from the remembered dates at every call. When the next open
+# vote closes is remembered too: from that moment on nothing remembered is good until it was read anew.
 REMEMBERED_NANOSECONDS: Final = 60 * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a process read, when by the house's clock and by its own stopwatch."""
+
+    cards: tuple[Card, ...]
+    next_close: datetime | None
+    unsettled: bool
+    moment: datetime
+    stopwatch: int
+
+    @property
+    def is_fresh(self) -> bool:
+        age = time.monotonic_ns() - self.stopwatch
+        if age >= REMEMBERED_NANOSECONDS:
+            return False
+        return self.next_close is None or self.moment + timedelta(microseconds=age // 1000 + 1) < self.next_close
 
 
 class _Memory:
@@ -21,37 +43,61 @@ class _Memory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._cards: tuple[Card, ...] = ()
-        self._read_at: int | None = None
+        self._read: _Read | None = None
 
     def cards(self) -> tuple[Card, ...]:
-        read_at = self._read_at
-        if read_at is not None and time.monotonic_ns() - read_at < REMEMBERED_NANOSECONDS:
-            return self._cards
-        return self.refresh()
+        return self.read().cards
 
-    def refresh(self) -> tuple[Card, ...]:
-        cards = tuple(card.as_card() for card in RateCard.objects.adopted().order_by("effective_date"))
+    def read(self) -> _Read:
+        read = self._read
+        return read if read is not None and read.is_fresh else self.refresh()
+
+    def refresh(self) -> _Read:
+        moment = now()
+        closes = list(
+            RateCard.objects.filter(state=CardState.VOTING.value)
+            .order_by("closes_at")
+            .values_list("closes_at", flat=True)
+        )
+        unsettled = any(at is not None and at <= moment for at in closes)
+        adopted = adopted_by(moment=moment) if unsettled else RateCard.objects.adopted().order_by("effective_date")
+        read = _Read(
+            cards=tuple(card.as_card() for card in adopted),
+            next_close=next((at for at in closes if at is not None and at > moment), None),
+            unsettled=unsettled,
+            moment=moment,
+            stopwatch=time.monotonic_ns(),
+        )
         with self._lock:
-            self._cards, self._read_at = cards, time.monotonic_ns()
-        return cards
+            self._read = read
+        return read
 
     def forget(self) -> None:
         with self._lock:
-            self._read_at = None
+            self._read = None
 
 
 _memory = _Memory()
 
 
 def adopted_cards() -> Sequence[Card]:
-    """Every adopted card by effective date, at most a minute old."""
+    """Every adopted card by effective date, at most a minute old, and never older than the close of a vote."""
     return _memory.cards()
+
+
+def adopted_cards_now() -> Sequence[Card]:
+    """Every adopted card by effective date, read now: for whoever prices many moments at once."""
+    return _memory.refresh().cards
+
+
+def vote_waits() -> bool:
+    """True when a vote is closed and not settled: whoever prices usage settles it first (domain §4, outcome)."""
+    return _memory.read().unsettled
 
 
 def card_at(at: datetime) -> Card:
     """What prices usage that ended at `at`. Raises NoCardInForce on `timestamp` (domain §4)."""
-    card = in_force(_memory.cards(), at) or in_force(_memory.refresh(), at)
+    card = in_force(_memory.cards(), at) or in_force(_memory.refresh().cards, at)
     if card is None:
         raise NoCardInForce(day=utc_day(at).isoformat(), field="timestamp")
     return card

@@ -6,7 +6,7 @@ Each function hears one fact and may hear it again, late, or before the one that
 from typing import Any
 
 from cloud_credits.actions import clawbacks, payment_mints, payment_refunds, purchases, recurring, refunds, topups
-from cloud_credits.policies.purchases import PurchaseKind, RecurringChange
+from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, PurchaseKind, RecurringChange
 from cloud_credits.reports.purchases import purchase_named, recurring_named
 from cloud_credits.workflows.purchases import MINTS
 from habitat.events.actions.wakes import wake_after_commit
@@ -21,8 +21,10 @@ def received(event: DeliveredEvent) -> None:
 
 
 def refunded(event: DeliveredEvent) -> None:
-    """Money of a minted payment went back at Stripe's, or a refund made there failed: the totals tell which."""
-    clawbacks.claw_back(payment_id=int(event.payload["payment_id"]), acting=SYSTEM)
+    """Money went back at Stripe's, or a refund made there failed: the totals tell what credits follow it."""
+    payment_id = int(event.payload["payment_id"])
+    clawbacks.claw_back(payment_id=payment_id, acting=SYSTEM)
+    payment_refunds.note_gone(payment_id=payment_id, acting=SYSTEM)
 
 
 def refund_settled(event: DeliveredEvent) -> None:
@@ -92,7 +94,7 @@ def subscription_changed(event: DeliveredEvent) -> None:
 
 
 def _change(fact: dict[str, Any]) -> RecurringChange:
-    if fact["status"] in {"canceled", "incomplete_expired"}:
+    if fact["status"] in ENDED_SUBSCRIPTIONS:
         return RecurringChange.CANCEL
     return RecurringChange.PAUSE if fact["paused"] else RecurringChange.RESUME
 

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from cloud_credits.actions import payment_refunds, purchases, recurring, refunds, topups
 from cloud_credits.errors import InsufficientBalance, PaymentNotRefundable
-from cloud_credits.policies.purchases import PayBy, PurchaseKind, RecurringChange
+from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, PayBy, PurchaseKind, RecurringChange
 from cloud_credits.reports.purchases import customer_of, payer_of
 from habitat.members.policies.actors import SYSTEM
 from habitat.workflows.errors import StepRefused
@@ -28,6 +28,9 @@ from treasury.policies.stripe import (
     StripeSession,
     StripeSubscription,
 )
+
+# Stripe's word for what it does not know.
+MISSING: Final = "resource_missing"
 
 Answer = dict[str, Any]
 Step = Callable[[StepContext], Answer]
@@ -64,8 +67,7 @@ def _give_up(context: StepContext, answer: Answer) -> Answer | None:
 def _make_customer(context: StepContext) -> Answer:
     member_id = context.input["member_id"]
     known = customer_of(member_id)
-    # Somebody may have deleted it in Stripe's dashboard: the member gets another, and is not locked out.
-    if known and not stripe_gateway().retrieve_customer(known).is_deleted:
+    if known and _is_at_stripe(known):
         return {"customer_id": known}
     payer = payer_of(member_id)
     # One key a member, not a checkout: two first purchases at once are one customer. Stripe refuses a key that
@@ -78,6 +80,17 @@ def _make_customer(context: StepContext) -> Answer:
         idempotency_key=f"customer:{member_id}:{told}",
     )
     return {"customer_id": made.id}
+
+
+def _is_at_stripe(customer_id: str) -> bool:
+    """Somebody may have deleted it in Stripe's dashboard, or the house has another account there by now: the member
+    gets another customer, and is not locked out."""
+    try:
+        return not stripe_gateway().retrieve_customer(customer_id).is_deleted
+    except StripeRefused as refusal:
+        if refusal.details["stripe_code"] != MISSING:
+            raise
+        return False
 
 
 def _find_customer(context: StepContext) -> Answer | None:
@@ -278,18 +291,21 @@ def _change(context: StepContext) -> Answer:
         RecurringChange.RESUME: gateway.resume_subscription,
         RecurringChange.CANCEL: gateway.cancel_subscription,
     }[RecurringChange(context.input["change"])]
-    told = asked(subscription_id, idempotency_key=context.step_key)
+    try:
+        told = asked(subscription_id, idempotency_key=context.step_key)
+    except StripeRefused:
+        # It ended there, and its webhook never came: else nobody could end it here, nor begin another one.
+        told = gateway.retrieve_subscription(subscription_id)
+        if told.status not in ENDED_SUBSCRIPTIONS:
+            raise
     return {"status": told.status, "paused": told.paused}
 
 
 def _keep_change(context: StepContext, answer: Answer) -> Answer | None:
-    del answer
-    recurring.changed(
-        recurring_id=context.input["recurring_id"],
-        to=RecurringChange(context.input["change"]),
-        because=context.input["because"],
-        acting=SYSTEM,
-    )
+    wanted, because = RecurringChange(context.input["change"]), context.input["because"]
+    if wanted is not RecurringChange.CANCEL and answer["status"] in ENDED_SUBSCRIPTIONS:
+        wanted, because = RecurringChange.CANCEL, recurring.BY_STRIPE
+    recurring.changed(recurring_id=context.input["recurring_id"], to=wanted, because=because, acting=SYSTEM)
     return None
 
 

@@ -41,6 +41,7 @@ ICONS: Final = {
     "meteringrefusal": "block",
     "spendcap": "savings",
     "topup": "autorenew",
+    "meteringsubmission": "hourglass_empty",
     "selfmetercharge": "timer",
     "usageimport": "upload_file",
     "idempotencykey": "fingerprint",

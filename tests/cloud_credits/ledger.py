@@ -23,6 +23,7 @@ from habitat.controls.models import Approval
 from habitat.errors import HabitatError
 from habitat.events.models import Event
 from habitat.money import plain
+from tests.clock import TRAVELLING
 from tests.horizon import settled
 from treasury.models import JournalEntry, JournalLine, Period
 from treasury.policies.periods import quarter_end, quarter_name
@@ -138,6 +139,7 @@ class Clock:
     def __init__(self, superuser_dsn: str, *, furthest: timedelta = timedelta(days=500)) -> None:
         with psycopg.connect(superuser_dsn, autocommit=True) as superuser:
             superuser.execute(_SHIFTED_CLOCK)
+            superuser.execute(TRAVELLING)
         self.shift = timedelta(0)
         open_quarters(until=(datetime.now(tz=UTC) + furthest).date())
 

@@ -24,6 +24,7 @@ from habitat.members.policies.statuses import SystemAccount
 from habitat.money import cloud
 from tests.cloud_credits.invoiced import item, sent
 from tests.cloud_credits.ledger import Clock
+from tests.cloud_credits.metered import body, make_key, send
 from tests.factories import actor, fund, key, make_member, system_member
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +64,7 @@ class World:
         self.second = actor(self.ben, "cloud_credits.approve_mint")
         self.ask_mint("before")
         self.approval = Approval.objects.latest("id")
+        self.key = make_key()
         self.invoice, self.paid = sent(self.ada, item("1", "2")), sent(self.ada, item("1", "2"))
         invoices.pay(invoice=self.paid, idempotency_key=key(), acting=actor(self.ada))
         techne_id()
@@ -101,6 +103,11 @@ VERBS: dict[str, tuple[Callable[[World], object], list[str], int]] = {
         lambda w: invoices.refund(invoice=w.paid, reason="x", idempotency_key=key(), acting=SYSTEM),
         [PERIOD, OWNER, PERIOD, BALANCE, WRITE],
         10,
+    ),
+    "a batch of usage": (
+        lambda w: send(w.key, body(w.ben), body(w.ada), body(w.ben, quantity="1")),
+        [PERIOD, BALANCE, WRITE],
+        11,
     ),
     "ask for a mint": (lambda w: w.ask_mint("other"), [], 3),
 }

@@ -23,7 +23,7 @@ PAYLOADS = {
         "journal_entry_id timestamp"
     ),
     "cloud.redeemed": (
-        "transaction_id member_id quantity credit_value balance_after journal_entry_id timestamp primitive "
+        "transaction_id member_id quantity credit_value balance_after journal_entry_id timestamp ranges primitive "
         "resource_units unit service_name meter_id metered_at rate_card_version"
     ),
     "cloud.burned": "transaction_id member_id quantity reason balance_after journal_entry_id timestamp",
@@ -56,6 +56,21 @@ PAYLOADS = {
     "spending.cap_reached": "member_id monthly_cap spent ends_on",
     "spending.low_balance": "member_id threshold liquid",
     "terms.published": "version title",
+    "cloud.rate_card_created": (
+        "card_id version effective_date notice_date is_emergency rates content_hash created_by"
+    ),
+    "cloud.rate_card_approved": (
+        "card_id version effective_date approved_at is_emergency rates yes no abstain electors"
+    ),
+    "rate_card.proposed": "card_id version effective_date is_emergency proposed_at proposed_by justification",
+    "rate_card.voting_opened": "card_id version opens_at closes_at electors",
+    "rate_card.vote_reminder": "card_id version hours closes_at",
+    "rate_card.rejected": "card_id version closed_at yes no abstain electors reason",
+    "rate_card.withdrawn": "card_id version withdrawn_at is_defeat reason",
+    "rate_card.lapsed": "card_id version proposed_at",
+    "rate_card.returned": "card_id version emergency_version reason",
+    "rate_card.commented": "card_id version comment_id member_id",
+    "rate_card.in_force": "card_id version effective_date rates previous_version",
     "cloud.identity_initialized": "member_id ens_subname ethereum_address balance_id ens_id",
     "period.opened": "period_id period start end",
     "period.closing": "period_id period start end reason",

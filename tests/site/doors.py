@@ -1,5 +1,6 @@
 """Every address of the house as the URL configuration knows it, and people of each kind who knock there."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,18 +17,20 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from cloud_credits.actions import clawbacks, recurring, refunds
+from cloud_credits.actions import clawbacks, metering_queue, recurring, refunds
 from cloud_credits.actions.mints import request_manual_mint
 from cloud_credits.actions.staking import stake
 from cloud_credits.actions.transfers import transfer
 from cloud_credits.errors import EventTooLate
-from cloud_credits.models import StakingPosition
+from cloud_credits.models import MeteringSubmission, StakingPosition
+from cloud_credits.policies.metering_batch import BatchForm
 from cloud_credits.policies.notices import RECEIVED
 from cloud_credits.policies.purchases import PurchaseKind
 from cloud_credits.policies.settings import CHARGE_PAGES
 from habitat.controls.actions import alerts, service_keys
 from habitat.controls.actions import settings as runtime_settings
 from habitat.controls.models import ServiceKey
+from habitat.controls.reports.service_keys import actor_of
 from habitat.events.models import Event
 from habitat.faces.admin import HouseAdmin
 from habitat.members.actions import members
@@ -42,7 +45,7 @@ from habitat.workflows.actions import sagas
 from habitat.workflows.actions.jobs import insert_due
 from tests.cloud_credits.bought import bought, buyer, check_backing, monthly_purchase, refunded_at_stripe, wish
 from tests.cloud_credits.invoiced import sent as sent_invoice
-from tests.cloud_credits.metered import make_key, meter
+from tests.cloud_credits.metered import body, make_key, meter
 from tests.factories import actor, key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
@@ -177,6 +180,7 @@ def _belongings(house: House) -> None:
     tell = {"subject": "Sent", "text": "1 CLOUD", "link": "/cloud/", "acting": SYSTEM}
     notify(member_id=owner.pk, type=RECEIVED, event_id=event_id, **tell)
     _back_office_rows(friend)
+    queued = _queued(friend)
     invoice = sent_invoice(owner)
     monthly = monthly_purchase(owner)
     used = meter(owner, make_key("builds"))
@@ -191,6 +195,7 @@ def _belongings(house: House) -> None:
         **dict.fromkeys(ENDPOINT_DOORS, {"pk": endpoint.pk}),
         "api/webhooks/deliveries/<int:pk>/replay": {"pk": delivery.pk},
         **dict.fromkeys(RECEIPT_DOORS, {"number": used.meter_id, "pk": used.meter_id}),
+        "api/cloud/metering/<int:pk>": {"pk": queued.pk},
         "terms/<int:version>/": {"version": 1},
         "cloud/transactions/<int:number>/": {"number": sent.transaction.pk},
         "notifications/<int:notification_id>/read/": {"notification_id": Notification.objects.get(member=owner).pk},
@@ -201,6 +206,13 @@ def _belongings(house: House) -> None:
         "admin/people/<int:member_id>/": {"member_id": owner.pk},
         "admin/reports/<slug:report>/": {"report": "trial-balance"},
     }
+
+
+def _queued(friend: Member) -> MeteringSubmission:
+    """Usage that the service with the scope left for later."""
+    service = ServiceKey.objects.get(name="key")
+    text = json.dumps([body(friend, quantity="-1")]).encode()
+    return metering_queue.submit(body=text, form=BatchForm.JSON, key_id=service.pk, acting=actor_of(service))
 
 
 def _back_office_rows(friend: Member) -> None:

@@ -229,6 +229,12 @@ api/rate-cards/<int:version>/    GET  401   200   200   200   200   200   200   
 api/rate-cards/<int:version>/    POST 401   405   405   405   405   405   405   405
 api/metering/record              GET  401   403   403   403   403   403   405   403
 api/metering/record              POST 401   403   403   403   403   403   422   403
+api/metering/batch               GET  401   403   403   403   403   403   405   403
+api/metering/batch               POST 401   403   403   403   403   403   400   403
+api/cloud/metering               GET  401   403   403   403   403   403   405   403
+api/cloud/metering               POST 401   403   403   403   403   403   202   403
+api/cloud/metering/<int:pk>      GET  401   403   403   403   403   403   200   403
+api/cloud/metering/<int:pk>      POST 401   403   403   403   403   403   405   403
 api/stripe/webhook               GET  405   405   405   405   405   405   405   405
 api/stripe/webhook               POST 400   400   400   400   400   400   400   400
 api/webhooks/stripe              GET  405   405   405   405   405   405   405   405
@@ -294,6 +300,7 @@ cloud_credits.chainblock           operations admin
 cloud_credits.ensregistration      operations admin
 cloud_credits.resourceusage        operations admin
 cloud_credits.meteringrefusal      operations admin
+cloud_credits.meteringsubmission   operations admin
 cloud_credits.selfmetercharge      operations admin
 cloud_credits.usageimport          operations admin
 cloud_credits.spendcap             operations admin

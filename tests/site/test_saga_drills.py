@@ -21,6 +21,7 @@ from django_q.models import Schedule
 from habitat.events.models import Delivery
 from habitat.events.workflows import queue
 from habitat.site.reports.verification import GUARDS, proofs
+from habitat.workflows.actions.sagas import QUEUE
 from habitat.workflows.models import Execution
 from habitat.workflows.policies.sagas import Direction, SagaDefinition, SagaStep, definitions, newest
 from habitat.workflows.workflows.kill_points import KillPoint
@@ -223,10 +224,9 @@ def wait_for(what: Callable[[], bool], log: Path, seconds: float = 120) -> None:
 
 @contextmanager
 def worker_called(log: Path, point: Point | str = "") -> Iterator[None]:
-    """A real worker for which every queue's wake is waiting, as after a commit: its own clock first ticks after half
-    a minute."""
+    """A real worker for which the wakes of a commit are waiting: its own clock first ticks after half a minute."""
     Schedule.objects.all().delete()
-    for name in queue.names():
+    for name in (QUEUE, queue.DELIVERIES):
         queue.send(name)
     with worker(log, point):
         yield
@@ -256,6 +256,8 @@ def test_real_worker__dies_and_the_next_one_goes_on(
     assert step("calling")
 
     lease_over(execution.pk)
+    # What the dead worker was delivering is leased to it too.
+    Delivery.objects.filter(state="delivering").update(due_at=timezone.now(), lease_until=timezone.now())
     with worker_called(log):
         wait_for(lambda: step("recorded"), log)
         if scenario.heard:

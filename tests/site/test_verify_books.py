@@ -23,6 +23,13 @@ _SAGA = (
     "WITH saga AS (INSERT INTO workflows_execution (saga, version, key, input, signals, acting, state, finished_at)"
     " VALUES ('verify', 1, '1', '{}', '{}', 'system:0', 'completed', now()) RETURNING id)"
 )
+# A card like the first, adopted after it by no vote.
+_SECOND_CARD = (
+    "CREATE TEMP TABLE another AS SELECT * FROM cloud_credits_ratecard WHERE version = 1;"
+    "UPDATE another SET id = 99, version = 2, effective_date = '{effective}', opens_at = '2026-03-02', proposed_at = '2026-02-01',"
+    " notice_date = '2026-02-01', closes_at = '2026-03-10', approved_at = '2026-03-10', state = 'approved';"
+    "INSERT INTO cloud_credits_ratecard OVERRIDING SYSTEM VALUE SELECT * FROM another"
+)
 # One break a proof, by a superuser with triggers and foreign keys switched off: (proof, SQL).
 BREAKS = [
     ("entries balance", f"UPDATE treasury_journalline SET amount = amount + 1 WHERE entry_id = {_FIRST_ENTRY} AND side = 'D'"),
@@ -82,6 +89,10 @@ BREAKS = [
     ("active positions = staked", "UPDATE cloud_credits_stakingposition SET amount = amount + 1"),
     ("every transaction is covered by one event", "DELETE FROM events_event WHERE name = 'cloud.transferred'"),
     (
+        "every told range of redemptions is what its rows say",
+        "UPDATE events_event SET payload = jsonb_set(payload, '{ranges,0,balance_after}', '\"1\"') WHERE name = 'cloud.redeemed'",
+    ),
+    (
         "every paid or refunded invoice has its transfers",
         "UPDATE cloud_credits_invoice SET total = 1 WHERE state = 'paid'",
     ),
@@ -99,6 +110,18 @@ BREAKS = [
         "ALTER TABLE cloud_credits_resourceusage DROP CONSTRAINT usage_event_once;"
         "UPDATE cloud_credits_resourceusage SET event_id = 'the same'",
     ),
+    (
+        "every outcome is its ballots counted again",
+        "INSERT INTO cloud_credits_ratecardoutcome (card_id, version, closed_at, is_emergency, electorate, ballots, yes, no,"
+        " abstain, electors, quorum_met, bar, passed, reason)"
+        " SELECT id, 1, now(), false, '[]', '[]', 2, 0, 0, 2, true, 'x', true, 'x' FROM cloud_credits_ratecard",
+    ),
+    (
+        "every adopted rate card was voted for",
+        _SECOND_CARD.format(effective="2027-03-01"),
+    ),
+    ("every rate card has its hash", "UPDATE cloud_credits_ratecard SET justification = 'Something else.'"),
+    ("adopted rate cards take effect in order", _SECOND_CARD.format(effective="2026-03-31")),
     (
         "every stake is what its transactions say",
         "UPDATE cloud_credits_stakingposition SET staked_at = staked_at - interval '10 days',"
@@ -208,7 +231,7 @@ GUARDS_BROKEN = [
     (
         "every trigger is present and enabled",
         "ALTER TABLE cloud_credits_resourceusage DISABLE TRIGGER ALL",
-        "foreign key cloud_credits_resour_member_id",
+        "foreign key cloud_credits_resour_approval_id",
     ),
     (
         "every trigger is present and enabled",
@@ -261,6 +284,12 @@ GUARDS_BROKEN = [
         "the application role is an ordinary one",
         "GRANT CREATE ON SCHEMA public TO habitat_app",
         "habitat_app may create tables and functions",
+    ),
+    (
+        "the house's clock is the database's own",
+        "CREATE OR REPLACE FUNCTION habitat_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS"
+        " $$ SELECT current_setting('habitat.now')::timestamptz $$",
+        "habitat_now() is something else",
     ),
     (
         "no trigger is unlisted",

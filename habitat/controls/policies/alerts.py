@@ -109,7 +109,7 @@ CATALOGUE: Final = (
         Severity.CRITICAL,
         "A payment could not be sent back",
         "Stripe refused or could not deliver the refund of a payment that cannot become credits. Its money waits.",
-        "A later refund of the same payment arrives.",
+        "The money is with its payer, whoever sent it, or became credits after all.",
     ),
     AlertDefinition(
         "topup_stopped",

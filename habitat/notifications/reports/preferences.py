@@ -1,5 +1,6 @@
 """What a member wants to hear, and how: their choices over the defaults."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from habitat.notifications.models import Preference
@@ -32,3 +33,19 @@ def channels(member_id: int, kind: NotificationType) -> set[Channel]:
         Channel(row.channel): row.wanted for row in Preference.objects.filter(member_id=member_id, type=kind.code)
     }
     return {channel for channel in Channel if chosen.get(channel, channel in kind.default_channels)}
+
+
+def channels_of_many(member_ids: Iterable[int], kind: NotificationType) -> dict[int, set[Channel]]:
+    """The same for many members, in one read."""
+    chosen = {
+        (member_id, Channel(channel)): wanted
+        for member_id, channel, wanted in Preference.objects.filter(
+            member_id__in=member_ids, type=kind.code
+        ).values_list("member_id", "channel", "wanted")
+    }
+    return {
+        member_id: {
+            channel for channel in Channel if chosen.get((member_id, channel), channel in kind.default_channels)
+        }
+        for member_id in member_ids
+    }

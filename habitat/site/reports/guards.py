@@ -242,10 +242,27 @@ def _rows(query: str, parameters: Iterable[Any]) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
+# As habitat.members' migration 0007 made it: the owner may replace a function, and this one moves every deadline.
+_CLOCK_BODY: Final = "SELECT pg_catalog.clock_timestamp()"
+_CLOCK: Final = """
+SELECT btrim(p.prosrc), l.lanname, p.proconfig IS NULL, p.prosecdef
+  FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+ WHERE p.proname = 'habitat_now' AND p.pronamespace = 'public'::regnamespace
+"""
+
+
+def clock_is_real() -> ProofResult:
+    """`habitat_now()`, which opens and closes votes, is the database's clock and reads no setting."""
+    found = _rows(_CLOCK, [])
+    faults = [] if found == [(_CLOCK_BODY, "sql", True, False)] else [f"habitat_now() is something else: {found}"]
+    return _result(1, faults, good="the house's clock is the database's own")
+
+
 PROOFS: Final = (
     Proof("every trigger is present and enabled", triggers_fire),
     Proof("every constraint is present and validated", constraints_hold),
     Proof("the application role lacks what it must lack", privileges_are_withheld),
     Proof("the application role is an ordinary one", role_is_ordinary),
     Proof("no trigger is unlisted", nothing_is_unlisted),
+    Proof("the house's clock is the database's own", clock_is_real),
 )

@@ -1,0 +1,243 @@
+"""A rate card's way through notice, thread and vote, as its pages and verbs read it. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from cloud_credits.models import RateCard, RateCardBallot, RateCardElector, RateCardOutcome
+from cloud_credits.policies.governance import (
+    RULES,
+    Adopted,
+    Choice,
+    Defeat,
+    History,
+    InFlight,
+    Problem,
+    Step,
+    Tally,
+    Vote,
+    counted,
+    defeated_at,
+    problems,
+    tally,
+)
+from cloud_credits.policies.rate_cards import CardState
+from habitat.clock import now
+from habitat.members.models import Member
+from habitat.members.policies.roles import Role
+from habitat.members.policies.statuses import MemberStatus
+
+_UNDER_WAY = (CardState.PROPOSED.value, CardState.VOTING.value)
+
+
+def stewards() -> list[int]:
+    """Member numbers of the stewards who are active now: their sign-in works and holds the role."""
+    active = Member.objects.filter(
+        status=MemberStatus.ACTIVE.value, user__is_active=True, user__groups__name=Role.STEWARD.value
+    )
+    return list(active.order_by("pk").values_list("pk", flat=True))
+
+
+def history(*, moment: datetime, excluding: int | None = None) -> History:
+    """What a proposal is judged against at `moment`: `excluding` is the number of the card itself."""
+    others = RateCard.objects.exclude(pk=excluding)
+    defeated = others.filter(
+        Q(state=CardState.REJECTED.value) | Q(state=CardState.WITHDRAWN.value, closes_at__isnull=False)
+    )
+    since = moment - timedelta(days=RULES.silence_days)
+    return History(
+        adopted=tuple(_adopted(card) for card in others.adopted().order_by("effective_date")),
+        in_flight=tuple(
+            InFlight(version=card.version or 0, is_emergency=card.is_emergency, state=card.state)
+            for card in others.filter(state__in=_UNDER_WAY).order_by("version")
+        ),
+        defeats=tuple(
+            defeat for card in defeated.order_by("version") if (defeat := _defeat(card)) and defeat.at > since
+        ),
+    )
+
+
+def _adopted(card: RateCard) -> Adopted:
+    if card.version is None or card.effective_date is None:
+        raise ValueError("an adopted card has a number and a date")
+    costs = {primitive: cost for primitive, cost in card.terms.costs.items() if cost is not None}
+    return Adopted(card.version, card.effective_date, card.is_emergency, card.terms.rates, costs)
+
+
+def _defeat(card: RateCard) -> Defeat | None:
+    at = defeated_at(state=card.state, closes_at=card.closes_at, withdrawn_at=card.withdrawn_at)
+    if at is None or card.version is None or card.effective_date is None:
+        return None
+    return Defeat(card.version, at, card.effective_date, card.terms.rates)
+
+
+def problems_of(card: RateCard, *, step: Step, moment: datetime) -> list[Problem]:
+    """What stops a stored card at `step`; the card it would take the place of does not stand in its way."""
+    known = history(moment=moment, excluding=card.pk)
+    if step is Step.PROPOSE and card.amends is not None and card.amends.state in _UNDER_WAY:
+        known = History(
+            adopted=known.adopted,
+            in_flight=tuple(each for each in known.in_flight if each.version != card.amends.version),
+            defeats=known.defeats,
+        )
+    return problems(
+        card.terms,
+        moment=moment,
+        history=known,
+        rules=RULES if step is Step.PROPOSE else card.as_told,
+        step=step,
+        noticed_at=card.proposed_at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ElectorVote:
+    """One elector and the ballot of theirs that stands, if any."""
+
+    elector_id: int
+    member_id: int
+    name: str
+    choice: Choice | None
+    reason: str
+    cast_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A vote as it stands: every elector, the tally, and whether it is closed."""
+
+    electors: Sequence[ElectorVote]
+    tally: Tally
+    is_closed: bool
+
+    @property
+    def waiting(self) -> list[ElectorVote]:
+        """Those who have not voted."""
+        return [elector for elector in self.electors if elector.choice is None]
+
+
+def standing(card: RateCard, *, moment: datetime | None = None) -> Standing:
+    """The vote on a card that was opened, as of `moment` (now). Raises ValueError for one that was not."""
+    if card.closes_at is None:
+        raise ValueError("no vote was opened on this card")
+    roll = list(
+        RateCardElector.objects.filter(card=card, version=card.version, at_opening=True)
+        .select_related("member")
+        .order_by("member_id")
+    )
+    ballots = {ballot.pk: ballot for ballot in RateCardBallot.objects.filter(elector__in=[each.pk for each in roll])}
+    votes = [Vote(each.pk, each.elector_id, Choice(each.choice), each.cast_at) for each in ballots.values()]
+    choices = counted(votes, closes_at=card.closes_at)
+    newest = {vote.elector_id: ballots[vote.id] for vote in sorted(votes, key=lambda vote: (vote.cast_at, vote.id))}
+    return Standing(
+        electors=[
+            ElectorVote(
+                elector_id=each.pk,
+                member_id=each.member_id,
+                name=each.member.display_name,
+                choice=choices.get(each.pk),
+                reason=newest[each.pk].reason if each.pk in newest else "",
+                cast_at=newest[each.pk].cast_at if each.pk in newest else None,
+            )
+            for each in roll
+        ],
+        tally=tally(choices.values(), len(roll), card.is_emergency),
+        is_closed=card.closes_at <= (moment or now()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a closed vote comes to: its tally, and what the rules say of the rates at its close."""
+
+    standing: Standing
+    problems: Sequence[Problem]
+
+    @property
+    def passed(self) -> bool:
+        return self.standing.tally.passed and not self.problems
+
+    @property
+    def reason(self) -> str:
+        """The bar that was missed, or the rule the rates broke at the close, or the count."""
+        if self.standing.tally.passed and self.problems:
+            return " ".join(each.sentence for each in self.problems)
+        return self.standing.tally.reason
+
+
+def verdict(card: RateCard) -> Verdict:
+    """The outcome of a closed vote: a pure function of the votes and the cards at `closes_at` (domain §4)."""
+    if card.closes_at is None:
+        raise ValueError("no vote was opened on this card")
+    found = problems_of(card, step=Step.OUTCOME, moment=card.closes_at)
+    return Verdict(standing(card, moment=card.closes_at), found)
+
+
+def votes_of(outcome: RateCardOutcome) -> tuple[list[int], Tally]:
+    """The electorate (member numbers) and the ballots behind an outcome, counted again from their rows."""
+    roll = list(
+        RateCardElector.objects.filter(card_id=outcome.card_id, version=outcome.version, at_opening=True)
+        .order_by("member_id")
+        .values_list("pk", "member_id")
+    )
+    cast = RateCardBallot.objects.filter(elector__in=[elector_id for elector_id, _ in roll])
+    votes = [Vote(each.pk, each.elector_id, Choice(each.choice), each.cast_at) for each in cast]
+    choices = counted(votes, closes_at=outcome.closed_at)
+    return [member for _, member in roll], tally(choices.values(), len(roll), outcome.is_emergency)
+
+
+def closed_unsettled(*, moment: datetime) -> list[RateCard]:
+    """Votes past their close that nobody has settled, in the order they closed; of two at one moment the emergency."""
+    waiting = RateCard.objects.filter(state=CardState.VOTING.value, closes_at__lte=moment)
+    return list(waiting.order_by("closes_at", "-is_emergency", "pk"))
+
+
+def adopted_by(*, moment: datetime) -> list[RateCard]:
+    """The adopted cards by date, as they are once every vote closed by `moment` is settled. Writes nothing: pages and
+    quotes are right however late a worker is."""
+    adopted = list(RateCard.objects.adopted().order_by("effective_date"))
+    sent_back: set[int] = set()
+    for card in closed_unsettled(moment=moment):
+        if card.pk in sent_back or not _would_pass(card, adopted):
+            continue
+        if card.is_emergency and card.closes_at is not None:
+            gone = {each.pk for each in in_flight_at(moment=card.closes_at, excluding=card.pk)}
+            gone |= {each.pk for each in adopted if _gives_way(each, card.closes_at)}
+            sent_back |= gone
+            adopted = [each for each in adopted if each.pk not in gone]
+        adopted.append(card)
+    return sorted(adopted, key=lambda each: str(each.effective_date))
+
+
+def _gives_way(card: RateCard, at: datetime) -> bool:
+    """A normal card not in force yet at `at`."""
+    return not card.is_emergency and card.effective_date is not None and card.effective_date > at.date()
+
+
+def _would_pass(card: RateCard, adopted: Sequence[RateCard]) -> bool:
+    if card.closes_at is None:
+        return False
+    known = History(adopted=tuple(_adopted(each) for each in adopted))
+    broken = problems(
+        card.terms,
+        moment=card.closes_at,
+        history=known,
+        rules=card.as_told,
+        step=Step.OUTCOME,
+        noticed_at=card.proposed_at,
+    )
+    return not broken and standing(card, moment=card.closes_at).tally.passed
+
+
+def in_flight_at(*, moment: datetime, excluding: int) -> list[RateCard]:
+    """The normal cards that an emergency adopted at `moment` sends back: proposed, voting, or not in force yet."""
+    others = RateCard.objects.exclude(pk=excluding).filter(is_emergency=False)
+    begun_after = moment.date()
+    return list(
+        others.filter(
+            Q(state__in=_UNDER_WAY, proposed_at__lt=moment)
+            | Q(state=CardState.APPROVED.value, effective_date__gt=begun_after)
+        ).order_by("pk")
+    )

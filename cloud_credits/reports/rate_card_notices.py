@@ -1,0 +1,18 @@
+"""Whom to tell of a rate card."""
+
+from cloud_credits.models import RateCardBallot, RateCardElector
+from habitat.members.models import Member
+from habitat.members.policies.statuses import MemberKind
+
+
+def everybody() -> list[int]:
+    """Every member with a cloud identity (domain §4, propose), by number; the house's own accounts read nothing."""
+    holders = Member.objects.filter(ens_subname__isnull=False).exclude(kind=MemberKind.SYSTEM.value)
+    return list(holders.order_by("pk").values_list("pk", flat=True))
+
+
+def not_voted(*, card_id: int, version: int) -> list[int]:
+    """The electors of a card's vote who have cast no ballot."""
+    roll = RateCardElector.objects.filter(card_id=card_id, version=version, at_opening=True)
+    voted = RateCardBallot.objects.filter(card_id=card_id, elector__version=version).values("elector_id")
+    return list(roll.exclude(pk__in=voted).order_by("member_id").values_list("member_id", flat=True))

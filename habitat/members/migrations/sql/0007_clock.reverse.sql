@@ -1,0 +1,1 @@
+DROP FUNCTION habitat_now();

@@ -1,0 +1,503 @@
+"""What the database itself refuses of governance, tried by the application's role and by the owner."""
+
+from datetime import date, timedelta
+from itertools import product
+
+import psycopg
+import pytest
+from django.db import DatabaseError, connection, transaction
+from psycopg.types.json import Jsonb
+
+from cloud_credits.actions import rate_cards
+from cloud_credits.models import RateCard, RateCardElector
+from cloud_credits.policies.governance import RULES, above_caps
+from cloud_credits.reports import governance
+from habitat.clock import now
+from habitat.members.actions import members
+from habitat.members.policies.actors import SYSTEM
+from tests.cloud_credits.governed import (
+    MARCH,
+    NOON,
+    adopted,
+    draft,
+    make_steward,
+    make_stewards,
+    open_vote,
+    opened,
+    proposed,
+    steward,
+    stored,
+    terms,
+    vote,
+)
+from tests.factories import make_member
+
+pytestmark = pytest.mark.django_db
+
+
+def stopped(sql: str, *parameters: object) -> str:
+    """The database refuses the statement at once; what it says."""
+    with pytest.raises(DatabaseError) as caught, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+    return str(caught.value)
+
+
+def run(sql: str, *parameters: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+
+
+PROPOSE = (
+    "UPDATE cloud_credits_ratecard SET state = 'proposed', version = 2, proposed_at = habitat_now() + %s,"
+    " notice_date = ((habitat_now() + %s) AT TIME ZONE 'UTC')::date, proposed_by = 'member:1',"
+    " content_hash = '0x' || repeat('a', 64) WHERE id = %s"
+)
+NONE = timedelta(0)
+
+
+# --- notice
+
+
+def test_notice__is_given_now_by_the_databases_clock(house_clock):
+    house_clock.at(NOON)
+    card = draft(make_steward())
+    for shift in (timedelta(days=-20), timedelta(minutes=-1), timedelta(microseconds=1)):
+        assert "its notice is not given now" in stopped(PROPOSE, shift, shift, card.pk)
+    run(PROPOSE, NONE, NONE, card.pk)
+
+
+def test_notice__is_long_enough_to_the_microsecond(house_clock):
+    house_clock.at(NOON)
+    card = draft(make_steward())
+    house_clock.at(NOON.replace(month=1, day=30, hour=0, microsecond=1))
+    assert "rate_card_notice" in stopped(PROPOSE, NONE, NONE, card.pk)
+    house_clock.at(NOON.replace(month=1, day=30, hour=0))
+    run(PROPOSE, NONE, NONE, card.pk)
+
+
+def test_notice__above_a_cap_is_refused(house_clock):
+    house_clock.at(NOON)
+    card = draft(make_steward(), stm_rate="0.75000001")
+    assert "stm rises by more than its cap" in stopped(PROPOSE, NONE, NONE, card.pk)
+
+
+def test_notice__a_number_is_never_used_again(house_clock):
+    house_clock.at(NOON)
+    one = make_steward()
+    card = proposed(one)
+    rate_cards.withdraw(card_id=card.pk, reason="a mistake", acting=steward(one))
+    other = draft(one)
+    assert "its number was used before" in stopped(PROPOSE.replace("version = 2", "version = 1"), NONE, NONE, other.pk)
+
+
+def test_notice__two_under_way_are_refused(house_clock):
+    house_clock.at(NOON)
+    one = make_steward()
+    proposed(one)
+    other = draft(one)
+    sql = PROPOSE.replace("version = 2", "version = 3")
+    assert "rate_card_one_in_flight" in stopped(sql, NONE, NONE, other.pk)
+
+
+def test_notice__while_an_approved_card_is_not_in_force_is_refused(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    adopted(house_clock, people)
+    other = draft(people[0], effective_date=date(2027, 6, 1))
+    sql = PROPOSE.replace("version = 2", "version = 3")
+    assert "an approved card is not in force yet" in stopped(sql, NONE, NONE, other.pk)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("compute_rate = 2", "stays as it was proposed"),
+        ("is_emergency = true", "stays as it was proposed"),
+        ("closes_at = closes_at + interval '1 day'", "stays as it was proposed"),
+        ("closes_at = closes_at - interval '1 day'", "stays as it was proposed"),
+        ("opens_at = opens_at - interval '1 day'", "stays as it was proposed"),
+        ("proposed_at = proposed_at - interval '1 day'", "stays as it was proposed"),
+        ("rules = '{}'", "stays as it was proposed"),
+        ("content_hash = '0x' || repeat('b', 64)", "stays as it was proposed"),
+        ("proposed_by = 'member:999'", "stays as it was proposed"),
+        ("evidence = 'found later'", "stays as it was proposed"),
+        ("created_by = 'member:999'", "permission denied"),
+        ("amends_id = id", "permission denied"),
+        ("state = 'approved', approved_at = closes_at", "no vote adopted it"),
+        ("state = 'rejected'", "no vote rejected it"),
+        ("state = 'draft'", "no emergency card was adopted meanwhile"),
+        ("state = 'active'", "cannot go from voting to active"),
+        (
+            "state = 'withdrawn', withdrawn_at = habitat_now() - interval '1 hour', ended_reason = 'x'",
+            "not withdrawn now",
+        ),
+        ("state = 'withdrawn', withdrawn_at = habitat_now()", "rate_card_withdrawn_says_when_and_why"),
+    ],
+)
+def test_card__in_the_vote_keeps_its_word(change, said, house_clock):
+    house_clock.at(NOON)
+    card = opened(house_clock, make_stewards(2)[0])
+    assert said in stopped(f"UPDATE cloud_credits_ratecard SET {change} WHERE id = %s", card.pk)
+
+
+def test_card__withdrawn_after_the_close_is_refused(house_clock):
+    house_clock.at(NOON)
+    card = opened(house_clock, make_stewards(2)[0])
+    house_clock.at(card.closes_at)
+    assert "its vote is closed" in stopped(
+        "UPDATE cloud_credits_ratecard SET state = 'withdrawn', withdrawn_at = habitat_now(), ended_reason = 'lost'"
+        " WHERE id = %s",
+        card.pk,
+    )
+
+
+def test_card__lapses_and_takes_effect_only_when_its_day_has_come(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = adopted(house_clock, people)
+    sql = "UPDATE cloud_credits_ratecard SET state = %s WHERE id = %s"
+    assert "its day has not come" in stopped(sql, "active", card.pk)
+    assert "cannot go from approved to withdrawn" in stopped(sql, "withdrawn", card.pk)
+    house_clock.at(NOON.replace(month=4))
+    other = proposed(people[0], effective_date=NOON.replace(month=6).date())
+    assert "its 60 days are not over" in stopped(sql, "lapsed", other.pk)
+
+
+# Adopted cards as no vote made them: (effective, emergency, compute's rate and cost).
+HISTORIES = [
+    [],
+    [("2026-12-20", False, "1.5", "0.0416")],
+    [("2026-11-28", False, "1.3", "0.02"), ("2026-11-29", False, "1.2", "0.02")],
+    [("2026-11-28", True, "3.1", "0.14"), ("2027-01-10", False, "0.9", "0.01")],
+    [("2026-05-01", False, "1", "0.08"), ("2026-12-01", True, "0.6", "0")],
+    [("2026-06-01", False, "2", "0.00000001"), ("2027-02-27", False, "2.3", "0.3")],
+]
+RATES = (
+    "0.5",
+    "0.9",
+    "0.90000001",
+    "1.2",
+    "1.35",
+    "1.35000001",
+    "1.5",
+    "1.50000001",
+    "1.95",
+    "3",
+    "3.125",
+    "3.12500001",
+)
+COSTS = ("0.01", "0.0416", "0.0832", "0.08320001", "0.13", "0.161", "0.61")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("past", HISTORIES, ids=range(len(HISTORIES)))
+def test_caps__database_and_policy_judge_alike(past, superuser_dsn):
+    """The same verdict on a thousand cards: the database never refuses what the rules let pass, nor the other way."""
+    with psycopg.connect(superuser_dsn, autocommit=True) as superuser:
+        superuser.execute("SET session_replication_role = replica")
+        for number, (effective, emergency, rate, cost) in enumerate(past, start=2):
+            superuser.execute(
+                "INSERT INTO cloud_credits_ratecard SELECT (jsonb_populate_record(c, %s)).*"
+                " FROM cloud_credits_ratecard c WHERE version = 1",
+                [
+                    Jsonb(
+                        {
+                            "id": 100 + number,
+                            "version": number,
+                            "effective_date": effective,
+                            "is_emergency": emergency,
+                            "evidence": "x",
+                            "compute_rate": rate,
+                            "compute_cost": cost,
+                            "opens_at": "2026-04-02",
+                            "closes_at": "2026-04-10",
+                            "approved_at": "2026-04-10",
+                        }
+                    )
+                ],
+            )
+    known = governance.history(moment=NOON)
+    sql = "SELECT cloud_credits_above_cap(jsonb_populate_record(c, %s)) FROM cloud_credits_ratecard c WHERE version = 1"
+    judged = set()
+    for emergency, rate, cost in product((False, True), RATES, COSTS):
+        card = terms(compute_rate=rate, compute_cost=cost, is_emergency=emergency)
+        found = [each.field for each in above_caps(card, history=known, rules=RULES, noticed_at=NOON)]
+        changed = {
+            "id": 99,
+            "version": 99,
+            "state": "draft",
+            "compute_rate": rate,
+            "compute_cost": cost,
+            "is_emergency": emergency,
+            "effective_date": str(MARCH),
+            "notice_date": str(NOON.date()),
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [Jsonb(changed)])
+            said = cursor.fetchone()[0]
+        assert said == ("compute" if found else None), (emergency, rate, cost)
+        judged.add(said)
+    assert judged == {None, "compute"}
+
+
+# --- the electorate
+
+
+def test_electorate__is_exactly_the_active_stewards(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(3)
+    member = make_member()
+    card = draft(people[0])
+    run(PROPOSE, NONE, NONE, card.pk)
+    sql = (
+        "INSERT INTO cloud_credits_ratecardelector (card_id, version, member_id)"
+        " SELECT %s, 2, m.id FROM members_member m WHERE m.id = ANY(%s)"
+    )
+    everybody = [person.pk for person in people]
+    assert "not the stewards of its notice" in stopped(sql, card.pk, everybody[:2])
+    assert "not the stewards of its notice" in stopped(sql, card.pk, [*everybody, member.pk])
+    run(sql, card.pk, everybody)
+
+
+def test_electorate__at_opening_is_who_is_active_then(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(3)
+    card = proposed(people[0])
+    members.suspend(member=people[2], reason="absent", acting=SYSTEM)
+    house_clock.forward(days=14)
+    opening = (
+        "UPDATE cloud_credits_ratecard SET state = 'voting', opens_at = habitat_now(),"
+        " closes_at = habitat_now() + interval '72 hours' WHERE id = %s"
+    )
+    assert "its electorate is not those who are stewards now" in stopped(opening, card.pk)
+    run("UPDATE cloud_credits_ratecardelector SET at_opening = true WHERE card_id = %s", card.pk)
+    assert "its electorate is not those who are stewards now" in stopped(opening, card.pk)
+    run("UPDATE cloud_credits_ratecardelector SET at_opening = member_id <> %s", people[2].pk)
+    run(opening, card.pk)
+    assert "is frozen" in stopped("UPDATE cloud_credits_ratecardelector SET at_opening = true")
+    assert "permission denied" in stopped("UPDATE cloud_credits_ratecardelector SET member_id = %s", people[2].pk)
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "said"),
+    [
+        ("habitat_now() - interval '1 day'", "habitat_now() + interval '72 hours'", "does not open now"),
+        ("habitat_now()", "habitat_now() + interval '1 minute'", "its vote is too short"),
+        ("habitat_now()", "habitat_now() + interval '71:59:59.999999'", "its vote is too short"),
+        ("habitat_now()", "'2027-02-26 00:00:00.000001+00'", "its vote closes too late"),
+    ],
+)
+def test_opening__by_the_rules(opens, closes, said, house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = proposed(people[0])
+    house_clock.forward(days=14)
+    run("UPDATE cloud_credits_ratecardelector SET at_opening = true")
+    sql = f"UPDATE cloud_credits_ratecard SET state = 'voting', opens_at = {opens}, closes_at = {closes} WHERE id = %s"
+    assert said in stopped(sql, card.pk)
+
+
+def test_opening__after_fourteen_days_only(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = proposed(people[0])
+    run("UPDATE cloud_credits_ratecardelector SET at_opening = true")
+    house_clock.forward(days=14, microseconds=-1)
+    sql = (
+        "UPDATE cloud_credits_ratecard SET state = 'voting', opens_at = habitat_now(),"
+        " closes_at = habitat_now() + interval '72 hours' WHERE id = %s"
+    )
+    assert "discussed for less than 14 days" in stopped(sql, card.pk)
+
+
+# --- ballots
+
+BALLOT = "INSERT INTO cloud_credits_ratecardballot (card_id, elector_id, choice) VALUES (%s, %s, 'yes')"
+
+
+def test_ballot__only_between_opening_and_close(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = proposed(people[0])
+    elector = card.electors.get(member=people[0])
+    assert "takes no ballots" in stopped(BALLOT, card.pk, elector.pk)
+    house_clock.forward(days=14)
+    card = open_vote(house_clock, card, people[0])
+    run(BALLOT, card.pk, elector.pk)
+    house_clock.at(card.closes_at - timedelta(microseconds=1))
+    run(BALLOT, card.pk, elector.pk)
+    house_clock.at(card.closes_at)
+    assert "takes no ballots" in stopped(BALLOT, card.pk, elector.pk)
+
+
+def test_ballot__carries_the_databases_time_whatever_was_claimed(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    elector = card.electors.get(member=people[0])
+    run(
+        "INSERT INTO cloud_credits_ratecardballot (card_id, elector_id, choice, cast_at) VALUES (%s, %s, 'no', %s)",
+        card.pk,
+        elector.pk,
+        NOON,
+    )
+    assert card.ballots.get().cast_at == house_clock.moment
+
+
+def test_ballot__only_of_electors_who_are_active(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(4)
+    card = proposed(people[0])
+    members.suspend(member=people[3], reason="absent", acting=SYSTEM)
+    house_clock.forward(days=14)
+    card = open_vote(house_clock, card, people[0])
+    members.suspend(member=people[2], reason="absent", acting=SYSTEM)
+    for person in people[2:]:
+        assert "no ballot of an elector" in stopped(BALLOT, card.pk, card.electors.get(member=person).pk)
+    assert "no ballot of an elector" in stopped(BALLOT, card.pk, 999_999)
+    assert "ballot_choice_known" in stopped(
+        BALLOT.replace("'yes'", "'maybe'"), card.pk, card.electors.get(member=people[0]).pk
+    )
+
+
+# --- outcomes
+
+OUTCOME = (
+    "INSERT INTO cloud_credits_ratecardoutcome (card_id, version, closed_at, is_emergency, electorate, ballots, yes,"
+    " no, abstain, electors, quorum_met, bar, passed, reason)"
+    " VALUES (%s, 2, %s, false, '[]', '[]', %s, %s, 0, %s, %s, 'x', %s, 'x')"
+)
+
+
+def test_outcome__is_what_the_ballots_come_to(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(3)
+    card = opened(house_clock, people[0])
+    vote(card, {people[0]: "yes", people[1]: "no"})
+    assert "its vote is open" in stopped(OUTCOME, card.pk, card.closes_at, 1, 1, 3, True, False)
+    house_clock.at(card.closes_at)
+    assert "the ballots come to something else" in stopped(OUTCOME, card.pk, card.closes_at, 2, 1, 3, True, True)
+    assert "the ballots come to something else" in stopped(OUTCOME, card.pk, card.closes_at, 1, 1, 2, True, False)
+    assert "outcome_passed_over_its_bars" in stopped(OUTCOME, card.pk, card.closes_at, 1, 1, 3, True, True)
+    assert "its quorum is misjudged" in stopped(OUTCOME, card.pk, card.closes_at, 1, 1, 3, False, False)
+    early = card.closes_at - timedelta(hours=1)
+    assert "closed at another time" in stopped(OUTCOME, card.pk, early, 1, 1, 3, True, False)
+    run(OUTCOME, card.pk, card.closes_at, 1, 1, 3, True, False)
+    assert "was not followed" in stopped("SET CONSTRAINTS outcome_followed IMMEDIATE")
+    adopting = "UPDATE cloud_credits_ratecard SET state = 'approved', approved_at = closes_at WHERE id = %s"
+    assert "no vote adopted it" in stopped(adopting, card.pk)
+    run("UPDATE cloud_credits_ratecard SET state = 'rejected' WHERE id = %s", card.pk)
+    run("SET CONSTRAINTS outcome_followed IMMEDIATE")
+
+
+def test_outcome__adoption_is_dated_at_the_close(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    vote(card, dict.fromkeys(people, "yes"))
+    house_clock.at(card.closes_at)
+    run(OUTCOME, card.pk, card.closes_at, 2, 0, 2, True, True)
+    sql = "UPDATE cloud_credits_ratecard SET state = 'approved', approved_at = {} WHERE id = %s"
+    assert "adopted at the close" in stopped(sql.format("habitat_now() + interval '1 hour'"), card.pk)
+    assert "no vote rejected it" in stopped(
+        "UPDATE cloud_credits_ratecard SET state = 'rejected' WHERE id = %s", card.pk
+    )
+    run(sql.format("closes_at"), card.pk)
+
+
+# --- usage
+
+
+def test_usage__priced_before_a_closed_vote_is_settled_is_refused(house_clock, monkeypatch):
+    from cloud_credits.actions import metering
+    from tests.cloud_credits.metered import make_key, meter
+
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    member, key = make_member(credits="10"), make_key()
+    card = opened(house_clock, people[0], compute_rate="1.5")
+    vote(card, dict.fromkeys(people, "yes"))
+    house_clock.at(NOON.replace(month=3, day=1, hour=0))
+    monkeypatch.setattr(metering, "settle_before_pricing", lambda: None)
+    monkeypatch.setattr(metering, "card_at", lambda at: RateCard.objects.get(version=1).as_card())
+    with pytest.raises(DatabaseError, match="a closed vote decides the price"), transaction.atomic():
+        meter(member, key, timestamp=house_clock.moment.isoformat())
+
+
+# --- by either role: nothing is rewritten, struck or emptied
+
+
+@pytest.fixture
+def settled_card(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = proposed(people[0])
+    rate_cards.comment(card_id=card.pk, member=people[0], text="Well?", acting=steward(people[0]))
+    house_clock.forward(days=14)
+    card = open_vote(house_clock, card, people[0])
+    vote(card, dict.fromkeys(people, "yes"))
+    house_clock.at(card.closes_at - timedelta(hours=1))
+    rate_cards.remind_due()
+    house_clock.at(card.closes_at)
+    rate_cards.settle_due()
+    return stored(card)
+
+
+TABLES = ("ratecardelector", "ratecardballot", "ratecardcomment", "ratecardreminder", "ratecardoutcome")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_kept__neither_role_rewrites_strikes_or_empties(settled_card, owner_dsn, app_dsn):
+    assert settled_card.state == "approved"
+    statements = [
+        *(f"DELETE FROM cloud_credits_{table}" for table in TABLES),
+        *(f"TRUNCATE cloud_credits_{table} CASCADE" for table in TABLES),
+        "UPDATE cloud_credits_ratecardelector SET at_opening = NOT at_opening",
+        "UPDATE cloud_credits_ratecardelector SET member_id = member_id + 1",
+        "UPDATE cloud_credits_ratecardballot SET choice = 'no'",
+        "UPDATE cloud_credits_ratecardcomment SET text = 'x'",
+        "UPDATE cloud_credits_ratecardreminder SET hours = 1",
+        "UPDATE cloud_credits_ratecardoutcome SET passed = false",
+        "INSERT INTO cloud_credits_ratecardelector (card_id, version, member_id)"
+        " SELECT card_id, version, (SELECT min(id) FROM members_member) FROM cloud_credits_ratecardelector LIMIT 1",
+        "INSERT INTO cloud_credits_ratecardballot (card_id, elector_id, choice)"
+        " SELECT card_id, id, 'no' FROM cloud_credits_ratecardelector LIMIT 1",
+        "INSERT INTO cloud_credits_ratecardcomment (card_id, version, member_id, text)"
+        " SELECT card_id, version, member_id, 'late' FROM cloud_credits_ratecardelector LIMIT 1",
+        "UPDATE cloud_credits_ratecard SET state = 'draft', version = NULL, notice_date = NULL, proposed_at = NULL,"
+        " proposed_by = '', opens_at = NULL, closes_at = NULL, approved_at = NULL, content_hash = '',"
+        " proposed_xid = NULL WHERE version = 2",
+    ]
+    for dsn in (app_dsn, owner_dsn):
+        with psycopg.connect(dsn, autocommit=True) as role:
+            for sql in statements:
+                with pytest.raises(psycopg.Error):
+                    role.execute(sql)
+    assert RateCardElector.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_electorate__neither_role_packs_it_in_another_transaction(house_clock, owner_dsn, app_dsn):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = proposed(people[0])
+    friend = make_steward("Friend")
+    for dsn in (app_dsn, owner_dsn):
+        with psycopg.connect(dsn, autocommit=True) as role, pytest.raises(psycopg.Error, match="its notice"):
+            role.execute(
+                "INSERT INTO cloud_credits_ratecardelector (card_id, version, member_id) VALUES (%s, 2, %s)",
+                [card.pk, friend.pk],
+            )
+    assert set(card.electors.values_list("member_id", flat=True)) == {person.pk for person in people}
+
+
+def test_clock__the_application_cannot_move_it():
+    """Production's function reads no setting and no search path."""
+    before = now()
+    run("SELECT set_config('habitat.now', '2031-01-01', true)")
+    assert timedelta(0) <= now() - before < timedelta(minutes=1)
+    assert "must be owner" in stopped(
+        "CREATE OR REPLACE FUNCTION habitat_now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'"
+    ) or "permission denied" in stopped(
+        "CREATE OR REPLACE FUNCTION habitat_now() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'"
+    )
