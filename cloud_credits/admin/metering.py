@@ -1,17 +1,14 @@
-"""Usage, what was refused of it, files and charges it came by, and rate cards, in the back office."""
+"""Usage, what was refused of it, and the files and charges it came by, in the back office."""
 
 from typing import ClassVar
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from cloud_credits.actions import metering
 from cloud_credits.errors import EventTooLate
 from cloud_credits.models import (
     MeteringRefusal,
     MeteringSubmission,
-    RateCard,
-    RateCardHistory,
     ResourceUsage,
     SelfMeterCharge,
     UsageImport,
@@ -19,7 +16,6 @@ from cloud_credits.models import (
 from cloud_credits.policies.metering import parse
 from habitat.faces.admin import Done, ExportMixin, HouseAdmin, Verb
 from habitat.members.policies.actors import Actor
-from habitat.members.reports import history
 
 
 def _ask_late(refusal: MeteringRefusal, *, acting: Actor, key: str, reason: str) -> Done:
@@ -170,14 +166,3 @@ class UsageImportAdmin(ExportMixin, HouseAdmin):
     )
     readonly_fields = fields
     export_fields = ("id", "name", "service_key__name", "rows", "accepted", "duplicates", "refused", "touched_at")
-
-
-@admin.register(RateCard)
-class RateCardAdmin(ExportMixin, HouseAdmin):
-    list_display = ("version", "state", "effective_date", "compute_rate", "transfer_rate", "ltm_rate", "stm_rate")
-    list_filter = ("state", "is_emergency")
-    ordering = ("-version",)
-    export_fields = ("version", "state", "effective_date", "compute_rate", "transfer_rate", "ltm_rate", "stm_rate")
-
-    def history_rows(self, request: HttpRequest, obj: RateCard) -> list[history.HistoryRow]:
-        return history.versions(RateCardHistory.objects.filter(pgh_obj=obj))

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloud_credits.api.reading import day_of, end_of
-from cloud_credits.api.serializers import QuoteRequest, QuoteSerializer, RateCardSerializer
+from cloud_credits.api.serializers import QuoteRequest, QuoteSerializer, RateCardDetailSerializer, RateCardSerializer
 from cloud_credits.models import RateCard
 from cloud_credits.reports.quotes import parse_item, quote
 from cloud_credits.reports.rate_cards import card_in_force
@@ -42,7 +42,9 @@ class RateCardListView(ListAPIView):  # type: ignore[type-arg]
 
 
 class RateCardView(RetrieveAPIView):  # type: ignore[type-arg]
-    serializer_class = RateCardSerializer
+    """One version: its rates, its way through notice and vote, and what the vote came to."""
+
+    serializer_class = RateCardDetailSerializer
     lookup_field = "version"
     queryset = RateCard.objects.none()
 

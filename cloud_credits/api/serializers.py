@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from cloud_credits.models import CloudTransaction
@@ -10,6 +11,7 @@ from cloud_credits.policies.invoices import Paying
 from cloud_credits.policies.metering_batch import AnswerStatus, SubmissionState
 from cloud_credits.policies.primitives import measure_of
 from cloud_credits.policies.purchases import PayBy, PurchaseKind, PurchaseState
+from cloud_credits.policies.rate_card_papers import ens_key
 from cloud_credits.policies.transfers import LONGEST_MEMO
 from cloud_credits.reports.purchases import minted_in
 from cloud_credits.reports.usage import UsageRow
@@ -314,20 +316,28 @@ class RateSerializer(serializers.Serializer[Any]):
 
 
 class RateCardSerializer(serializers.Serializer[Any]):
+    """Moments are null where they have not come, or where nobody voted: the first card."""
+
     version = serializers.IntegerField()
     state = serializers.CharField()
     effectiveDate = serializers.DateField(source="effective_date")
     noticeDate = serializers.DateField(source="notice_date")
+    proposedAt = MomentField(source="proposed_at", allow_null=True)
+    opensAt = MomentField(source="opens_at", allow_null=True)
+    closesAt = MomentField(source="closes_at", allow_null=True)
+    approvedAt = MomentField(source="approved_at", allow_null=True)
+    withdrawnAt = MomentField(source="withdrawn_at", allow_null=True)
     isEmergency = serializers.BooleanField(source="is_emergency")
     targetMargin = ExactField(source="target_margin", allow_null=True)
     reserveBuffer = ExactField(source="reserve_buffer", allow_null=True)
+    capacityAssumptions = serializers.CharField(source="capacity_assumptions")
     justification = serializers.CharField()
-    contentHash = serializers.SerializerMethodField()
+    evidence = serializers.CharField()
+    endedReason = serializers.CharField(source="ended_reason")
+    contentHash = serializers.CharField(source="content_hash", help_text="keccak-256 of the canonical JSON")
     rates = serializers.SerializerMethodField()
 
-    def get_contentHash(self, card: Any) -> str | None:
-        return card.content_hash or None
-
+    @extend_schema_field(RateSerializer(many=True))
     def get_rates(self, card: Any) -> list[dict[str, Any]]:
         return [
             RateSerializer(
@@ -341,6 +351,31 @@ class RateCardSerializer(serializers.Serializer[Any]):
             ).data
             for primitive, rate, cost in card.lines
         ]
+
+
+class VoteOutcomeSerializer(serializers.Serializer[Any]):
+    """What a vote came to: decided when it closed, whenever it was written down."""
+
+    yes = serializers.IntegerField()
+    no = serializers.IntegerField()
+    abstain = serializers.IntegerField()
+    electors = serializers.IntegerField()
+    quorumMet = serializers.BooleanField(source="quorum_met")
+    rule = serializers.CharField(source="bar")
+    passed = serializers.BooleanField()
+    reason = serializers.CharField()
+    settledAt = MomentField(source="settled_at")
+
+
+class RateCardDetailSerializer(RateCardSerializer):
+    """`outcome` is null until the vote is closed and counted."""
+
+    outcome = VoteOutcomeSerializer(allow_null=True)
+    ensRecord = serializers.SerializerMethodField(help_text="The text record of habitat.eth that carries the hash")
+    rules = serializers.JSONField(help_text="Floors, caps and spans as they stood at the notice")
+
+    def get_ensRecord(self, card: Any) -> str:
+        return ens_key(card.version)
 
 
 class QuoteItem(serializers.Serializer[Any]):

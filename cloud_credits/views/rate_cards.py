@@ -1,29 +1,294 @@
-"""`/rate-cards/`: every published card, and one card with what each unit costs and why."""
+"""`/rate-cards/`: what is in force, what is proposed, what was; each card's comparison, thread, vote and papers."""
 
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any, Final
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
 
+from cloud_credits.actions import rate_cards as actions
+from cloud_credits.actions.rate_cards import VOTE
 from cloud_credits.models import RateCard
-from cloud_credits.policies.primitives import measure_of
-from cloud_credits.reports.rate_cards import standing_of
-from habitat.faces.pages import Page
+from cloud_credits.policies.governance import LONGEST_BALLOT_REASON, LONGEST_COMMENT, Choice
+from cloud_credits.policies.primitives import MEASURES
+from cloud_credits.policies.rate_card_bars import bars, turnout
+from cloud_credits.policies.rate_card_course import Course, next_of, state_in_words, steps
+from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of, ens_key, markdown
+from cloud_credits.policies.rate_cards import ADOPTED, Standing
+from cloud_credits.reports import rate_card_changes, rate_card_effects, rate_card_votes, rate_cards
+from cloud_credits.reports.usage import Mark
+from cloud_credits.views.tables import EFFECT, EFFECT_EVENTS
+from habitat import clock
+from habitat.errors import HabitatError
+from habitat.faces.pages import EXPORTS, MemberPage, Page, moment, query
+from habitat.members.reports.actors import actor_of
 from habitat.money import cloud_to_usd
+
+EVENTS_PAGE: Final = 25
+EXPORTED_AT_MOST: Final = 50_000
+LARGEST_NUMBER: Final = 18
+LARGEST_VERSION: Final = 2**31
+
+
+class CommentForm(forms.Form):
+    text = forms.CharField(
+        label="Your comment",
+        max_length=LONGEST_COMMENT,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="Every member reads it, with your name. It cannot be changed afterwards.",
+    )
+
+
+class BallotForm(forms.Form):
+    choice = forms.ChoiceField(
+        label="Your vote",
+        choices=[(Choice.YES.value, "Yes"), (Choice.NO.value, "No"), (Choice.ABSTAIN.value, "Abstain")],
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(
+        label="Reason",
+        max_length=LONGEST_BALLOT_REASON,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Kept with your vote, for the other stewards and for the record.",
+    )
 
 
 class RateCardList(Page):
+    """What is in force first, then what is proposed, then every version."""
+
     def get(self, request: HttpRequest) -> HttpResponse:
-        now = datetime.now(tz=UTC)
-        cards = [(card, standing_of(card, now)) for card in RateCard.objects.published().order_by("-version")]
-        return render(request, "cloud_credits/rate_cards.html", {"cards": cards})
+        now = clock.now()
+        shown = []
+        for entry in rate_card_changes.changelog():
+            course = rate_card_votes.course_of(entry.card, now=now)
+            shown.append({"entry": entry, "card": entry.card, "course": course, "next": next_of(course)})
+        standings = {row["card"].pk: rate_cards.standing_of(row["card"], now) for row in shown}
+        for row in shown:
+            row["word"] = standings[row["card"].pk] or state_in_words(row["course"])
+        context = {
+            "now": now,
+            "rows": shown,
+            "open": [row for row in shown if row["course"].is_under_way],
+            "in_force": next((row for row in shown if standings[row["card"].pk] is Standing.IN_FORCE), None),
+        }
+        return render(request, "cloud_credits/rate_cards.html", context)
+
+
+class Changelog(Page):
+    """Every version and what it changed, the newest first."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        now = clock.now()
+        entries = [(entry, _word(entry.card, now)) for entry in rate_card_changes.changelog()]
+        return render(request, "cloud_credits/rate_card_log.html", {"entries": entries})
 
 
 class RateCardDetail(Page):
+    """One version whole. What an emergency sent back to draft keeps a page of its own: notices lead there."""
+
     def get(self, request: HttpRequest, version: int) -> HttpResponse:
-        card = RateCard.objects.published().filter(version=version).first()
-        if card is None:
+        card = find(version)
+        if card is not None:
+            return self.show(request, card)
+        told = rate_card_votes.sent_back(version) if version < LARGEST_VERSION else None
+        if told is None:
             raise Http404
-        lines = [(measure_of(primitive), rate, cloud_to_usd(rate), cost) for primitive, rate, cost in card.lines]
-        context = {"card": card, "lines": lines, "standing": standing_of(card, datetime.now(tz=UTC))}
-        return render(request, "cloud_credits/rate_card.html", context)
+        context = {
+            "told": told,
+            "lines": [(measure, getattr(told, f"{primitive.value}_rate")) for primitive, measure in MEASURES.items()],
+            "thread": rate_card_votes.thread_of(version, before=_number(request.GET.get("before"))),
+        }
+        return render(request, "cloud_credits/rate_card_sent_back.html", context)
+
+    def show(
+        self,
+        request: HttpRequest,
+        card: RateCard,
+        *,
+        comment_form: CommentForm | None = None,
+        ballot_form: BallotForm | None = None,
+        refusal: str = "",
+        status: int = 200,
+    ) -> HttpResponse:
+        member, now = getattr(request.user, "member", None), clock.now()
+        reader = member.pk if member is not None else None
+        course, base = rate_card_votes.course_of(card, now=now), rate_card_changes.base_of(card)
+        context = {
+            "card": card,
+            # On top of the page: the form it belongs to may be gone, because it is too late.
+            "refusal": refusal,
+            "now": now,
+            "course": course,
+            "word": _word(card, now),
+            "steps": steps(course),
+            "next": next_of(course),
+            "base": base,
+            "base_is_in_force": base is not None and rate_cards.standing_of(base, now) is Standing.IN_FORCE,
+            "changes": rate_card_changes.compare(card, base),
+            "hash": card.content_hash or content_hash(canonical(content_of(card))),
+            "ens_key": ens_key(card.version),
+            "thread": rate_card_votes.thread_of(card.version, before=_number(request.GET.get("before"))),
+            "comment_form": comment_form or CommentForm(),
+            "reader": reader,
+        }
+        context |= _effect(request, card, course, reader) | _vote(request, card, course, reader, ballot_form)
+        return render(request, "cloud_credits/rate_card.html", context, status=status)
+
+
+class CommentOnCard(MemberPage, RateCardDetail):
+    """POST only: one more comment in the thread."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, version: int) -> HttpResponse:
+        card, form = published(version), CommentForm(request.POST)
+        if not form.is_valid():
+            return self.show(request, card, comment_form=form, status=422)
+        try:
+            actions.comment(
+                card_id=card.pk, member=self.member, text=form.cleaned_data["text"], acting=actor_of(request.user)
+            )
+        except HabitatError as refusal:
+            return self.show(request, card, comment_form=form, refusal=refusal.sentence, status=refusal.status)
+        messages.success(request, "Your comment is in the thread.")
+        return redirect(reverse("rate-card", args=[version]) + "#discussion")
+
+
+class CastVote(MemberPage, RateCardDetail):
+    """POST only: an elector's vote, or its change."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request: HttpRequest, version: int) -> HttpResponse:
+        card, form = published(version), BallotForm(request.POST)
+        if not form.is_valid():
+            return self.show(request, card, ballot_form=form, status=422)
+        try:
+            actions.cast_ballot(card_id=card.pk, acting=actor_of(request.user), **form.cleaned_data)
+        except HabitatError as refusal:
+            return self.show(request, card, ballot_form=form, refusal=refusal.sentence, status=refusal.status)
+        words = Choice(form.cleaned_data["choice"]).value
+        messages.success(request, f"Your vote is {words}. You may change it until voting closes.")
+        return redirect(reverse("rate-card", args=[version]) + "#vote")
+
+
+class MyUsageUnderCard(MemberPage):
+    """The reader's own events of a period, each under both prices."""
+
+    def get(self, request: HttpRequest, version: int) -> HttpResponseBase:
+        card, spans = published(version), rate_card_effects.spans(clock.now().date())
+        asked = rate_card_effects.span_called(request.GET.get("span", ""), spans)
+        span = asked or next(iter(spans), None)
+        if span is None:
+            raise Http404
+        if request.GET.get("export") in EXPORTS:
+            every, _ = rate_card_effects.events(self.member.pk, card, span, size=EXPORTED_AT_MOST)
+            wanted = request.GET["export"]
+            return EFFECT_EVENTS.csv_response(every) if wanted == "csv" else EFFECT_EVENTS.xlsx_response(every)
+        rows, mark = rate_card_effects.events(self.member.pk, card, span, size=EVENTS_PAGE, after=_mark(request))
+        params = {"span": span.key}
+        context = {
+            "card": card,
+            "span": span,
+            "spans": spans,
+            "table": EFFECT_EVENTS.render(rows) if rows else "",
+            "older": query(params, before=mark.metered_at.isoformat(), line=str(mark.id)) if mark else "",
+            "newest": query(params) if request.GET.get("before") else "",
+            "csv": query(params, export="csv"),
+            "xlsx": query(params, export="xlsx"),
+        }
+        return render(request, "cloud_credits/rate_card_usage.html", context)
+
+
+class CanonicalPaper(Page):
+    """The very bytes that were hashed."""
+
+    def get(self, request: HttpRequest, version: int) -> HttpResponse:
+        paper = canonical(content_of(published(version)))
+        return _download(paper, "application/json", f"rate-card-v{version}.json")
+
+
+class MarkdownPaper(Page):
+    """A version as a page of Markdown, with its outcome once there is one."""
+
+    def get(self, request: HttpRequest, version: int) -> HttpResponse:
+        card = published(version)
+        content, base = content_of(card), rate_card_changes.base_of(card)
+        page = markdown(
+            content,
+            state=_word(card, clock.now()),
+            hash_text=content_hash(canonical(content)),
+            previous=content_of(base) if base is not None else None,
+            outcome=rate_card_votes.printed(card.outcome, card),
+        )
+        return _download(page.encode(), "text/markdown; charset=utf-8", f"rate-card-v{version}.md")
+
+
+def find(version: int) -> RateCard | None:
+    """The card of that version, as every member may read it."""
+    return RateCard.objects.published().filter(version=version).first() if version < LARGEST_VERSION else None
+
+
+def published(version: int) -> RateCard:
+    """The same. Raises Http404."""
+    card = find(version)
+    if card is None:
+        raise Http404
+    return card
+
+
+def _word(card: RateCard, now: datetime) -> str:
+    """What a card is now: an adopted one by its date, any other by its state."""
+    return rate_cards.standing_of(card, now) or state_in_words(rate_card_votes.course_of(card, now=now))
+
+
+def _effect(request: HttpRequest, card: RateCard, course: Course, reader: int | None) -> dict[str, Any]:
+    """What the card would have cost the reader: for a card that does not price usage, or not yet."""
+    if reader is None or not (course.is_under_way or card.state not in ADOPTED):
+        return {"effect": None}
+    spans = rate_card_effects.spans(course.now.date())
+    asked = rate_card_effects.span_called(request.GET.get("span", ""), spans)
+    effect = rate_card_effects.fitting(reader, card, [asked] if asked is not None else spans)
+    if effect is None:
+        return {"effect": None}
+    totals = {"was": effect.was, "would_be": effect.would_be, "change": effect.change}
+    totals["usd"] = cloud_to_usd(effect.change)
+    table = EFFECT.render(effect.lines, totals) if effect.lines else ""
+    return {"effect": effect, "spans": spans, "effect_table": table}
+
+
+def _vote(
+    request: HttpRequest, card: RateCard, course: Course, reader: int | None, form: BallotForm | None
+) -> dict[str, Any]:
+    """The electorate and its bars: while voting is open the turnout alone, afterwards all of it."""
+    roll = rate_card_votes.roll_of(card, now=course.now)
+    mine = roll.row_of(reader)
+    may_vote = course.is_open and mine is not None and actor_of(request.user).may(VOTE)
+    context: dict[str, Any] = {"roll": roll, "mine": mine, "may_vote": may_vote, "outcome": None, "bars": []}
+    if may_vote and mine is not None:
+        given = {"choice": mine.choice, "reason": mine.reason} if mine.choice else {}
+        context["ballot_form"] = form or BallotForm(initial=given)
+    if course.is_open:
+        context["bars"] = [turnout(votes=roll.tally.votes, electors=roll.tally.electors)]
+    elif card.closes_at is not None:
+        context |= {"outcome": card.outcome, "bars": bars(roll.tally, is_emergency=card.is_emergency)}
+    return context
+
+
+def _download(body: bytes, kind: str, name: str) -> HttpResponse:
+    response = HttpResponse(body, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= LARGEST_NUMBER else None
+
+
+def _mark(request: HttpRequest) -> Mark | None:
+    at, line = moment(request.GET.get("before")), _number(request.GET.get("line"))
+    return Mark(at, line) if at is not None and line is not None else None

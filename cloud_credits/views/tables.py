@@ -9,6 +9,7 @@ from cloud_credits.policies.primitives import measure_of
 from cloud_credits.reports import purchases
 from cloud_credits.reports.activity import Activity
 from cloud_credits.reports.invoices import state_in_words
+from cloud_credits.reports.rate_card_effects import EventEffect, Line
 from cloud_credits.reports.usage import UsageRow, UsageTotal
 from habitat.faces.tables import Column, Kind, Table
 from habitat.money import cloud_to_usd
@@ -156,5 +157,32 @@ RECEIPTS: Final[Table[Receipt]] = Table(
             link=lambda row: row.invoice_url or None,
         ),
         Column("reference", "Reference", lambda row: row.reference),
+    ),
+)
+
+EFFECT: Final[Table[Line]] = Table(
+    name="effect",
+    caption="Your own usage under two prices, in CLOUD. Each event is rounded on its own, as it would be charged.",
+    columns=(
+        Column("primitive", "Primitive", lambda row: row.measure.title),
+        Column("events", "Events", lambda row: row.events, Kind.INTEGER),
+        Column("quantity", "Quantity", lambda row: row.quantity, Kind.QUANTITY),
+        Column("unit", "Unit", lambda row: row.measure.abbreviation),
+        Column("was", "What you paid", lambda row: row.was, Kind.CLOUD),
+        Column("would_be", "With this card", lambda row: row.would_be, Kind.CLOUD),
+        Column("change", "Difference", lambda row: row.change, Kind.CHANGE),
+        Column("usd", "Difference, USD", lambda row: cloud_to_usd(row.change), Kind.USD),
+    ),
+)
+EFFECT_EVENTS: Final[Table[EventEffect]] = Table(
+    name="effect-events",
+    caption="Event by event, the newest first: quantity × rate, half-up to eight decimals, under both prices.",
+    columns=(
+        Column("ended", "Ended", lambda row: row.usage.metered_at, Kind.MOMENT),
+        Column("service", "Service", lambda row: row.usage.service_name),
+        Column("primitive", "Primitive", lambda row: measure_of(row.usage.primitive).title),
+        Column("was", "What you paid", lambda row: row.was_arithmetic),
+        Column("would_be", "With this card", lambda row: row.arithmetic),
+        Column("change", "Difference", lambda row: row.change, Kind.CHANGE),
     ),
 )

@@ -49,5 +49,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="cloud-invoice-pay-confirm",
     ),
     path("rate-cards/", rate_cards.RateCardList.as_view(), name="rate-cards"),
+    path("rate-cards/changelog/", rate_cards.Changelog.as_view(), name="rate-card-log"),
     path("rate-cards/<int:version>/", rate_cards.RateCardDetail.as_view(), name="rate-card"),
+    path("rate-cards/<int:version>/comment/", rate_cards.CommentOnCard.as_view(), name="rate-card-comment"),
+    path("rate-cards/<int:version>/vote/", rate_cards.CastVote.as_view(), name="rate-card-vote"),
+    path("rate-cards/<int:version>/my-usage/", rate_cards.MyUsageUnderCard.as_view(), name="rate-card-usage"),
+    path("rate-cards/<int:version>/card.json", rate_cards.CanonicalPaper.as_view(), name="rate-card-json"),
+    path("rate-cards/<int:version>/card.md", rate_cards.MarkdownPaper.as_view(), name="rate-card-markdown"),
 ]

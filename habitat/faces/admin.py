@@ -179,7 +179,7 @@ class HouseAdmin(ModelAdmin):
 
     class Media:
         css: ClassVar = {"all": ("faces/verbs.css",)}
-        js: ClassVar = ("faces/verbs.js",)
+        js: ClassVar = ("faces/verbs.js", "faces/times.js")
 
     # --- reading only
 

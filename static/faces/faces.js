@@ -1,22 +1,8 @@
-/* What pages gain when scripts run: local times, the theme switch, the menu, one submit a form, chart readouts. */
+/* What pages gain when scripts run: the theme switch, the menu, one submit a form, chart readouts. */
 "use strict";
 
 (() => {
   const root = document.documentElement;
-
-  /* Times: the server writes UTC; the reader sees their own zone, and UTC in the title. */
-  const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  const localise = (part) => {
-    for (const time of part.querySelectorAll("time[data-when]:not([title])")) {
-      const at = new Date(time.dateTime);
-      if (Number.isNaN(at.getTime())) continue;
-      time.title = time.textContent.trim();
-      time.textContent = moment.format(at);
-    }
-  };
-  localise(document);
-  /* A part that was fetched anew has times of its own. */
-  document.addEventListener("htmx:load", (event) => localise(event.target));
 
   /* Theme: system → light → dark → system. */
   const order = ["system", "light", "dark"];

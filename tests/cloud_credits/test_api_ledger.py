@@ -184,7 +184,8 @@ def test_rate_card__of_a_day_and_by_version_for_people_and_keys():
             ("ltm", "0.05"),
             ("stm", "0.5"),
         ]
-        assert client.get("/api/rate-cards/1/").json() == card
+        # One version alone tells its vote and its rules too.
+        assert client.get("/api/rate-cards/1/").json().items() >= card.items()
         assert client.get("/api/rate-cards/").json()["results"] == [card]
     assert client.get("/api/rate-cards/99/").status_code == 404
     assert client.get("/api/rate-card", {"date": "2026-03-31"}).json()["code"] == "no_card_in_force"

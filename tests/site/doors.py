@@ -64,6 +64,9 @@ INVOICE_DOORS = (
     "api/invoices/<int:pk>/pay",
 )
 PURCHASE_DOORS = ("cloud/purchases/<int:number>/", "api/purchases/<int:pk>")
+RATE_CARD_DOORS = tuple(
+    f"rate-cards/<int:version>/{part}" for part in ("", "comment/", "vote/", "my-usage/", "card.json", "card.md")
+)
 RECURRING_DOORS = tuple(f"cloud/recurring/<int:number>/{change}/" for change in ("pause", "resume", "cancel"))
 RECEIPT_DOORS = ("cloud/usage/<int:number>/receipt/", "api/usage/<int:pk>/receipt")
 ENDPOINT_DOORS = tuple(f"api/webhooks/endpoints/<int:pk>{end}" for end in ("", "/secret", "/enable"))
@@ -199,7 +202,7 @@ def _belongings(house: House) -> None:
         "terms/<int:version>/": {"version": 1},
         "cloud/transactions/<int:number>/": {"number": sent.transaction.pk},
         "notifications/<int:notification_id>/read/": {"notification_id": Notification.objects.get(member=owner).pk},
-        "rate-cards/<int:version>/": {"version": 1},
+        **dict.fromkeys(RATE_CARD_DOORS, {"version": 1}),
         "api/rate-cards/<int:version>/": {"version": 1},
         "accounts/2fa/webauthn/keys/<int:pk>/remove/": {"pk": 1},
         "accounts/2fa/webauthn/keys/<int:pk>/edit/": {"pk": 1},

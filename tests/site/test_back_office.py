@@ -72,14 +72,14 @@ def test_home__shows_nothing_to_who_may_nothing():
     assert [part for part in (getattr(shown, name) for name in shown.__slots__) if part is not None] == []
 
 
-def test_home__asks_twenty_two_queries_however_much_there_is(django_assert_num_queries):
+def test_home__asks_twenty_four_queries_however_much_there_is(django_assert_num_queries):
     metering = make_key()
     for number in range(3):
         member = make_member(credits="10")
         meter(member, metering)
         raise_alert(code="outbox_stuck", cause=f"waiting:{number}", message="Deliveries wait.")
 
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(24):
         home(may=everything)
 
 

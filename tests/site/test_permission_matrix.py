@@ -173,6 +173,18 @@ rate-cards/                                                        GET  sign-in 
 rate-cards/                                                        POST sign-in 405     405     405     405     405
 rate-cards/<int:version>/                                          GET  sign-in 200     200     200     200     200
 rate-cards/<int:version>/                                          POST sign-in 405     405     405     405     405
+rate-cards/changelog/                                              GET  sign-in 200     200     200     200     200
+rate-cards/changelog/                                              POST sign-in 405     405     405     405     405
+rate-cards/<int:version>/comment/                                  GET  sign-in 405     405     405     405     405
+rate-cards/<int:version>/comment/                                  POST sign-in 422     422     422     422     422
+rate-cards/<int:version>/vote/                                     GET  sign-in 405     405     405     405     405
+rate-cards/<int:version>/vote/                                     POST sign-in 422     422     422     422     422
+rate-cards/<int:version>/my-usage/                                 GET  sign-in 200     200     200     200     200
+rate-cards/<int:version>/my-usage/                                 POST sign-in 405     405     405     405     405
+rate-cards/<int:version>/card.json                                 GET  sign-in 200     200     200     200     200
+rate-cards/<int:version>/card.json                                 POST sign-in 405     405     405     405     405
+rate-cards/<int:version>/card.md                                   GET  sign-in 200     200     200     200     200
+rate-cards/<int:version>/card.md                                   POST sign-in 405     405     405     405     405
 reserve/                                                           GET  200     200     200     200     200     200
 reserve/                                                           POST 405     405     405     405     405     405
 help/                                                              GET  200     200     200     200     200     200
@@ -261,7 +273,8 @@ api/docs/                        GET  200   200   200   200   200   200   200   
 api/docs/                        POST 405   405   405   405   405   405   405   405
 """
 
-# What the admin makes for each model; `view` stands for whoever VIEWERS names, 403 for other staff.
+# What the admin makes for each model; `view` stands for whoever VIEWERS names, 403 for other staff. `draft`, `save`
+# and `edit` are for who may propose a rate card: the form, an empty one sent, and a card that is no draft any more.
 MADE_BY_THE_ADMIN = r"""
 admin/{model}/                                            GET  view
 admin/{model}/                                            POST view
@@ -279,6 +292,16 @@ admin/{model}/verb/<slug:verb_name>/                      GET  refuse
 admin/{model}/verb/<slug:verb_name>/                      POST verb
 admin/{model}/<path:object_id>/verb/<slug:verb_name>/     GET  refuse
 admin/{model}/<path:object_id>/verb/<slug:verb_name>/     POST verb
+admin/{model}/draft/                                      GET  draft
+admin/{model}/draft/                                      POST save
+admin/{model}/check/                                      GET  refuse
+admin/{model}/check/                                      POST draft
+admin/{model}/<path:object_id>/draft/                     GET  edit
+admin/{model}/<path:object_id>/draft/                     POST edit
+admin/{model}/<path:object_id>/check/                     GET  refuse
+admin/{model}/<path:object_id>/check/                     POST draft
+admin/{model}/<path:object_id>/dry-run/                   GET  view
+admin/{model}/<path:object_id>/dry-run/                   POST refuse
 """
 
 # Nothing of these lies in the small cooperative, so that the list is all there is.
@@ -388,6 +411,12 @@ cloud_credits.receivable           verb       record-payment   operations admin
 cloud_credits.receivable           verb       settle           operations admin
 cloud_credits.receivable           verb       write-off        operations admin
 cloud_credits.termsversion         list_verb  publish          operations admin
+cloud_credits.ratecard             verb       propose          steward operations admin
+cloud_credits.ratecard             verb       open-voting      steward operations admin
+cloud_credits.ratecard             verb       vote             steward
+cloud_credits.ratecard             verb       comment          steward operations admin
+cloud_credits.ratecard             verb       amend            steward operations admin
+cloud_credits.ratecard             verb       withdraw         steward operations admin
 treasury.account                   list_verb  open             operations admin
 treasury.account                   verb       retire           operations admin
 treasury.account                   verb       bring-back       operations admin
@@ -505,6 +534,10 @@ def _expected(door: Door, method: str, verb: str) -> dict[str, str] | None:
         may = VIEWER_ROWS.get(door.model)
         seen = "on" if door.model in WITHOUT_A_ROW and "<path:object_id>" in door.kind else "200"
         return None if may is None else _outside({role: seen if role in may else "403" for role in STAFF})
+    drafted = {"draft": "200", "save": "422", "edit": "on"}.get(word or "")
+    if drafted is not None:
+        may = VERB_ROWS[("cloud_credits.ratecard", "verb", "propose")]
+        return _outside({role: drafted if role in may else "403" for role in STAFF})
     fixed = {"none": "403", "move": "on"}.get(word or "")
     return _outside(dict.fromkeys(STAFF, fixed)) if fixed else None
 

@@ -1,6 +1,6 @@
 """How amounts, times, states and fields look on every page. A built-in library: no page needs to load it."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -38,6 +38,8 @@ WAITING_WORDS = frozenset(
         "opening",
         "starting",
         "paused",
+        "scheduled",
+        "counting",
     }
 )
 GOOD_WORDS = frozenset(
@@ -132,9 +134,42 @@ def when(moment: datetime | date | None) -> SafeString | str:
         return ""
     if not isinstance(moment, datetime):
         return format_html('<time datetime="{}">{}</time>', moment.isoformat(), moment.isoformat())
+    return format_html('<time datetime="{}" data-when>{}</time>', _stamp(moment), _in_utc(moment))
+
+
+@register.filter
+def deadline(moment: datetime | None) -> SafeString | str:
+    """A moment that somebody must not miss: as `when`, but the reader's zone is named too."""
+    if moment is None:
+        return ""
+    return format_html('<time datetime="{}" data-when="zone">{}</time>', _stamp(moment), _in_utc(moment))
+
+
+@register.simple_tag
+def countdown(until: datetime, now: datetime, past: str = "now") -> SafeString:
+    """How long it is until a moment, in its two largest units; the page's script counts on."""
+    words = f"in {_apart(until - now)}" if until > now else past
+    return format_html('<span data-until="{}" data-past="{}">{}</span>', _stamp(until), past, words)
+
+
+def _stamp(moment: datetime) -> str:
     at = moment.astimezone(UTC)
-    stamp = at.isoformat(timespec="microseconds" if at.microsecond else "seconds").replace("+00:00", "Z")
-    return format_html('<time datetime="{}" data-when>{}</time>', stamp, f"{at:%Y-%m-%d %H:%M} UTC")
+    return at.isoformat(timespec="microseconds" if at.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def _in_utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _apart(left: timedelta) -> str:
+    """`3 days and 4 hours`: two units that follow each other, the larger one not zero."""
+    seconds, counts = int(left.total_seconds()), []
+    for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        number, seconds = divmod(seconds, size)
+        counts.append((number, name))
+    first = next((index for index, (number, _) in enumerate(counts) if number), len(counts))
+    words = [f"{number} {name}{'' if number == 1 else 's'}" for number, name in counts[first : first + 2] if number]
+    return " and ".join(words) or "less than a minute"
 
 
 @register.filter

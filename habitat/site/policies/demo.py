@@ -7,6 +7,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Final
 
+from cloud_credits.policies.governance import Choice
 from cloud_credits.policies.primitives import Primitive
 from habitat.members.policies.roles import Role
 from habitat.members.policies.statuses import MemberKind, SystemAccount
@@ -129,6 +130,71 @@ PURCHASES: Final = (Wish("ana", Decimal(25)), Wish("hugo", Decimal("12.5")), Wis
 # Of which of them how much goes back.
 REFUND_OF: Final = 1
 REFUND: Final = Decimal("2.5")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A rate card put before the members: rates and costs by primitive where they differ from version 1's.
+
+    `days` from the notice to its first day in force; `closes_in` days of voting, opened at once; None where it is
+    only discussed. `comments` and `ballots` name who spoke or voted.
+    """
+
+    proposer: str
+    rates: dict[Primitive, Decimal]
+    costs: dict[Primitive, Decimal]
+    target_margin: Decimal
+    days: int
+    justification: str
+    capacity: str
+    comments: tuple[tuple[str, str], ...]
+    evidence: str = ""
+    closes_in: int | None = None
+    ballots: tuple[tuple[str, Choice, str], ...] = ()
+
+
+# An emergency may go to the vote at once, so a newcomer finds an open vote on the first day (domain §4); the other
+# card is where most are: in its two weeks of discussion.
+PROPOSALS: Final = (
+    Proposal(
+        proposer="ben",
+        rates={Primitive.TRANSFER: Decimal("0.15")},
+        costs={Primitive.TRANSFER: Decimal("0.03")},
+        target_margin=Decimal(80),
+        days=9,
+        justification=(
+            "Our network provider has tripled the price of outbound traffic, at ten days' notice. At 0.1 CLOUD a "
+            "gigabyte we still cover the cost, but no longer the reserve that we owe ourselves. 0.15 is the most the "
+            "cap allows. Nothing else changes."
+        ),
+        capacity="Traffic as in the last quarter: about 40 gigabytes a week.",
+        evidence="The provider's letter of this week: 0.03 USD a gigabyte instead of 0.01, from next month on.",
+        comments=(
+            ("ines", "Can we see the provider's letter? I would like to know whether the old price is gone for good."),
+            ("chloe", "It is. I have asked two others; both are above 0.03 USD."),
+            ("corner-bakery", "For us that is about one credit a month. Fine, if it keeps the archive where it is."),
+        ),
+        closes_in=6,
+        ballots=(("elin", Choice.YES, "Better a small step now than a large one in spring."),),
+    ),
+    Proposal(
+        proposer="chloe",
+        rates={Primitive.COMPUTE: Decimal("0.9"), Primitive.LTM: Decimal("0.06"), Primitive.STM: Decimal("0.45")},
+        costs={Primitive.COMPUTE: Decimal("0.0375"), Primitive.LTM: Decimal("0.027")},
+        target_margin=Decimal(88),
+        days=45,
+        justification=(
+            "The new machines compute for less, so compute and short-term memory become cheaper. Long-term memory "
+            "costs us more since we keep a second copy elsewhere."
+        ),
+        capacity="Room for twice the usage of the last quarter.",
+        comments=(
+            ("hugo", "Cheaper rendering is what I was waiting for."),
+            ("kira", "Does the second copy cover what is in the archive already?"),
+            ("dev", "Yes, from the first day on."),
+        ),
+    ),
+)
 
 SERVICE_NAMES: Final = {
     Primitive.COMPUTE: "render-farm",

@@ -9,9 +9,12 @@ from typing import Any, Final
 from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
-from cloud_credits.models import Receivable
+from cloud_credits.models import RateCard, Receivable
 from cloud_credits.policies.primitives import MEASURES, Primitive
-from cloud_credits.reports import balances, usage
+from cloud_credits.policies.rate_card_course import Next, next_of, state_in_words
+from cloud_credits.policies.rate_cards import CardState
+from cloud_credits.reports import balances, rate_card_votes, usage
+from habitat import clock
 from habitat.controls.models import Alert, Approval
 from habitat.controls.policies.alerts import UNRESOLVED
 from habitat.controls.policies.approvals import ApprovalState
@@ -119,6 +122,24 @@ class Minting:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenCard:
+    """A rate card that is discussed or voted on; `mine` is the reader's vote in words, empty for who has none."""
+
+    card: RateCard
+    state: str
+    next: Next | None
+    votes: int
+    electors: int
+    mine: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVotes:
+    now: datetime
+    cards: list[OpenCard]
+
+
+@dataclass(frozen=True, slots=True)
 class Home:
     """A part is None where the reader may not see it."""
 
@@ -132,10 +153,11 @@ class Home:
     verification: Verification | None
     period: PeriodProgress | None
     money: list[Watched] | None
+    votes: OpenVotes | None
 
 
-def home(*, may: Callable[[str], bool]) -> Home:
-    """The parts that `may(permission)` opens."""
+def home(*, may: Callable[[str], bool], member_id: int | None = None) -> Home:
+    """The parts that `may(permission)` opens; `member_id` is the reader's, whose own vote is told."""
     return Home(
         minting=_minting() if may("treasury.view_backingcheck") and may("treasury.view_payment") else None,
         books=_books() if may("cloud_credits.view_cloudbalance") and may("treasury.view_reports") else None,
@@ -147,6 +169,7 @@ def home(*, may: Callable[[str], bool]) -> Home:
         verification=_verification() if may("controls.view_alert") else None,
         period=_period(timezone.now().date()) if may("treasury.view_period") else None,
         money=_money(may) or None,
+        votes=_votes(member_id) if may("cloud_credits.view_ratecard") else None,
     )
 
 
@@ -266,6 +289,22 @@ def _money(may: Callable[[str], bool]) -> list[Watched]:
             found = rows.order_by().aggregate(count=Count("pk"), since=Min(moment))
             shown.append(Watched(title, found["count"], found["since"], address))
     return shown
+
+
+def _votes(member_id: int | None) -> OpenVotes:
+    """The cards that members discuss or stewards vote on now: one normal and one emergency card at most."""
+    now = clock.now()
+    under_way = RateCard.objects.filter(state__in=[CardState.PROPOSED.value, CardState.VOTING.value])
+    cards = []
+    for card in under_way.order_by("version"):
+        course = rate_card_votes.course_of(card, now=now)
+        roll = rate_card_votes.roll_of(card, now=now)
+        mine = roll.row_of(member_id) if course.is_open else None
+        words = "" if mine is None else f"you voted {mine.choice.value}" if mine.choice else "you have not voted"
+        cards.append(
+            OpenCard(card, state_in_words(course), next_of(course), roll.tally.votes, roll.tally.electors, words)
+        )
+    return OpenVotes(now, cards)
 
 
 def _period(today: date) -> PeriodProgress | None:

@@ -11,7 +11,8 @@ from habitat.site.reports.home import USAGE_DAYS, home
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """`context` with what the reader may see."""
-    shown = home(may=actor_of(request.user).may)
+    acting = actor_of(request.user)
+    shown = home(may=acting.may, member_id=acting.id)
     chart = None
     if shown.usage is not None:
         chart = Chart(

@@ -30,6 +30,7 @@ from habitat.site.gateways import sandboxes
 from habitat.site.policies import demo
 from habitat.site.policies.demo import AGREES, ASKS, PASSWORD, PEOPLE, REASON, Person, Reading
 from habitat.site.workflows import self_metering
+from habitat.site.workflows.demo_governance import DemoGovernance
 from habitat.site.workflows.demo_money import DemoMoney
 from treasury.actions import bank, journal
 from treasury.gateways import mercury
@@ -55,6 +56,7 @@ class Demo:
             ("Transfers, grants and stakes", self.move),
             ("Three months of usage", self.use),
             *self.money.steps(),
+            *DemoGovernance(lambda: self.people).steps(),
             ("Notices and the sealed chain", self.settle),
         ]
 

@@ -1,0 +1,79 @@
+"""A vote's bars as pictures: how far it has come, and the mark it must reach (domain §4, outcome)."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from cloud_credits.policies.governance import RULES, Tally
+
+_FULL: Final = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`share` and `mark` are percentages of the bar's length, as text; `need` says the rule in a sentence."""
+
+    title: str
+    words: str
+    need: str
+    share: str
+    mark: str
+    is_met: bool
+
+
+def bars(found: Tally, *, is_emergency: bool) -> list[Bar]:
+    """Quorum, majority, and support in the whole electorate."""
+    return [_quorum(found), _majority(found), _support(found, is_emergency=is_emergency)]
+
+
+def turnout(*, votes: int, electors: int) -> Bar:
+    """The quorum alone: all that is told while a vote is open."""
+    return Bar(
+        title="Quorum",
+        words=f"{votes} of {electors} electors voted",
+        need=f"At least {_least(electors, 1, 2)} must vote; abstentions count.",
+        share=_share(votes, electors),
+        mark="50",
+        is_met=2 * votes >= electors,
+    )
+
+
+def _quorum(found: Tally) -> Bar:
+    return turnout(votes=found.votes, electors=found.electors)
+
+
+def _majority(found: Tally) -> Bar:
+    return Bar(
+        title="Majority",
+        words=f"{found.yes} yes, {found.no} no, {found.abstain} abstained",
+        need="More yes than no.",
+        share=_share(found.yes, found.yes + found.no),
+        mark="50",
+        is_met=found.yes > found.no,
+    )
+
+
+def _support(found: Tally, *, is_emergency: bool) -> Bar:
+    part, of = (2, 3) if is_emergency else (1, 4)
+    needed = max(_least(found.electors, part, of), RULES.fewest_yes)
+    words = "two thirds" if is_emergency else "a quarter"
+    return Bar(
+        title="In favour",
+        words=f"{found.yes} yes of {found.electors} electors",
+        need=f"At least {needed}: {words} of the electorate, and never fewer than {RULES.fewest_yes}.",
+        share=_share(found.yes, found.electors),
+        mark=_share(needed, found.electors),
+        is_met=found.yes >= needed,
+    )
+
+
+def _least(electors: int, part: int, of: int) -> int:
+    """The fewest whole votes that are `part`/`of` of the electorate."""
+    return -(-part * electors // of)
+
+
+def _share(part: int, whole: int) -> str:
+    """Percent with one decimal, at most the whole bar."""
+    if whole == 0:
+        return "0"
+    return f"{min(part * _FULL / whole, _FULL):.1f}"

@@ -1,0 +1,112 @@
+"""A rate card's thread, electorate and ballots as pages and the API show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cloud_credits.models import (
+    RateCard,
+    RateCardComment,
+    RateCardElector,
+    RateCardHistory,
+    RateCardOutcome,
+)
+from cloud_credits.policies.governance import Tally, tally
+from cloud_credits.policies.rate_card_course import Course
+from cloud_credits.policies.rate_card_papers import PrintedOutcome
+from cloud_credits.policies.rate_cards import CardState
+from cloud_credits.reports.governance import ElectorVote, standing
+
+THREAD_PAGE: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """Who votes on a card by name, and how; before the opening, those who were eligible at the notice.
+
+    `dropped` were eligible at the notice and no longer when voting opened.
+    """
+
+    electors: Sequence[ElectorVote]
+    dropped: Sequence[str]
+    tally: Tally
+
+    def row_of(self, member_id: int | None) -> ElectorVote | None:
+        return next((row for row in self.electors if row.member_id == member_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A page of comments, oldest first; `earlier` is the mark of the page before."""
+
+    comments: Sequence[RateCardComment]
+    count: int
+    earlier: int | None
+
+
+def course_of(card: RateCard, *, now: datetime) -> Course:
+    """A published card's course, seen from `now`. ValueError for a draft."""
+    if card.proposed_at is None or card.effective_date is None:
+        raise ValueError("a draft has no course")
+    return Course(
+        state=CardState(card.state),
+        is_emergency=card.is_emergency,
+        proposed_at=card.proposed_at,
+        opens_at=card.opens_at,
+        closes_at=card.closes_at,
+        withdrawn_at=card.withdrawn_at,
+        effective_date=card.effective_date,
+        rules=card.as_told,
+        now=now,
+    )
+
+
+def roll_of(card: RateCard, *, now: datetime) -> Roll:
+    """The electorate of the card's version, with each one's ballot that stands once voting was opened."""
+    listed = RateCardElector.objects.filter(card=card, version=card.version).select_related("member")
+    if card.closes_at is not None:
+        held = standing(card, moment=now)
+        dropped = listed.filter(at_opening=False).values_list("member__display_name", flat=True)
+        return Roll(sorted(held.electors, key=_by_name), sorted(dropped, key=str.casefold), held.tally)
+    electors = [
+        ElectorVote(each.pk, each.member_id, each.member.display_name, choice=None, reason="", cast_at=None)
+        for each in listed
+    ]
+    return Roll(sorted(electors, key=_by_name), (), tally((), len(electors), card.is_emergency))
+
+
+def _by_name(row: ElectorVote) -> tuple[str, int]:
+    return row.name.casefold(), row.member_id
+
+
+def printed(outcome: RateCardOutcome | None, card: RateCard) -> PrintedOutcome | None:
+    """The outcome for the Markdown page: decided when the vote closed, whenever it was written down."""
+    if outcome is None or card.closes_at is None:
+        return None
+    return PrintedOutcome(
+        settled_at=card.closes_at,
+        electors=outcome.electors,
+        yes=outcome.yes,
+        no=outcome.no,
+        abstain=outcome.abstain,
+        passed=outcome.passed,
+        rule=outcome.bar,
+    )
+
+
+def thread_of(version: int | None, *, before: int | None = None) -> Thread:
+    """The newest comments on a version, or those before the comment `before`. A number is never used twice."""
+    rows = RateCardComment.objects.filter(version=version).select_related("member")
+    count = rows.count()
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows.order_by("-pk")[: THREAD_PAGE + 1])
+    shown = found[:THREAD_PAGE][::-1]
+    return Thread(shown, count, shown[0].pk if len(found) > THREAD_PAGE else None)
+
+
+def sent_back(version: int) -> RateCardHistory | None:
+    """A version whose card an adopted emergency sent back to draft, as it was put before the members."""
+    told = RateCardHistory.objects.filter(version=version).select_related("pgh_obj").order_by("-pgh_id").first()
+    return told if told is not None and told.pgh_obj.version != version else None

@@ -1,0 +1,71 @@
+"""`/api/rate-cards/`: a card's way through notice and vote, and its outcome once it is counted."""
+
+import pytest
+
+from cloud_credits.actions import rate_cards
+from tests.cloud_credits import governed
+from tests.faces.people import api, reader
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clock(house_clock):
+    house_clock.at(governed.NOON)
+    return house_clock
+
+
+def told(version: int) -> dict:
+    answer = api(reader()).get(f"/api/rate-cards/{version}/")
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_card__the_first_was_voted_on_by_nobody(clock):
+    card = told(1)
+    assert (card["proposedAt"], card["opensAt"], card["closesAt"]) == ("2026-03-01T00:00:00Z", None, None)
+    assert (card["outcome"], card["ensRecord"]) == (None, "rate-card-hash-v1")
+    assert card["contentHash"].startswith("0x")
+
+
+def test_card__while_it_is_voted_on_tells_no_count(clock):
+    people = governed.make_stewards(2)
+    card = governed.opened(clock, people[0], compute_rate="1.2")
+    governed.vote(card, dict.fromkeys(people, "yes"))
+    shown = told(2)
+    assert (shown["state"], shown["outcome"]) == ("voting", None)
+    assert (shown["opensAt"], shown["closesAt"]) == ("2027-01-18T12:00:00Z", "2027-01-21T12:00:00Z")
+    assert shown["contentHash"] == card.content_hash
+    assert shown["rules"]["notice_days"] == 30
+    assert [rate["rate"] for rate in shown["rates"]] == ["1.2", "0.1", "0.05", "0.5"]
+
+
+def test_card__once_it_is_counted_tells_all_of_it(clock):
+    people = governed.make_stewards(3)
+    card = governed.opened(clock, people[0])
+    governed.vote(card, {people[0]: "yes", people[1]: "yes", people[2]: "abstain"})
+    clock.at(card.closes_at)
+    rate_cards.settle_due()
+    shown = told(2)
+    assert (shown["state"], shown["approvedAt"]) == ("approved", "2027-01-21T12:00:00Z")
+    outcome = shown["outcome"]
+    assert {name: outcome[name] for name in ("yes", "no", "abstain", "electors", "quorumMet", "passed")} == {
+        "yes": 2, "no": 0, "abstain": 1, "electors": 3, "quorumMet": True, "passed": True,
+    }  # fmt: skip
+    assert outcome["rule"].startswith("Half of the electorate votes")
+    assert outcome["settledAt"] == "2027-01-21T12:00:00Z"
+
+
+def test_list__asks_once_however_many_cards(clock, django_assert_max_num_queries):
+    people = governed.make_stewards(2)
+    governed.adopted(clock, people)
+    client = api(reader())
+    with django_assert_max_num_queries(9):
+        rows = client.get("/api/rate-cards/").json()["results"]
+    assert [row["version"] for row in rows] == [2, 1]
+    assert "outcome" not in rows[0]
+
+
+def test_draft__is_nobodys_to_read(clock):
+    governed.draft(governed.make_stewards(1)[0])
+    assert api(reader()).get("/api/rate-cards/2/").status_code == 404

@@ -1,0 +1,370 @@
+"""Rate cards at the desk: drafted with the policy beside every field, proposed after a second look, voted on."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from cloud_credits.actions import rate_cards
+from cloud_credits.models import RateCard, RateCardBallot, RateCardComment, RateCardElector
+from habitat.members.models import Member
+from habitat.members.policies.roles import Role
+from tests.cloud_credits import governed
+from tests.cloud_credits.metered import make_key, meter
+from tests.faces.desk import desk_of, look, page, send
+from tests.factories import make_member
+
+pytestmark = pytest.mark.django_db
+
+NEW, CHECK = "/admin/cloud_credits/ratecard/draft/", "/admin/cloud_credits/ratecard/check/"
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+TYPED = {
+    "compute_rate": "1.2", "transfer_rate": "0.1", "ltm_rate": "0.05", "stm_rate": "0.5",
+    "compute_cost": "0.05", "transfer_cost": "0.01", "ltm_cost": "0.023", "stm_cost": "0.05",
+    "target_margin": "88", "reserve_buffer": "10", "effective_date": "2027-03-01",
+    "justification": "Power costs more.", "capacity_assumptions": "As last year.", "evidence": "", "notes": "",
+}  # fmt: skip
+
+
+@pytest.fixture
+def clock(house_clock):
+    house_clock.at(governed.NOON)
+    return house_clock
+
+
+@pytest.fixture
+def stewards(clock) -> list[Member]:
+    return governed.make_stewards(3)
+
+
+def at_desk(member: Member) -> Client:
+    client = Client()
+    client.force_login(member.user, backend=BACKEND)
+    return client
+
+
+def words(html: str) -> str:
+    return re.sub(r" (?=[.,:)])", "", re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)))
+
+
+def nothing_changed(attempt):
+    before = governed.rows()
+    answer = attempt()
+    assert governed.rows() == before
+    return answer
+
+
+# --- drafting
+
+
+def test_draft__begins_with_the_rates_in_force_and_a_day_that_could_be(stewards):
+    answer = at_desk(stewards[0]).get(NEW)
+    html = answer.content.decode()
+    assert answer.status_code == 200
+    assert 'name="compute_rate" value="1"' in html
+    assert 'name="stm_cost" value="0.05"' in html
+    # proposed on 4 January it could begin on 4 February: the next first of a month
+    assert 'value="2027-03-01"' in html
+    assert "At least 0.5, at most 1.5 CLOUD a comp-hr on that day." in html
+    assert "A proposal needs the justification." in html
+
+
+def test_check__tells_cap_floor_and_what_is_missing_and_stores_nothing(stewards):
+    client = at_desk(stewards[0])
+    typed = TYPED | {"compute_rate": "1.50000001", "stm_rate": "0.009", "justification": ""}
+    answer = nothing_changed(lambda: client.post(CHECK, typed))
+    told = answer.json()
+    assert answer.status_code == 200
+    assert told["bounds"]["compute"] == {
+        "words": "At least 0.5, at most 1.5 CLOUD a comp-hr on that day.",
+        "change": "In force: 1. Change: +50.000001 %.",
+    }
+    assert [problem["field"] for problem in told["problems"]] == ["stm_rate", "justification", "compute_rate"]
+    assert told["problems"][0]["sentence"].startswith("Short-term memory costs at least 0.01 CLOUD a GB-hr")
+    assert told["problems"][2]["sentence"].startswith("Compute may cost at most 1.5 CLOUD a comp-hr then (50 % above")
+    assert told["dates"] == "Proposed now, 2027-02-04 is the first day it could take effect."
+
+
+def test_check__at_the_cap_exactly_nothing_stands_in_its_way(stewards):
+    told = at_desk(stewards[0]).post(CHECK, TYPED | {"compute_rate": "1.5"}).json()
+    assert told["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("", "This field is required."),
+        ("x", "is not a number"),
+        ("1e3", "is not a number"),
+        ("1.123456789", "more than 8 decimals"),
+        ("100000", "The largest amount is 9999.99999999."),
+        ("NaN", "is not a number"),
+    ],
+)
+def test_check__what_is_half_typed_is_told_beside_its_field(stewards, given, sentence):
+    told = at_desk(stewards[0]).post(CHECK, TYPED | {"compute_rate": given}).json()
+    assert [problem["field"] for problem in told["problems"]] == ["compute_rate"]
+    assert sentence in told["problems"][0]["sentence"]
+    assert told["bounds"]["compute"]["words"] == "At least 0.5, at most 1.5 CLOUD a comp-hr on that day."
+
+
+def test_check__without_scripts_is_a_button_that_shows_the_same(stewards):
+    client = at_desk(stewards[0])
+    answer = nothing_changed(lambda: client.post(NEW, TYPED | {"compute_rate": "1.6", "check": "1"}))
+    assert answer.status_code == 200
+    assert "Compute may cost at most 1.5 CLOUD" in answer.content.decode()
+    assert 'value="1.6"' in answer.content.decode()
+
+
+def test_draft__is_saved_and_edited(stewards):
+    client = at_desk(stewards[0])
+    answer = client.post(NEW, TYPED | {"save": "1"})
+    card = RateCard.objects.get(state="draft")
+    assert (answer.status_code, answer.url) == (302, f"/admin/cloud_credits/ratecard/{card.pk}/change/")
+    client.post(f"/admin/cloud_credits/ratecard/{card.pk}/draft/", TYPED | {"compute_rate": "1.3", "save": "1"})
+    card = governed.stored(card)
+    assert (str(card.compute_rate), card.justification) == ("1.30000000", "Power costs more.")
+    assert RateCard.objects.filter(state="draft").count() == 1
+    html = client.get(f"/admin/cloud_credits/ratecard/{card.pk}/draft/").content.decode()
+    assert 'value="1.3"' in html
+    assert "Power costs more.</textarea>" in html
+
+
+def test_draft__may_lack_everything_but_its_rates(stewards):
+    rates = {name: value for name, value in TYPED.items() if name.endswith("_rate")}
+    at_desk(stewards[0]).post(NEW, rates | {"save": "1"})
+    card = RateCard.objects.get(state="draft")
+    assert (card.effective_date, card.compute_cost, card.justification) == (None, None, "")
+    html = page(at_desk(stewards[0]), card)
+    assert "A proposal needs the day it takes effect." in html
+
+
+def test_draft__below_a_floor_is_refused_beside_the_field(stewards):
+    client = at_desk(stewards[0])
+    answer = nothing_changed(lambda: client.post(NEW, TYPED | {"transfer_rate": "0.09", "save": "1"}))
+    assert answer.status_code == 422
+    html = answer.content.decode()
+    assert 'id="id_transfer_rate_error" role="alert">Transfer costs at least 0.1 CLOUD a GB; this says 0.09.' in html
+
+
+def test_draft__hostile_words_stay_words(stewards):
+    client = at_desk(stewards[0])
+    client.post(NEW, TYPED | {"justification": "</textarea><script>alert(1)</script>", "save": "1"})
+    card = RateCard.objects.get(state="draft")
+    for html in (page(client, card), client.get(f"/admin/cloud_credits/ratecard/{card.pk}/draft/").content.decode()):
+        assert "<script>alert(1)" not in html
+        assert "&lt;script&gt;alert(1)" in html
+
+
+def test_draft__once_proposed_is_not_edited(stewards):
+    card, client = governed.proposed(stewards[0]), at_desk(stewards[0])
+    address = f"/admin/cloud_credits/ratecard/{card.pk}/draft/"
+    answer = nothing_changed(lambda: client.post(address, TYPED | {"save": "1"}))
+    assert (answer.status_code, answer.url) == (302, f"/admin/cloud_credits/ratecard/{card.pk}/change/")
+    assert client.get(address).status_code == 302
+
+
+def test_drafting__is_for_stewards_and_operations(stewards):
+    card = governed.draft(stewards[0])
+    paths = [NEW, f"/admin/cloud_credits/ratecard/{card.pk}/draft/"]
+    for role in (Role.STEWARD, Role.OPERATIONS):
+        assert [desk_of(role).get(path).status_code for path in paths] == [200, 200]
+    plain = make_member("Plain", email="plain@example.org")
+    plain.user.is_staff = True
+    plain.user.save()
+    client = at_desk(plain)
+    checks = [CHECK, f"/admin/cloud_credits/ratecard/{card.pk}/check/"]
+    assert [client.get(path).status_code for path in paths] == [403, 403]
+    assert [client.post(path, TYPED).status_code for path in [*paths, *checks]] == [403] * 4
+    assert [client.get(path).status_code for path in checks] == [405, 405]
+
+
+def test_second_factor__is_asked_before_anything_of_it(stewards, settings):
+    settings.STAFF_MFA_REQUIRED = True
+    card = governed.proposed(stewards[0])
+    client = at_desk(stewards[0])
+    for path in (NEW, "/rate-cards/", f"/admin/cloud_credits/ratecard/{card.pk}/dry-run/"):
+        assert client.get(path).url == "/accounts/2fa/"
+    answer = nothing_changed(lambda: client.post("/rate-cards/2/vote/", {"choice": "yes"}))
+    assert answer.url == "/accounts/2fa/"
+
+
+# --- the way of a card
+
+
+def test_propose__looks_twice_and_then_tells_the_members(stewards):
+    card, client = governed.draft(stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    answer = nothing_changed(lambda: look(client, card, "propose"))
+    told = words(answer.content.decode())
+    assert "Compute 1 → 1.2 CLOUD (+20 %)" in told
+    assert "Told now 3 members with a cloud identity" in told
+    assert "Voting may open 2027-01-18 12:00 UTC" in told
+    assert "nothing on it can be changed" in told
+    answer = send(client, card, "propose")
+    assert answer.status_code == 302
+    card = governed.stored(card)
+    assert (card.state, card.version) == ("proposed", 2)
+    assert RateCardElector.objects.filter(card=card).count() == 3
+
+
+def test_propose__what_the_rules_forbid_is_told_and_nothing_happens(stewards):
+    card = governed.draft(stewards[0], compute_rate="1.6", justification="")
+    for attempt in (look, send):
+        answer = nothing_changed(lambda attempt=attempt: attempt(at_desk(stewards[0]), card, "propose"))
+        assert answer.status_code == 422
+        told = words(answer.content.decode())
+        assert "Compute may cost at most 1.5 CLOUD" in told
+        assert "A proposal needs the justification." in told
+
+
+def test_open__looks_at_the_electorate_and_freezes_it(clock, stewards):
+    card = governed.proposed(stewards[0])
+    clock.forward(days=14)
+    client = at_desk(stewards[0])
+    closes_at = (clock.moment + timedelta(days=4)).strftime("%Y-%m-%dT%H:%M")
+    answer = nothing_changed(lambda: look(client, card, "open-voting", closes_at=closes_at))
+    told = words(answer.content.decode())
+    assert "Closes 2027-01-22 12:00 UTC" in told
+    assert "Electorate, frozen now 3: Steward" in told
+    send(client, card, "open-voting", closes_at=closes_at)
+    card = governed.stored(card)
+    assert (card.state, f"{card.closes_at:%Y-%m-%d %H:%M}") == ("voting", "2027-01-22 12:00")
+
+
+def test_open__too_early_or_too_short_is_told(clock, stewards):
+    card, client = governed.proposed(stewards[0]), at_desk(stewards[0])
+    closes_at = (clock.moment + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
+    answer = nothing_changed(lambda: look(client, card, "open-voting", closes_at=closes_at))
+    told = words(answer.content.decode())
+    assert "Members discuss for 14 days: until 2027-01-18 12:00 UTC." in told
+    assert "A vote is open for at least 72 hours." in told
+    answer = nothing_changed(lambda: look(client, card, "open-voting", closes_at="tomorrow"))
+    assert answer.status_code == 422
+
+
+def test_vote__is_cast_and_changed_at_the_desk(clock, stewards):
+    card = governed.opened(clock, stewards[0])
+    client = at_desk(stewards[1])
+    assert "You have not voted yet." in words(page(client, card))
+    send(client, card, "vote", choice="no", reason="early")
+    clock.forward(minutes=5)
+    send(client, card, "vote", choice="yes", reason="convinced")
+    assert list(RateCardBallot.objects.values_list("choice", "reason")) == [("no", "early"), ("yes", "convinced")]
+    told = words(page(client, card))
+    assert "So far, 1 of 3 have voted." in told
+    assert "You voted yes" in told
+
+
+def test_vote__of_others_is_not_told_while_it_is_open(clock, stewards):
+    card = governed.opened(clock, stewards[0])
+    rate_cards.cast_ballot(card_id=card.pk, choice="no", reason="a secret", acting=governed.steward(stewards[0]))
+    html = page(at_desk(stewards[1]), card)
+    assert "a secret" not in html
+    assert ">cast<" in html
+    clock.at(card.closes_at)
+    rate_cards.settle(card_id=card.pk)
+    html = page(at_desk(stewards[1]), card)
+    assert "a secret" in html
+    assert "No quorum: 1 of 3 electors voted, 2 must." in html
+
+
+def test_vote__is_not_for_operations(clock, stewards):
+    card = governed.opened(clock, stewards[0])
+    client = desk_of(Role.OPERATIONS)
+    assert "verb-vote" not in page(client, card)
+    answer = nothing_changed(lambda: send(client, card, "vote", choice="yes"))
+    assert answer.status_code == 403
+
+
+def test_outcome__stands_on_the_card_with_the_rule(clock, stewards):
+    card = governed.adopted(clock, stewards)
+    told = words(page(at_desk(stewards[0]), card))
+    assert "Adopted." in told
+    assert "3 yes and 0 no of 3 electors." in told
+    assert "The rule applied: Half of the electorate votes" in told
+    assert "verb-withdraw" not in page(at_desk(stewards[0]), card)
+
+
+def test_comment__at_the_desk_stands_in_the_same_thread(stewards):
+    card = governed.proposed(stewards[0])
+    send(at_desk(stewards[1]), card, "comment", text="From the desk")
+    assert RateCardComment.objects.get().member_id == stewards[1].pk
+    assert "From the desk" in page(at_desk(stewards[0]), card)
+
+
+def test_withdraw__looks_twice_wants_a_reason_and_is_the_proposers_alone(clock, stewards):
+    card = governed.opened(clock, stewards[0])
+    client = at_desk(stewards[0])
+    answer = nothing_changed(lambda: look(client, card, "withdraw", reason="A mistake"))
+    assert "may not be proposed for 30 days" in words(answer.content.decode())
+    assert nothing_changed(lambda: send(client, card, "withdraw", reason=" ")).status_code == 422
+    assert nothing_changed(lambda: send(at_desk(stewards[1]), card, "withdraw", reason="Mine")).status_code == 403
+    send(client, card, "withdraw", reason="A mistake")
+    assert (governed.stored(card).state, governed.stored(card).ended_reason) == ("withdrawn", "A mistake")
+    assert "A mistake" in page(client, card)
+
+
+def test_amend__opens_a_new_draft_with_the_same_content(stewards):
+    card = governed.proposed(stewards[0], compute_rate="1.2")
+    answer = send(at_desk(stewards[0]), card, "amend")
+    draft = RateCard.objects.get(state="draft")
+    assert answer.url == f"/admin/cloud_credits/ratecard/{draft.pk}/draft/"
+    assert (draft.amends_id, draft.compute_rate) == (card.pk, card.compute_rate)
+    # The card it amends would give way to it: it does not stand in its own way.
+    told = at_desk(stewards[0]).post(f"/admin/cloud_credits/ratecard/{draft.pk}/check/", TYPED).json()
+    assert told["problems"] == []
+    assert (
+        at_desk(stewards[0]).post(CHECK, TYPED).json()["problems"][0]["sentence"].startswith("Rate card 2 is proposed")
+    )
+
+
+# --- the dry run, the list, the home
+
+
+def test_dry_run__shows_revenue_cost_and_margin_and_writes_nothing(stewards):
+    member, key = make_member("Meg", credits="1000"), make_key()
+    meter(member, key, quantity="100")
+    card = governed.draft(stewards[0], compute_rate="1.2", compute_cost="0.06")
+    address = f"/admin/cloud_credits/ratecard/{card.pk}/dry-run/?span=this"
+    answer = nothing_changed(lambda: at_desk(stewards[0]).get(address))
+    told = words(answer.content.decode())
+    assert "$1,000.00, with this card $1,200.00 (+$200.00)" in told
+    assert "$4.16, with this card&#x27;s cost basis $6.00" in told or "$4.16, with this card's cost basis $6.00" in told
+    assert "99.58 %, with this card 99.5 %" in told
+    assert "Meg" in told
+
+
+def test_list__leads_to_a_new_draft_and_asks_no_more_for_more_cards(clock, stewards, django_assert_max_num_queries):
+    client = at_desk(stewards[0])
+    governed.draft(stewards[0])
+    assert (
+        'href="/admin/cloud_credits/ratecard/draft/"' in client.get("/admin/cloud_credits/ratecard/").content.decode()
+    )
+    for _ in range(5):
+        governed.draft(stewards[0])
+    governed.proposed(stewards[0])
+    with django_assert_max_num_queries(20):
+        client.get("/admin/cloud_credits/ratecard/")
+
+
+def test_home__names_the_open_vote_and_whether_i_have_voted(clock, stewards):
+    card = governed.opened(clock, stewards[0])
+    client = at_desk(stewards[1])
+    told = words(client.get("/admin/").content.decode())
+    assert "Rate card 2 voting 0 of 3 have voted, you have not voted" in told
+    rate_cards.cast_ballot(card_id=card.pk, choice="yes", acting=governed.steward(stewards[1]))
+    assert "1 of 3 have voted, you voted yes" in words(client.get("/admin/").content.decode())
+    assert "Rate card 2 voting 1 of 3 have voted. Voting closes" in words(
+        desk_of(Role.OPERATIONS).get("/admin/").content.decode()
+    )
+
+
+def test_home__without_a_card_under_way_says_so(stewards):
+    assert "No rate card is proposed." in at_desk(stewards[0]).get("/admin/").content.decode()
+
+
+def test_history__tells_each_step(clock, stewards):
+    card = governed.opened(clock, stewards[0])
+    html = page(at_desk(stewards[0]), card)
+    assert 'id="history"' in html
