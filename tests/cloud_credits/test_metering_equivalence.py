@@ -176,7 +176,8 @@ def test_batches__and_their_events_one_by_one_are_the_same():
     # The batches drawn were worth drawing.
     assert {
         "accepted", "duplicate", "event_conflict", "insufficient_balance", "event_too_late", "event_in_future",
-        "spend_cap_reached", "member_not_active", "no_cloud_identity", "unknown_member", "wrong_unit", "start_after_end",
+        "spend_cap_reached", "member_not_active", "no_cloud_identity", "unknown_member", "wrong_unit",
+        "start_after_end",
     } <= seen.keys()  # fmt: skip
 
 
