@@ -17,6 +17,7 @@ from cloud_credits.actions.redemptions import redeem
 from cloud_credits.actions.staking import stake, unstake
 from cloud_credits.actions.transfers import transfer
 from cloud_credits.models import StakingPosition
+from cloud_credits.reports.rate_cards import adopted_cards
 from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
 from habitat.members.policies.actors import SYSTEM
@@ -68,6 +69,7 @@ class World:
         self.invoice, self.paid = sent(self.ada, item("1", "2")), sent(self.ada, item("1", "2"))
         invoices.pay(invoice=self.paid, idempotency_key=key(), acting=actor(self.ada))
         techne_id()
+        adopted_cards()
 
     def ask_mint(self, name: str) -> object:
         return request_manual_mint(
@@ -107,7 +109,7 @@ VERBS: dict[str, tuple[Callable[[World], object], list[str], int]] = {
     "a batch of usage": (
         lambda w: send(w.key, body(w.ben), body(w.ada), body(w.ben, quantity="1")),
         [PERIOD, BALANCE, WRITE],
-        11,
+        10,
     ),
     "ask for a mint": (lambda w: w.ask_mint("other"), [], 3),
 }
