@@ -12,6 +12,15 @@ class InsufficientBalance(HabitatError):
     template = "{holder} has {available} CLOUD to spend; this needs {needed}."
 
 
+class SpendCapReached(HabitatError):
+    code = "spend_cap_reached"
+    status = 402
+    template = (
+        "The member's own cap is {cap} CLOUD of metered usage a month; {spent} are spent and this needs {needed}. "
+        "The next month begins on {ends}."
+    )
+
+
 class InsufficientStake(HabitatError):
     code = "insufficient_stake"
     template = "{holder} has {available} CLOUD staked; this needs {needed}."
@@ -220,10 +229,54 @@ class RowUnreadable(HabitatError):
     template = "This row cannot be read: {why}."
 
 
+class BatchTooLarge(HabitatError):
+    code = "batch_too_large"
+    status = 413
+    template = "A batch has at most {events} events in {bytes} bytes. Send the rest in another one."
+
+
+class BatchEmpty(HabitatError):
+    code = "batch_empty"
+    template = "There is no event in this batch."
+
+
+class BatchUnreadable(HabitatError):
+    code = "batch_unreadable"
+    status = 400
+    template = "The body is neither a JSON array of events nor one JSON event a line: {why}."
+
+
+class BatchBusy(HabitatError):
+    code = "batch_busy"
+    status = 503
+    template = "Other batches with the same events kept this one from being written. Nothing was; send it again."
+
+
 class TermsNotAccepted(HabitatError):
     code = "terms_not_accepted"
     status = 403
     template = "Read and accept version {version} of the terms of service first: they are at /terms/."
+
+
+class CardNotSaved(HabitatError):
+    code = "card_not_saved"
+    template = "Choose a card that you saved and that has not expired. A purchase can save one."
+
+
+class TooManyTopUps(HabitatError):
+    code = "too_many_top_ups"
+    template = "Between 1 and {most} automatic top-ups a day are possible, not {given}."
+
+
+class TopUpAboveDailyLimit(HabitatError):
+    code = "top_up_above_daily_limit"
+    template = "At most {limit} USD may be loaded a day; this asks for {asked} at a time."
+
+
+class TopUpNotOn(HabitatError):
+    code = "top_up_not_on"
+    status = 409
+    template = "The automatic top-up is not switched on."
 
 
 class TermsOutdated(HabitatError):

@@ -44,16 +44,23 @@ class CloudTransferred:
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloudRedeemed:
-    """Credits were spent on infrastructure. Usage fields are null for a redemption without a metered event."""
+    """Credits were spent on infrastructure: by one transaction, or by all those of a batch of usage.
+
+    `quantity` and `credit_value` are the whole fact's. `ranges` names the ledger rows of each member by their
+    sequences: `member_id`, `first_sequence`, `last_sequence`, `count`, `quantity`, `balance_after`; whoever listens
+    reads these. What only one transaction or one member has is null where there are several, and the usage fields
+    where there is no single metered event behind it.
+    """
 
     name: ClassVar[str] = "cloud.redeemed"
-    transaction_id: int
-    member_id: int
+    transaction_id: int | None
+    member_id: int | None
     quantity: str
     credit_value: str
-    balance_after: str
+    balance_after: str | None
     journal_entry_id: int | None
     timestamp: str
+    ranges: list[dict[str, str | int]]
     primitive: str | None = None
     resource_units: str | None = None
     unit: str | None = None
@@ -490,6 +497,20 @@ class RateCardCommented:
 
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpChanged:
+    """An automatic top-up was switched on or off by its member, or stopped because something went wrong."""
+
+    name: ClassVar[str] = "topup.changed"
+    member_id: int
+    state: str
+    because: str
+    threshold: str
+    quantity: str
+    most_a_day: int
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateCardInForce:
     """A rate card's day has come. What prices usage is told by dates; this tells people."""
 
@@ -499,3 +520,37 @@ class RateCardInForce:
     effective_date: str
     rates: dict[str, str]
     previous_version: int | None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingLimitsSet:
+    """A member changed their own cap on metered usage a month, or when a low balance is told; null for neither."""
+
+    name: ClassVar[str] = "spending.limits_set"
+    member_id: int
+    monthly_cap: str | None
+    low_balance: str | None
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendCapMet:
+    """A charge was refused for a member's own cap, the first time in this month."""
+
+    name: ClassVar[str] = "spending.cap_reached"
+    member_id: int
+    monthly_cap: str
+    spent: str
+    ends_on: str
+
+
+@event_type
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowBalance:
+    """A member's liquid balance fell below what they set."""
+
+    name: ClassVar[str] = "spending.low_balance"
+    member_id: int
+    threshold: str
+    liquid: str

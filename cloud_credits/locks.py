@@ -12,6 +12,7 @@ from cloud_credits.models import (
     Clawback,
     CloudTransaction,
     Invoice,
+    MeteringSubmission,
     Purchase,
     RateCard,
     Receivable,
@@ -19,8 +20,10 @@ from cloud_credits.models import (
     RefundRequest,
     SelfMeterCharge,
     StakingPosition,
+    TopUp,
 )
 from cloud_credits.policies.invoices import InvoiceState
+from cloud_credits.policies.metering_batch import SubmissionState
 from cloud_credits.policies.movements import Holding
 from habitat.members.models import Member
 from habitat.members.policies.statuses import SystemAccount
@@ -58,6 +61,21 @@ def balances(member_ids: Collection[int]) -> dict[int, LockedBalance]:
         if member_id not in found:
             _raise_missing(member_id)
     return found
+
+
+_STAGED_BALANCES = """
+SELECT count(*) FROM (
+    SELECT b.id FROM cloud_credits_cloudbalance b
+     WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s
+                            WHERE s.id BETWEEN %s::bigint AND 9223372036854775807)
+     ORDER BY b.id
+       FOR NO KEY UPDATE OF b) held
+"""
+
+
+def staged_balances(first: int) -> None:
+    """The balances of everybody with usage on the stage from number `first` on, locked in id order, not fetched."""
+    rows_of(_STAGED_BALANCES, [first])
 
 
 def _locked(
@@ -111,6 +129,20 @@ def members(member_ids: Collection[int]) -> list[Member]:
     return list(Member.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=member_ids).order_by("pk"))
 
 
+def queued_submissions(most: int) -> list[MeteringSubmission]:
+    """Usage that waits to be charged, longest first; what another worker holds is passed over."""
+    due = MeteringSubmission.objects.filter(state=SubmissionState.QUEUED.value, due_at__lte=datetime.now(tz=UTC))
+    rows = due.select_related("service_key").order_by("due_at", "id")[:most]
+    return list(rows.select_for_update(of=("self",), no_key=True, skip_locked=True))
+
+
+def queued_submission(submission_id: int) -> MeteringSubmission | None:
+    """One of them; nothing where another worker holds it or has charged it."""
+    rows = MeteringSubmission.objects.filter(pk=submission_id, state=SubmissionState.QUEUED.value)
+    rows = rows.select_related("service_key")
+    return rows.select_for_update(of=("self",), no_key=True, skip_locked=True).first()
+
+
 def self_charge(charge_id: int) -> SelfMeterCharge:
     """One charge for the house's own requests: two answers to one attempt are written one after the other."""
     return SelfMeterCharge.objects.select_for_update(of=("self",), no_key=True).get(pk=charge_id)
@@ -157,6 +189,11 @@ def purchase(purchase_id: int) -> Purchase:
 def recurring(recurring_id: int) -> RecurringPurchase:
     """One recurring purchase: its changes come one after the other."""
     return RecurringPurchase.objects.select_for_update(of=("self",), no_key=True).get(pk=recurring_id)
+
+
+def top_up(member_id: int) -> TopUp | None:
+    """A member's automatic top-up, after the member; None where they never had one."""
+    return TopUp.objects.select_for_update(of=("self",), no_key=True).filter(pk=member_id).first()
 
 
 def refund_request(request_id: int) -> RefundRequest:

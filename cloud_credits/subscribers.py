@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from cloud_credits.actions import spending
 from cloud_credits.policies import notices
 from cloud_credits.policies.invoices import PaymentMethod
 from cloud_credits.policies.movements import Purpose
+from cloud_credits.policies.topups import TopUpState
+from cloud_credits.policies.webhooks import TOLD
 from cloud_credits.reports import rate_card_notices
-from cloud_credits.workflows import payments
+from cloud_credits.workflows import payments, webhooks
 from habitat.events.policies.registry import DeliveredEvent, Subscriber, subscribe
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.reports.names import name_of
@@ -287,6 +290,48 @@ def tell_in_force(event: DeliveredEvent) -> None:
         _tell_all(event, f"Rate card {fact['version']} is in force", text)
 
 
+def tell_low_balance(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = f"You can spend {fact['liquid']} CLOUD. You asked to be told below {fact['threshold']} CLOUD."
+    _tell_spending(event, notices.LOW_BALANCE, f"Your balance is {fact['liquid']} CLOUD", text)
+
+
+def tell_cap_reached(event: DeliveredEvent) -> None:
+    fact = event.payload
+    text = (
+        f"{fact['spent']} of {fact['monthly_cap']} CLOUD of metered usage are spent, and a service asked for more. It "
+        f"was refused. The next month begins on {fact['ends_on']}; you can change your cap at any time."
+    )
+    _tell_spending(event, notices.SPEND_CAP, "Your monthly cap is reached", text)
+
+
+def tell_top_up(event: DeliveredEvent) -> None:
+    """Only what its member did not do themselves."""
+    fact = event.payload
+    if fact["state"] != TopUpState.STOPPED:
+        return
+    text = (
+        f"{notices.sentence(fact['because'])} Nothing more is bought by itself until you switch it on again; "
+        "services may find your balance too low meanwhile."
+    )
+    notify(
+        member_id=fact["member_id"],
+        type=notices.TOP_UP,
+        subject="Your automatic top-up stopped",
+        text=text,
+        link="/cloud/top-up/",
+        event_id=event.id,
+        acting=SYSTEM,
+    )
+
+
+def follow_balances(event: DeliveredEvent) -> None:
+    """Whatever moved credits may have taken a balance below what its member set; services hear of it too."""
+    moved = members_of(event.payload)
+    spending.watch_balances(member_ids=moved)
+    webhooks.tell_balances(event, moved)
+
+
 HANDLERS = {
     "rate_card.proposed": tell_proposed,
     "rate_card.voting_opened": tell_voting_opened,
@@ -297,6 +342,9 @@ HANDLERS = {
     "rate_card.lapsed": tell_lapsed,
     "rate_card.returned": tell_returned,
     "rate_card.in_force": tell_in_force,
+    "topup.changed": tell_top_up,
+    "spending.low_balance": tell_low_balance,
+    "spending.cap_reached": tell_cap_reached,
     "purchase.waiting": tell_waiting,
     "purchase.sent_back": tell_sent_back,
     "payment.failed": tell_declined,
@@ -321,10 +369,33 @@ HANDLERS = {
 }
 
 
+# Every fact that moves liquid credits, whichever way.
+MOVING = (
+    "cloud.minted",
+    "cloud.transferred",
+    "cloud.redeemed",
+    "cloud.burned",
+    "cloud.staked",
+    "cloud.unstaked",
+    "cloud.corrected",
+)
+
+
+def members_of(fact: dict[str, Any]) -> list[int]:
+    """The members whose balances a fact moved; a batch names each in its `ranges`."""
+    named = [fact.get(key) for key in ("member_id", "from_member_id", "to_member_id")]
+    named += [part["member_id"] for part in fact.get("ranges") or ()]
+    return sorted({member_id for member_id in named if member_id is not None})
+
+
 def register() -> None:
     """Called once, when the floor is ready."""
     for name, handler in HANDLERS.items():
         subscribe(Subscriber.NOTIFICATIONS, name, handler)
+    for name in MOVING:
+        subscribe(Subscriber.NOTIFICATIONS, name, follow_balances)
+    for name in TOLD:
+        subscribe(Subscriber.NOTIFICATIONS, name, webhooks.tell_fact)
     # Money has a delivery of its own: a notice that fails stops no credit.
     for name, handler in payments.HANDLERS.items():
         subscribe(Subscriber.TREASURY, name, handler)
@@ -381,6 +452,19 @@ def _count(fact: dict[str, Any]) -> str:
 
 def _utc(moment: str) -> str:
     return f"{datetime.fromisoformat(moment).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _tell_spending(event: DeliveredEvent, kind: NotificationType, subject: str, text: str) -> None:
+    member_id = event.payload["member_id"]
+    notify(
+        member_id=member_id,
+        type=kind,
+        subject=subject,
+        text=text,
+        link="/cloud/spending/",
+        event_id=event.id,
+        acting=SYSTEM,
+    )
 
 
 def _purchase_link(fact: dict[str, Any]) -> str:

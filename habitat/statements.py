@@ -52,3 +52,20 @@ def _prepared(raw: psycopg.Connection[Any], sql: str, parameters: Parameters) ->
             return cursor.execute(sql, parameters).fetchall()
     finally:
         raw.prepare_threshold = before
+
+
+def copy_in(sql: str, data: bytes) -> None:
+    """Runs a COPY … FROM STDIN with `data` in the form it names."""
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors, connection.connection.cursor() as cursor, cursor.copy(sql) as copy:
+        copy.write(data)
+
+
+def copy_rows(sql: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Runs a COPY … FROM STDIN in the text form, a value a column."""
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors, connection.connection.cursor() as cursor, cursor.copy(sql) as copy:
+        for row in rows:
+            copy.write_row(row)

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("admin/reports/", include("cloud_credits.views.admin_urls")),
     path("admin/reports/", include("treasury.views.urls")),
     path("admin/", include("habitat.site.views.admin_urls")),
     path("admin/", admin.site.urls),
@@ -13,6 +14,7 @@ urlpatterns = [
     path("", include("treasury.views.public_urls")),
     path("", include("cloud_credits.views.urls")),
     path("", include("habitat.site.views.urls")),
+    path("api/", include("habitat.notifications.api.urls")),
     path("api/", include("treasury.api.urls")),
     path("api/", include("cloud_credits.api.urls")),
     path("api/", include("habitat.site.api.urls")),

@@ -1,22 +1,34 @@
-"""A file of metering events comes in, one event at a time, and can be taken up again where it stopped."""
+"""A file of metering events comes in, a batch at a time, and can be taken up again where it stopped."""
 
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
-from cloud_credits.actions import metering
+from cloud_credits.actions import metering_batch
+from cloud_credits.actions.metering_batch import Refused
 from cloud_credits.errors import ImportBusy, ImportFileChanged
 from cloud_credits.models import UsageImport
-from cloud_credits.policies.import_usage import FINGERPRINT_BYTES, FileForm, RawRow, form_of, header_of, lines, read
+from cloud_credits.policies.import_usage import (
+    FINGERPRINT_BYTES,
+    FileForm,
+    RawRow,
+    batch_of,
+    chunks,
+    form_of,
+    header_of,
+    is_blank,
+    lines,
+)
+from cloud_credits.policies.metering_batch import MOST_EVENTS
 from habitat.controls.models import ServiceKey
-from habitat.errors import HabitatError
 from habitat.members.policies.actors import Actor
 
 REPORT_COLUMNS: Final = ("line", "eventId", "code", "field", "reason")
@@ -38,12 +50,12 @@ def report_path(path: Path) -> Path:
     return path.with_name(path.name + ".refused.csv")
 
 
-def import_usage(*, path: Path, key: ServiceKey, acting: Actor) -> Iterator[Progress]:
-    """Records each event of a CSV or NDJSON file through the same door as a service, yielding after each row.
+def import_usage(*, path: Path, key: ServiceKey, acting: Actor, rows_at_once: int = MOST_EVENTS) -> Iterator[Progress]:
+    """Records each event of a CSV or NDJSON file as a batch from a service would be, yielding after each batch.
 
-    An event and the mark that it was read commit together: killed at any line, the next run goes on with the first
-    row that is not in, and its counts are exact. Not one transaction, so that a long file holds no lock for long.
-    Raises ImportFormUnknown, ImportFileChanged (the file under this name grew at its beginning), ImportBusy.
+    A batch and the mark that its rows were read commit together: killed at any moment, the next run goes on with the
+    first row that is not in, and its counts are exact. Not one transaction, so that a long file holds no lock for
+    long. Raises ImportFormUnknown, ImportFileChanged (the file under this name grew at its beginning), ImportBusy.
     """
     form = form_of(path.name)
     with path.open("rb") as stream:
@@ -53,47 +65,42 @@ def import_usage(*, path: Path, key: ServiceKey, acting: Actor) -> Iterator[Prog
         first = job.rows + job.blanks + (1 if form is FileForm.CSV else 0)
         with report_path(path).open("ab") as report:
             _resume_report(report, job)
-            for row in lines(stream, number=first):
-                yield _one(row, form, header, job, report, acting)
+            for rows in chunks(lines(stream, number=first), rows_at_once):
+                yield _take(rows, form, header, job, report, acting)
 
 
-def _one(
-    row: RawRow, form: FileForm, header: list[str], job: UsageImport, report: IO[bytes], acting: Actor
+def _take(
+    rows: list[RawRow], form: FileForm, header: list[str], job: UsageImport, report: IO[bytes], acting: Actor
 ) -> Progress:
-    """Judges one line. Its effect, or its refusal, and the new offset are one transaction."""
+    """Judges some lines. Their effects, their refusals and the new offset are one transaction."""
+    filled = [row for row in rows if not is_blank(row)]
+    counted = {"rows": len(filled), "blanks": len(rows) - len(filled)}
     with transaction.atomic():
-        try:
-            body = read(row, form, header)
-            if body is None:
-                _mark(job, row, blanks=1)
-            else:
-                outcome = metering.receive(body=body, key_id=job.service_key_id, acting=acting)
-                _mark(job, row, **({"duplicates": 1} if outcome.replayed else {"accepted": 1}))
-        except ImportBusy:
-            raise
-        except HabitatError as refusal:
-            _report(report, row, _event_id(row, form, header), refusal)
-            _mark(job, row, refused=1, report_bytes=report.tell())
+        if filled:
+            outcome = metering_batch.record(
+                batch=batch_of(filled, form, header), key_id=job.service_key_id, acting=acting
+            )
+            counted |= {
+                "accepted": outcome.accepted,
+                "duplicates": outcome.duplicates,
+                "refused": len(outcome.refused),
+            }
+            _report(report, filled, outcome.refused)
+        _mark(job, rows[-1].end, counted, report.tell())
     return Progress(job.offset, job.rows, job.accepted, job.duplicates, job.refused)
 
 
-def _mark(job: UsageImport, row: RawRow, *, report_bytes: int | None = None, **counted: int) -> None:
-    """Moves the mark past `row`. Raises ImportBusy where it is no longer where this run left it."""
-    changes: dict[str, Any] = {"offset": row.end} | {name: F(name) + by for name, by in counted.items()}
-    if "blanks" not in counted:
-        changes["rows"] = F("rows") + 1
-    if report_bytes is not None:
-        changes["report_bytes"] = report_bytes
-    moved = UsageImport.objects.filter(pk=job.pk, offset=job.offset).update(**changes)
+def _mark(job: UsageImport, end: int, counted: Mapping[str, int], report_bytes: int) -> None:
+    """Moves the mark to `end`. Raises ImportBusy where it is no longer where this run left it."""
+    changes: dict[str, Any] = {name: F(name) + by for name, by in counted.items()}
+    moved = UsageImport.objects.filter(pk=job.pk, offset=job.offset).update(
+        offset=end, report_bytes=report_bytes, touched_at=Now(), **changes
+    )
     if not moved:
         raise ImportBusy(name=job.name)
-    job.offset = row.end
+    job.offset, job.report_bytes = end, report_bytes
     for name, by in counted.items():
         setattr(job, name, getattr(job, name) + by)
-    if "blanks" not in counted:
-        job.rows += 1
-    if report_bytes is not None:
-        job.report_bytes = report_bytes
 
 
 def _job(name: str, fingerprint: bytes, key: ServiceKey) -> UsageImport:
@@ -116,28 +123,23 @@ def _resume_report(report: IO[bytes], job: UsageImport) -> None:
     report.seek(0, io.SEEK_END)
     if job.report_bytes == 0:
         _write_line(report, REPORT_COLUMNS)
+        report.flush()
 
 
-def _report(report: IO[bytes], row: RawRow, event_id: str, refusal: HabitatError) -> None:
+def _report(report: IO[bytes], rows: list[RawRow], refused: Sequence[Refused]) -> None:
     report.seek(0, io.SEEK_END)
-    _write_line(report, (str(row.number), event_id, refusal.code, refusal.field or "", refusal.sentence))
+    for each in refused:
+        number, refusal = rows[each.position].number, each.refusal
+        _write_line(report, (str(number), each.event_id, refusal.code, refusal.field or "", refusal.sentence))
+    report.flush()
 
 
 def _write_line(report: IO[bytes], cells: tuple[str, ...]) -> None:
     text = io.StringIO()
     csv.writer(text).writerow(_harmless(cell) for cell in cells)
-    report.write(text.getvalue().encode())
-    report.flush()
+    report.write(text.getvalue().encode("utf-8", "replace"))
 
 
 def _harmless(cell: str) -> str:
     """A cell that a spreadsheet will not run as a formula: the row came from outside."""
     return f"'{cell}" if cell[:1] in {"=", "+", "-", "@", "\t", "\r"} else cell
-
-
-def _event_id(row: RawRow, form: FileForm, header: list[str]) -> str:
-    try:
-        body: Mapping[str, Any] = read(row, form, header) or {}
-    except HabitatError:
-        return ""
-    return str(body.get("eventId", ""))[:200]

@@ -175,6 +175,15 @@ def note_payment_received(*, invoice_id: int, at: datetime, acting: Actor) -> In
 
 
 @transaction.atomic
+def note_payment_returned(*, invoice_id: int, acting: Actor) -> Invoice:
+    """The payment that was here for it went back before its credits were made: it is to be paid as before."""
+    held = locks.invoice(invoice_id)
+    if _forget_payment(held):
+        _record(held, "payment-returned", before=held.state, acting=acting)
+    return held
+
+
+@transaction.atomic
 def void(*, invoice: Invoice, reason: str, acting: Actor) -> Invoice:
     """It is not owed. A member who had received it is told why.
 
@@ -320,11 +329,16 @@ def _take_payment(
     )
 
 
-def _forget_payment(held: Invoice) -> None:
-    """The payment that was announced became the member's credits, not this invoice's: it is open as before."""
-    if held.state in PAYABLE and held.payment_received_at is not None:
-        held.payment_received_at = None
-        held.save(update_fields=["payment_received_at"])
+def _forget_payment(held: Invoice) -> bool:
+    """The payment that was announced became the member's credits or went back: the invoice is open as before.
+
+    False where none was announced.
+    """
+    if held.state not in PAYABLE or held.payment_received_at is None:
+        return False
+    held.payment_received_at = None
+    held.save(update_fields=["payment_received_at"])
+    return True
 
 
 def _may_trade(held: Invoice) -> bool:

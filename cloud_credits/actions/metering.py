@@ -1,23 +1,24 @@
 """Usage comes in: priced, redeemed and written down in one transaction, exactly once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from django.db import transaction
 
-from cloud_credits.actions import movements
+from cloud_credits.actions import movements, spending
 from cloud_credits.actions.movements import liquid_after
 from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed, redemption
-from cloud_credits.errors import EventConflict, MemberNotActive, MeteredMemberUnknown
+from cloud_credits.errors import EventConflict, MemberNotActive, MeteredMemberUnknown, SpendCapReached
 from cloud_credits.events import CloudRedeemed
 from cloud_credits.models import MeteringRefusal
 from cloud_credits.policies.metering import (
     MeteringEvent,
     MeteringOutcome,
+    RefusalRecord,
     is_late,
     parse,
     require_not_ahead,
@@ -36,7 +37,6 @@ from habitat.members.policies.statuses import MAY_REDEEM
 from habitat.money import cloud_to_usd, plain
 from habitat.statements import rows_of
 
-LONGEST_SENTENCE: Final = 2_000
 LATE_USAGE: Final = "late_usage"
 LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
 
@@ -91,14 +91,17 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
 
     The same event again answers the first outcome with `replayed`. Raises EventConflict (the id was used for other
     content), EventInFuture, EventTooLate, NoCardInForce, MeteredMemberUnknown, MemberNotActive (suspended),
-    InsufficientBalance, NoCloudIdentity. This is not one transaction as other actions are: a refusal rolls its
-    transaction back, and is then logged in one of its own; it blocks nothing, the event may be sent again (domain §3).
+    InsufficientBalance, SpendCapReached, NoCloudIdentity. This is not one transaction as other actions are: a refusal
+    rolls its transaction back, and is then logged in one of its own; it blocks nothing, the event may be sent again
+    (domain §3).
     """
     settle_before_pricing()
     try:
         return _charge_or_replay(event, key_id=key_id, acting=acting)
     except HabitatError as refusal:
         _log_refusal(refusal, body=event.payload(), key_id=key_id)
+        if isinstance(refusal, SpendCapReached):
+            spending.tell_caps_met([event.member_id], at=datetime.now(tz=UTC))
         raise
 
 
@@ -154,6 +157,9 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
     )
     [applied] = movements.apply([movement], ids=[known.drawn], acting=acting)
     late_approval = approval_id if is_late(event, now=now) else None
+    if late_approval is None:
+        # Under the balance lock that `apply` took; late usage was let in by two persons and counts in no month.
+        spending.count({event.member_id: price}, at=applied.booked_at)
     meter_id = _write(event, card, price, applied, key_id=key_id, approval_id=late_approval, received_at=now)
     outcome = MeteringOutcome(
         meter_id=meter_id,
@@ -250,17 +256,4 @@ def _fact(event: MeteringEvent, outcome: MeteringOutcome, applied: movements.App
 
 @transaction.atomic
 def _log_refusal(refusal: HabitatError, *, body: Mapping[str, Any], key_id: int) -> None:
-    MeteringRefusal.objects.create(
-        service_key_id=key_id,
-        event_id=_shown(body.get("eventId", ""), 200),
-        code=refusal.code,
-        field=refusal.field or "",
-        sentence=_shown(refusal.sentence, LONGEST_SENTENCE),
-        details={name: _shown(value, 200) for name, value in refusal.details.items()},
-        event={_shown(name, 60): _shown(value, 200) for name, value in list(body.items())[:20]},
-    )
-
-
-def _shown(value: object, length: int) -> str:
-    """Text that PostgreSQL can hold: no zero character, no lone surrogate, not longer than `length`."""
-    return str(value).replace("\x00", "").encode("utf-8", "replace").decode()[:length]
+    MeteringRefusal.objects.create(service_key_id=key_id, **asdict(RefusalRecord.of(refusal, body)))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
@@ -10,13 +11,16 @@ from django.db import transaction
 
 from cloud_credits import locks
 from cloud_credits.actions import minting
+from cloud_credits.actions.staging import PRICE, REDEMPTIONS, STAGED, Stage
 from cloud_credits.locks import LockedBalance
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.movements import (
     Holding,
     Movement,
+    Purpose,
     Settled,
     TransactionState,
+    TransactionType,
     check_statuses,
     posting,
     settle,
@@ -120,6 +124,53 @@ def apply(
         )
         for index, step in enumerate(settled)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """What stands on the stage, booked: its one entry and the moment of the last row."""
+
+    journal_entry_id: int
+    booked_at: datetime
+
+
+def redeem_staged(
+    stage: Stage,
+    *,
+    totals: Mapping[int, Decimal],
+    floor: datetime | None,
+    description: str,
+    period: Period,
+    moment: datetime,
+    acting: Actor,
+) -> Redeemed:
+    """Books every redemption on the stage in one statement, with one summarised entry for all (domain §6).
+
+    `totals` are the CLOUD each member spends: their balances are locked, and hold it. `floor` is when the newest
+    row of any of them was booked. Called inside the transaction that staged them.
+    """
+    [(lowest,)] = rows_of(_LOWEST, {"first": stage.first})
+    techne = techne_id()
+    summed: dict[bool, Movement] = {}
+    for member_id, total in totals.items():
+        # All but techne post alike, so any of them may stand for all.
+        before = summed.get(member_id == techne)
+        summed[member_id == techne] = _redemption(member_id, total + (before.amount if before else Decimal(0)))
+    draft = Draft(
+        lines=posting(list(summed.values()), techne=techne),
+        occurred_at=moment,
+        source=Source("cloud_transaction", str(lowest)),
+        description=description[:LONGEST_DESCRIPTION],
+        idempotency_key=f"cloud_transaction:{lowest}",
+    )
+    entry = journal.post_draft(draft=draft, acting=acting, period=period)
+    parameters = {"floor": floor + TICK if floor else EPOCH, "entry": entry.pk, "acting": acting.label}
+    [(booked_at,)] = rows_of(_REDEEM, stage.parameters | parameters)
+    return Redeemed(journal_entry_id=entry.pk, booked_at=booked_at)
+
+
+def _redemption(member_id: int, amount: Decimal) -> Movement:
+    return Movement(type=TransactionType.REDEMPTION, amount=amount, purpose=Purpose.REDEMPTION, from_member=member_id)
 
 
 @cache
@@ -236,6 +287,34 @@ SELECT id, type, 'completed', from_member, to_member, amount, purpose, descripti
   FROM booked
 RETURNING id, booked_at, created_at, {_STATUSES_CHANGED}
 """  # noqa: S608 - no value in it
+# The same for redemptions that wait on the stage: what each balance is afterwards is summed here, in the order of the
+# rows' numbers, over what the balance holds under its lock.
+_REDEEM = f"""
+WITH {PRICE}, {_CLOCK}, booked AS MATERIALIZED (
+    SELECT r.id, r.member_id, r.amount, r.description, r.reference, b.id AS balance_id, b.staked,
+           b.liquid - sum(r.amount) OVER run AS liquid, b.version + row_number() OVER run AS sequence,
+           r.id = max(r.id) OVER (PARTITION BY r.member_id) AS is_last,
+           clock.at + (row_number() OVER (ORDER BY r.id) - 1) * interval '1 microsecond' AS booked_at
+      FROM clock, ({REDEMPTIONS}) r JOIN cloud_credits_cloudbalance b ON b.member_id = r.member_id
+    WINDOW run AS (PARTITION BY r.member_id ORDER BY r.id)
+), moved AS (
+    UPDATE cloud_credits_cloudbalance b
+       SET liquid = booked.liquid, version = booked.sequence, last_transaction_id = booked.id,
+           booked_at = booked.booked_at
+      FROM booked
+     WHERE booked.is_last AND b.id = booked.balance_id
+), written AS (
+    INSERT INTO cloud_credits_cloudtransaction (
+        id, type, state, from_member_id, amount, purpose, description, reference, journal_entry_id,
+        from_liquid_after, from_staked_after, from_sequence, booked_at, booked_xid, acting
+    )
+    SELECT id, 'redemption', 'completed', member_id, amount, 'redemption', description, reference, %(entry)s::bigint,
+           liquid, staked, sequence, booked_at, pg_current_xact_id()::text::bigint, %(acting)s::text
+      FROM booked ORDER BY id
+)
+SELECT max(booked_at) FROM booked
+"""  # noqa: S608 - no value in it
+_LOWEST = f"SELECT min(s.id) FROM cloud_credits_meteringstage s WHERE {STAGED}"  # noqa: S608 - no value in it
 _COMPLETE = f"""
 WITH {_CLOCK}, {_ROWS}, {_BALANCES}
 UPDATE cloud_credits_cloudtransaction t

@@ -40,6 +40,7 @@ from treasury.reports.purchases import limits
 
 MINT: Final = "cloud_credits.mint_payment"
 SUBSCRIPTION: Final = "sub_"
+WENT_BACK: Final = "all of it went back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def mint_for_payment(*, payment_id: int, acting: Actor) -> Minting:
     payment = treasury_locks.payment(payment_id)
     if payment.late > 0:
         return _mint_late(payment, switch, acting)
+    if payment.state == PaymentState.REFUNDED:
+        _note_gone(payment)
     if payment.state != PaymentState.RECEIVED:
         return _as_it_stands(payment)
     purchase, asked = _purchase_of(payment)
@@ -81,6 +84,19 @@ def mint_for_payment(*, payment_id: int, acting: Actor) -> Minting:
     if judgement.fate is Fate.REFUND:
         payment_refunds.begin(payment=payment, why=judgement.why, acting=acting)
     return Minting(judgement.fate, judgement.why)
+
+
+def _note_gone(payment: Payment) -> None:
+    """All of it went back before anybody here looked at it: the purchase it was for waits for it no more."""
+    asked = _asked(payment)
+    if asked is None or asked.payment_id is not None:
+        return
+    if (asked.member_id, asked.usd) != (payment.member_id, payment.amount):
+        return
+    _pay(payment, asked)
+    asked.refund()
+    asked.problem = WENT_BACK
+    asked.save(update_fields=["state", "problem"])
 
 
 def _as_it_stands(payment: Payment) -> Minting:
@@ -110,7 +126,7 @@ def _held_up(payment: Payment, switch: MintSwitch) -> Judgement | None:
     if is_contested(payment):
         return Judgement(Fate.WAIT, "the payer contests it, or a refund is on its way")
     if payment.waits <= 0:
-        return Judgement(Fate.WAIT, "all of it went back")
+        return Judgement(Fate.WAIT, WENT_BACK)
     return None
 
 
@@ -259,10 +275,12 @@ def _mint_late(payment: Payment, switch: MintSwitch, acting: Actor) -> Minting:
     emit(refunds.given_back(applied, movement.description), acting=acting)
     if debts:
         receivables.settle(owed=debts, at_most=movement.amount, acting=acting)
+    payment_refunds.settle_alert(payment=payment, acting=acting)
     return Minting(Fate.MINT, mint=mint)
 
 
 def _complete(payment: Payment, purchase: Purchase, applied: Applied, acting: Actor) -> None:
+    waited = purchase.payment_id is not None
     _pay(payment, purchase)
     if purchase.state == PurchaseState.PAID:
         purchase.mint()
@@ -273,3 +291,6 @@ def _complete(payment: Payment, purchase: Purchase, applied: Applied, acting: Ac
     purchase.save(update_fields=["state", "problem"])
     if purchase.invoice_id is not None:
         invoices.pay_after_mint(invoice_id=purchase.invoice_id, minted=applied, acting=acting)
+    if waited:
+        # It may have been on its way back, and not have got there.
+        payment_refunds.settle_alert(payment=payment, acting=acting)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.db import transaction
 
 from cloud_credits import locks
+from cloud_credits.actions import invoices
 from cloud_credits.errors import PaymentNotRefundable, RefundAtTheBank
 from cloud_credits.events import PurchaseSentBack
 from cloud_credits.models import Purchase
@@ -63,6 +64,7 @@ def send_back(*, payment: Payment, reason: str, idempotency_key: str, acting: Ac
     again = Execution.objects.filter(saga=SAGA, key=key).first()
     if again is not None:
         return again
+    # One begun already that has not taken its first step yet looks like one that waits.
     if not _may_go_back(held) or _is_under_way(held):
         raise PaymentNotRefundable(payment=held.reference, state=held.state)
     return _start(held, why, key, acting)
@@ -76,9 +78,7 @@ def _may_go_back(payment: Payment) -> bool:
 
 
 def _is_under_way(payment: Payment) -> bool:
-    """Of a minted payment no state of its own says that some of it is on its way back already."""
-    if payment.late <= 0:
-        return False
+    """No state of its own says so of a minted payment, nor before the saga's first step."""
     rows = Execution.objects.filter(saga=SAGA, input__payment_id=payment.pk)
     return rows.exclude(state__in=[state.value for state in ENDED]).exists()
 
@@ -117,8 +117,13 @@ def hold(*, payment_id: int, amount: Decimal | None = None, acting: Actor) -> Pa
 
 @transaction.atomic
 def let_go(*, payment_id: int, acting: Actor) -> Payment:
-    """Stripe refused the refund for good: the payment waits again, and people are told."""
+    """Stripe refused the refund for good: the payment waits again, and people are told.
+
+    Not where nothing waits: somebody refunded it in Stripe's dashboard, or its payer was given right.
+    """
     held = refunds.call_off(payment=treasury_locks.payment(payment_id), acting=acting)
+    if held.waits <= 0:
+        return held
     raise_alert(
         code=ALERT,
         cause=f"payment:{held.pk}",
@@ -127,6 +132,38 @@ def let_go(*, payment_id: int, acting: Actor) -> Payment:
         acting=acting,
     )
     return held
+
+
+@transaction.atomic
+def note_gone(*, payment_id: int, acting: Actor) -> None:
+    """Stripe has told that money which waited went back without us: its purchase says so, and nobody need send it."""
+    held = treasury_locks.payment(payment_id)
+    _mark_purchase(held, acting)
+    if held.waits <= 0:
+        settle_alert(payment=held, acting=acting)
+
+
+def settle_alert(*, payment: Payment, acting: Actor) -> None:
+    """Nothing waits to be sent back any more: it arrived, went another way, or became credits after all."""
+    resolve_cause(ALERT, f"payment:{payment.pk}", acting=acting)
+
+
+def _mark_purchase(payment: Payment, acting: Actor) -> None:
+    own = Purchase.objects.filter(payment=payment).values_list("pk", flat=True).first()
+    if own is None or payment.state != PaymentState.REFUNDED:
+        return
+    purchase = locks.purchase(own)
+    if purchase.state == PurchaseState.PAID:
+        purchase.refund()
+        purchase.save(update_fields=["state"])
+        _open_invoice(purchase, acting)
+
+
+def _open_invoice(purchase: Purchase, acting: Actor) -> None:
+    """The invoice that the purchase was to pay waits for a payment again, unless another one of it is here."""
+    others = Purchase.objects.filter(invoice=purchase.invoice_id, state=PurchaseState.PAID.value)
+    if purchase.invoice_id is not None and not others.exists():
+        invoices.note_payment_returned(invoice_id=purchase.invoice_id, acting=acting)
 
 
 @transaction.atomic
@@ -140,14 +177,9 @@ def record_sent(*, payment_id: int, refund_id: str, amount: Decimal, acting: Act
 def note_outcome(*, payment_id: int, refund_id: str, succeeded: bool, acting: Actor) -> None:
     """Stripe has told how it ended; treasury booked it. The purchase says so, and the saga goes on."""
     held = treasury_locks.payment(payment_id)
-    own = Purchase.objects.filter(payment=held).values_list("pk", flat=True).first()
-    if own is not None and held.state == PaymentState.REFUNDED:
-        purchase = locks.purchase(own)
-        if purchase.state == PurchaseState.PAID:
-            purchase.refund()
-            purchase.save(update_fields=["state"])
+    _mark_purchase(held, acting)
     if succeeded:
-        resolve_cause(ALERT, f"payment:{held.pk}")
+        settle_alert(payment=held, acting=acting)
     else:
         raise_alert(
             code=ALERT,

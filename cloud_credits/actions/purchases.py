@@ -25,6 +25,7 @@ from cloud_credits.models import BillingCustomer, CloudBalance, Invoice, Purchas
 from cloud_credits.policies.invoices import PAYABLE, Paying
 from cloud_credits.policies.purchases import (
     HOUSE_KEY,
+    TOP_UP_KEY,
     UNPAID,
     PayBy,
     PurchaseKind,
@@ -47,6 +48,7 @@ from habitat.workflows.models import Execution
 from treasury.reports.purchases import limits
 
 CHECKOUT: Final = "checkout"
+TOP_UP: Final = "top_up"
 BUY_FOR_MEMBERS: Final = "cloud_credits.buy_for_members"
 EXPIRE: Final = "cloud_credits.expire_purchase"
 LONGEST_PROBLEM: Final = 300
@@ -130,8 +132,9 @@ def start_checkout(purchase: Purchase, wish: Wish, acting: Actor) -> None:
 def _first(member: Member, key: str, fingerprint: str) -> Purchase | None:
     if not key or len(key) > LONGEST_KEY or not key.isprintable():
         raise IdempotencyKeyRequired
-    if key.startswith(HOUSE_KEY):
-        raise IdempotencyKeyReserved(prefix=HOUSE_KEY)
+    for ours in (HOUSE_KEY, TOP_UP_KEY):
+        if key.startswith(ours):
+            raise IdempotencyKeyReserved(prefix=ours)
     first = Purchase.objects.filter(member=member, key=key).first()
     if first is not None and first.digest != fingerprint:
         raise IdempotencyConflict(key=key)
@@ -234,7 +237,7 @@ def close_unopened(*, purchase_id: int, reason: str, acting: Actor) -> Purchase:
     """
     require(acting, EXPIRE)
     why = require_reason(reason)
-    execution = Execution.objects.filter(saga=CHECKOUT, key=str(purchase_id)).first()
+    execution = Execution.objects.filter(saga__in=[CHECKOUT, TOP_UP], key=str(purchase_id)).first()
     if execution is not None:
         _call_off(execution, why, acting)
     held = locks.purchase(purchase_id)

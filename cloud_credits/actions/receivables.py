@@ -14,6 +14,7 @@ from cloud_credits.errors import NothingOwed, SettlesTooMuch
 from cloud_credits.events import CloudBurned, ReceivablePaid, ReceivableWrittenOff
 from cloud_credits.models import Purchase, Receivable, ReceivablePayment, ReceivableWriteOff
 from cloud_credits.policies.movements import BALANCING_ACCOUNT, Movement, Purpose, TransactionType
+from cloud_credits.policies.purchases import PurchaseState
 from habitat.controls.actions import approvals
 from habitat.controls.actions.alerts import resolve_cause
 from habitat.controls.models import Approval
@@ -127,7 +128,9 @@ def record_payment(*, receivable: Receivable, payment: Payment, reason: str, act
     held.settled += quantity
     held.save(update_fields=["settled"])
     if purchase is not None:
-        purchase.go_to_debt()
+        # A wire that was sent back and returned: its purchase was refunded before, and ends so.
+        if purchase.state == PurchaseState.PAID:
+            purchase.go_to_debt()
         purchase.problem = PAID_A_DEBT
         purchase.save(update_fields=["state", "problem"])
     _close(held, acting)

@@ -69,4 +69,33 @@ def redeemed(applied: Applied) -> CloudRedeemed:
         balance_after=liquid_after(applied.from_after),
         journal_entry_id=applied.journal_entry_id,
         timestamp=applied.booked_at.isoformat(),
+        ranges=[_range_of(applied)],
     )
+
+
+def _range_of(applied: Applied) -> dict[str, str | int]:
+    movement, after = applied.movement, applied.from_after
+    if movement.from_member is None or after is None:
+        message = "a redemption has a member on its side"
+        raise ValueError(message)
+    return redeemed_range(
+        member_id=movement.from_member,
+        first_sequence=after.sequence,
+        count=1,
+        quantity=movement.amount,
+        balance_after=after.liquid,
+    )
+
+
+def redeemed_range(
+    *, member_id: int, first_sequence: int, count: int, quantity: Decimal, balance_after: Decimal
+) -> dict[str, str | int]:
+    """The ledger rows of one member behind a fact, as `cloud.redeemed` lists them. Amounts in CLOUD."""
+    return {
+        "member_id": member_id,
+        "first_sequence": first_sequence,
+        "last_sequence": first_sequence + count - 1,
+        "count": count,
+        "quantity": plain(quantity),
+        "balance_after": plain(balance_after),
+    }

@@ -9,8 +9,10 @@ from cloud_credits.admin import (
     purchases,
     rate_cards,
     receivables,
+    spending,
     staking,
     terms,
+    topups,
     transactions,
 )
 
@@ -23,7 +25,9 @@ __all__ = [
     "purchases",
     "rate_cards",
     "receivables",
+    "spending",
     "staking",
     "terms",
+    "topups",
     "transactions",
 ]

@@ -8,6 +8,7 @@ from cloud_credits.actions import metering
 from cloud_credits.errors import EventTooLate
 from cloud_credits.models import (
     MeteringRefusal,
+    MeteringSubmission,
     ResourceUsage,
     SelfMeterCharge,
     UsageImport,
@@ -88,6 +89,33 @@ class MeteringRefusalAdmin(ExportMixin, HouseAdmin):
             warning="Once another person agrees it is priced by the card of its own day, and charged.",
         ),
     )
+
+
+@admin.register(MeteringSubmission)
+class MeteringSubmissionAdmin(ExportMixin, HouseAdmin):
+    list_display = ("id", "service_key", "state", "events", "accepted", "rejected", "received_at", "done_at")
+    list_filter = ("state", ("received_at", admin.DateFieldListFilter))
+    search_fields = ("=id", "service_key__name")
+    list_select_related = ("service_key",)
+    ordering = ("-id",)
+    fields = (
+        "id",
+        "service_key",
+        "state",
+        "events",
+        "received_at",
+        "due_at",
+        "attempts",
+        "error",
+        "done_at",
+        "accepted",
+        "duplicates",
+        "conflicts",
+        "rejected",
+        "answers",
+    )
+    readonly_fields = fields
+    export_fields = ("id", "service_key__name", "state", "events", "accepted", "rejected", "received_at", "done_at")
 
 
 @admin.register(SelfMeterCharge)

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.invoices import Paying
+from cloud_credits.policies.metering_batch import AnswerStatus, SubmissionState
 from cloud_credits.policies.primitives import measure_of
 from cloud_credits.policies.purchases import PayBy, PurchaseKind, PurchaseState
 from cloud_credits.policies.rate_card_papers import ens_key
@@ -229,6 +230,39 @@ class UsageSerializer(serializers.Serializer[Any]):
         return UsageRow(row).arithmetic
 
 
+class UsageReceiptFields(serializers.Serializer[Any]):
+    """What `policies/receipts.Receipt.fields` writes; these keys, sorted, are the canonical text."""
+
+    format = serializers.CharField()
+    meterId = serializers.CharField()
+    memberId = serializers.CharField()
+    eventId = serializers.CharField()
+    serviceName = serializers.CharField()
+    primitive = serializers.CharField()
+    quantity = serializers.CharField()
+    unit = serializers.CharField()
+    startedAt = serializers.CharField(allow_null=True)
+    meteredAt = serializers.CharField()
+    receivedAt = serializers.CharField()
+    rateCardVersion = serializers.IntegerField()
+    rateCardHash = serializers.CharField(allow_null=True)
+    rate = serializers.CharField()
+    cloudCost = serializers.CharField()
+    usdValue = serializers.CharField()
+    transactionId = serializers.CharField()
+
+
+class UsageReceiptSerializer(serializers.Serializer[Any]):
+    """`hash` is the SHA-256 of `canonical`; `docs/verify_receipt.py` recomputes all of it."""
+
+    receipt = UsageReceiptFields(source="fields")
+    canonical = serializers.SerializerMethodField()
+    hash = serializers.CharField()
+
+    def get_canonical(self, receipt: Any) -> str:
+        return str(receipt.canonical().decode())
+
+
 class UsageLineSerializer(serializers.Serializer[Any]):
     memberId = IdField(source="member_id", allow_null=True)
     primitive = serializers.CharField(source="primitive.value")
@@ -247,6 +281,30 @@ class UsageSummarySerializer(serializers.Serializer[Any]):
     lines = UsageLineSerializer(many=True)
     totalCost = ExactField(source="cost")
     totalUsd = ExactField(source="usd")
+
+
+class SpendingRequest(serializers.Serializer[Any]):
+    """Both are named; null takes the cap or the warning away. CLOUD, at most eight decimals, as strings."""
+
+    monthlyCap = ExactField(allow_null=True)
+    lowBalance = ExactField(allow_null=True)
+
+
+class SpendingSerializer(serializers.Serializer[Any]):
+    """Amounts in CLOUD. `month` is a UTC month; `endsOn` the day the next one begins."""
+
+    memberId = IdField(source="member_id")
+    monthlyCap = ExactField(source="allowance.cap", allow_null=True)
+    spent = ExactField(source="allowance.spent")
+    left = ExactField(source="allowance.left", allow_null=True)
+    month = serializers.SerializerMethodField()
+    endsOn = serializers.DateField(source="ends_on")
+    lowBalance = ExactField(source="low_balance", allow_null=True)
+    isLow = serializers.BooleanField(source="is_low")
+    liquid = ExactField()
+
+    def get_month(self, row: Any) -> str:
+        return f"{row.allowance.month:%Y-%m}"
 
 
 class RateSerializer(serializers.Serializer[Any]):
@@ -367,3 +425,48 @@ class MeteringResponse(serializers.Serializer[Any]):
     rateCardVersion = serializers.IntegerField(source="rate_card_version")
     memberBalanceAfter = ExactField(source="member_balance_after")
     replayed = serializers.BooleanField()
+
+
+class BatchAnswer(serializers.Serializer[Any]):
+    """Documentation of one answer of a batch. What an event does not have is left out."""
+
+    eventId = serializers.CharField()
+    status = serializers.ChoiceField(choices=[each.value for each in AnswerStatus])
+    meterId = IdField(required=False)
+    cloudCost = ExactField(required=False)
+    usdValue = ExactField(required=False)
+    rateCardVersion = serializers.IntegerField(required=False)
+    memberBalanceAfter = ExactField(required=False)
+    code = serializers.CharField(required=False)
+    field = serializers.CharField(required=False)
+    reason = serializers.CharField(required=False)
+
+
+class BatchResponse(serializers.Serializer[Any]):
+    """Documentation of a batch's answer: counts, and one answer an event in the order sent."""
+
+    accepted = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    conflicts = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    answers = BatchAnswer(many=True)
+
+
+class QueuedUsage(serializers.Serializer[Any]):
+    """Documentation of what a service is told that left events for later."""
+
+    trackingId = serializers.CharField()
+    state = serializers.ChoiceField(choices=[each.value for each in SubmissionState])
+    events = serializers.IntegerField()
+
+
+class QueuedUsageOutcome(QueuedUsage):
+    """The same, and once all are charged the counts and an answer an event."""
+
+    receivedAt = MomentField()
+    doneAt = MomentField(required=False)
+    accepted = serializers.IntegerField(required=False)
+    duplicates = serializers.IntegerField(required=False)
+    conflicts = serializers.IntegerField(required=False)
+    rejected = serializers.IntegerField(required=False)
+    answers = BatchAnswer(many=True, required=False)

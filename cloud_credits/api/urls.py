@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from cloud_credits.api import balances, invoices, metering, purchases, rate_cards, stakes, transactions, usage
+from cloud_credits.api import balances, invoices, metering, purchases, rate_cards, spending, stakes, transactions, usage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("balance", balances.BalanceView.as_view(), name="api-balance"),
@@ -20,9 +20,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("purchases/<int:pk>", purchases.PurchaseView.as_view(), name="api-purchase"),
     path("usage/", usage.UsageListView.as_view(), name="api-usage"),
     path("usage/summary", usage.UsageSummaryView.as_view(), name="api-usage-summary"),
+    path("usage/<int:pk>/receipt", usage.UsageReceiptView.as_view(), name="api-usage-receipt"),
+    path("spending", spending.SpendingView.as_view(), name="api-spending"),
     path("rate-card", rate_cards.CardOfDayView.as_view(), name="api-rate-card"),
     path("rate-card/quote", rate_cards.QuoteView.as_view(), name="api-rate-card-quote"),
     path("rate-cards/", rate_cards.RateCardListView.as_view(), name="api-rate-cards"),
     path("rate-cards/<int:version>/", rate_cards.RateCardView.as_view(), name="api-rate-card-version"),
     path("metering/record", metering.MeteringRecordView.as_view(), name="api-metering-record"),
+    path("metering/batch", metering.MeteringBatchView.as_view(), name="api-metering-batch"),
+    path("cloud/metering", metering.MeteringQueueView.as_view(), name="api-cloud-metering"),
+    path("cloud/metering/<int:pk>", metering.MeteringQueueOutcomeView.as_view(), name="api-cloud-metering-outcome"),
 ]

@@ -2,16 +2,18 @@
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.generics import ListAPIView
+from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cloud_credits.api.balances import MEMBER
 from cloud_credits.api.reading import member_id_of, period_of
-from cloud_credits.api.serializers import UsageSerializer, UsageSummarySerializer
+from cloud_credits.api.serializers import UsageReceiptSerializer, UsageSerializer, UsageSummarySerializer
 from cloud_credits.models import ResourceUsage
+from cloud_credits.policies.receipts import Receipt
 from cloud_credits.reports import usage
+from cloud_credits.reports.receipts import receipt_of
 from habitat.faces.pagination import CursorPages
 from habitat.members.api.permissions import IsPerson
 
@@ -54,3 +56,21 @@ class UsageSummaryView(APIView):
         month = period_of(request)
         found = usage.summary(start=month.start, end=month.end, member_id=member_id_of(request, VIEW_ALL))
         return Response(UsageSummarySerializer(found).data)
+
+
+class UsageReceiptView(RetrieveAPIView):  # type: ignore[type-arg]
+    """The receipt of one usage, to be recomputed by anyone. Another member's is not found."""
+
+    permission_classes = [IsPerson]
+    serializer_class = UsageReceiptSerializer
+    queryset = ResourceUsage.objects.none()
+
+    @extend_schema(operation_id="usage_receipt", responses=UsageReceiptSerializer)
+    def get(self, request: Request, pk: int) -> Response:
+        return self.retrieve(request, pk=pk)
+
+    def get_queryset(self) -> QuerySet[ResourceUsage]:
+        return ResourceUsage.objects.visible_to(self.request.user).select_related("rate_card")
+
+    def get_object(self) -> Receipt:
+        return receipt_of(super().get_object())

@@ -27,10 +27,19 @@ from cloud_credits.models.self_metering import (
     SelfMeterFlush,
     SelfMeterRemainder,
 )
+from cloud_credits.models.spending import LowBalanceWarning, SpendCap
 from cloud_credits.models.staking import StakingPosition
 from cloud_credits.models.terms import TermsAcceptance, TermsVersion
+from cloud_credits.models.topups import TopUp
 from cloud_credits.models.transactions import CloudTransaction, IdempotencyKey
-from cloud_credits.models.usage import MeteringRefusal, ResourceUsage, ResourceUsageQuerySet, UsageImport
+from cloud_credits.models.usage import (
+    MeteringRefusal,
+    MeteringStage,
+    MeteringSubmission,
+    ResourceUsage,
+    ResourceUsageQuerySet,
+    UsageImport,
+)
 
 __all__ = [
     "BillingCustomer",
@@ -44,7 +53,10 @@ __all__ = [
     "InvoiceChange",
     "InvoiceLine",
     "InvoiceQuerySet",
+    "LowBalanceWarning",
     "MeteringRefusal",
+    "MeteringStage",
+    "MeteringSubmission",
     "PaymentMint",
     "Purchase",
     "RateCard",
@@ -66,9 +78,11 @@ __all__ = [
     "SelfMeterCount",
     "SelfMeterFlush",
     "SelfMeterRemainder",
+    "SpendCap",
     "StakingPosition",
     "SyncStatus",
     "TermsAcceptance",
     "TermsVersion",
+    "TopUp",
     "UsageImport",
 ]

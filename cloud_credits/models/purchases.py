@@ -147,6 +147,12 @@ class Purchase(FSMModelMixin, models.Model):
                 name="purchase_state_known", condition=Q(state__in=[s.value for s in PurchaseState])
             ),
             models.CheckConstraint(name="purchase_kind_known", condition=Q(kind__in=[k.value for k in PurchaseKind])),
+            models.UniqueConstraint(
+                name="purchase_one_top_up",
+                fields=["member"],
+                condition=Q(kind=PurchaseKind.TOP_UP.value, state=PurchaseState.CREATED.value),
+                violation_error_message="An automatic top-up is under way already.",
+            ),
             models.CheckConstraint(
                 name="purchase_paid_has_payment",
                 condition=~Q(

@@ -6,12 +6,15 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Greatest, Round
+from django_fsm import FSMField, transition
 from moneyed import Money
 
+from cloud_credits.policies.metering_batch import BatchForm, SubmissionState
 from cloud_credits.policies.primitives import MEASURES, Primitive
 from habitat.money import CLOUD, CLOUD_PLACES, SMALLEST_CLOUD, cloud_to_usd
 
 if TYPE_CHECKING:
+    from habitat.controls.models import ServiceKey
     from habitat.members.models import User
 
 _PRIMITIVES = [(primitive.value, measure.title) for primitive, measure in MEASURES.items()]
@@ -61,7 +64,10 @@ class ResourceUsage(models.Model):
         verbose_name = "usage"
         verbose_name_plural = "usage"
         ordering: ClassVar = ["-metered_at", "-id"]
-        permissions: ClassVar = [("admit_late_usage", "Can ask for and agree to usage older than 35 days")]
+        permissions: ClassVar = [
+            ("admit_late_usage", "Can ask for and agree to usage older than 35 days"),
+            ("view_usage_margin", "Can read what usage brought in and what it cost"),
+        ]
         indexes: ClassVar = [
             # Index budget 4: key, event id, transaction, and this one, which serves every page of one member's usage.
             models.Index(name="usage_member_metered", fields=["member", "metered_at", "id"]),
@@ -141,6 +147,94 @@ class MeteringRefusal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_id}: {self.code}"
+
+
+class MeteringStage(models.Model):
+    """An event of a batch on its way into the ledger: written, read and taken off within one transaction.
+
+    Unlogged: no row ever sees a commit. `id` is the number its transaction will have, and is drawn from there.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    event_id = models.TextField(null=True)  # noqa: DJ001 - an item that is no event is a row of nothing
+    member_id = models.BigIntegerField(null=True)
+    primitive = models.TextField(null=True)  # noqa: DJ001
+    quantity = models.DecimalField(max_digits=18, decimal_places=6, null=True)
+    unit = models.TextField(null=True)  # noqa: DJ001
+    service_name = models.TextField(null=True)  # noqa: DJ001
+    said_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    received_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.event_id or ""
+
+
+class MeteringSubmissionQuerySet(models.QuerySet["MeteringSubmission"]):
+    def sent_by(self, key: "ServiceKey") -> "MeteringSubmissionQuerySet":
+        """A service's own."""
+        return self.filter(service_key=key)
+
+
+class MeteringSubmission(models.Model):
+    """Events a service left for later: kept as they came until they are charged, then only what became of each."""
+
+    service_key = models.ForeignKey("controls.ServiceKey", on_delete=models.PROTECT, db_index=False, related_name="+")
+    form = models.CharField(max_length=8, choices=[(form.value, form.value) for form in BatchForm])
+    body = models.BinaryField()
+    events = models.PositiveIntegerField()
+    state = FSMField(
+        default=SubmissionState.QUEUED.value,
+        choices=[(state.value, state.value) for state in SubmissionState],
+        protected=True,
+    )
+    # What "too early" and "too late" are measured by, however long the events wait.
+    received_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=500, blank=True, default="")
+    done_at = models.DateTimeField(null=True)
+    accepted = models.PositiveIntegerField(null=True)
+    duplicates = models.PositiveIntegerField(null=True)
+    conflicts = models.PositiveIntegerField(null=True)
+    rejected = models.PositiveIntegerField(null=True)
+    # A JSON array, an answer an event in the order sent: text, for the database has no question about it.
+    answers = models.TextField(blank=True, default="")
+
+    objects = MeteringSubmissionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "queued usage"
+        verbose_name_plural = "queued usage"
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(
+                name="submission_due", fields=["due_at", "id"], condition=Q(state=SubmissionState.QUEUED.value)
+            ),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="submission_done_whole",
+                condition=Q(state=SubmissionState.QUEUED.value, done_at__isnull=True, accepted__isnull=True)
+                | Q(
+                    state=SubmissionState.DONE.value,
+                    done_at__isnull=False,
+                    events=models.F("accepted") + models.F("duplicates") + models.F("conflicts") + models.F("rejected"),
+                ),
+                violation_error_message="What is done has answered every event.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.events} events of {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+    @transition(field=state, source=SubmissionState.QUEUED.value, target=SubmissionState.DONE.value)
+    def finish(self) -> None:
+        """Every event of it is answered."""
 
 
 class UsageImport(models.Model):

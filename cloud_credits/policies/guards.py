@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from cloud_credits.policies.spending_guards import SPENDING_GUARDS
 from habitat.controls.policies.guards import Guard, withheld
 
 LEDGER_GUARDS: Final = (
@@ -121,6 +122,18 @@ METERING_GUARDS: Final = (
     Guard("cloud_credits_resourceusage", "DELETE", "no_privilege", "the application deleting usage"),
     Guard("cloud_credits_meteringrefusal", "refusal_kept", "trigger", "a refusal rewritten or deleted"),
     Guard("cloud_credits_meteringrefusal", "UPDATE", "no_privilege", "the application rewriting refusals"),
+    *withheld("cloud_credits_meteringstage", "the application changing a batch on its way", "UPDATE", "TRUNCATE"),
+    Guard("cloud_credits_meteringsubmission", "submission_states", "trigger", "queued events charged twice"),
+    Guard("cloud_credits_meteringsubmission", "submission_once", "trigger", "an answer to queued events rewritten"),
+    Guard("cloud_credits_meteringsubmission", "submission_kept", "trigger", "queued events forgotten"),
+    Guard("cloud_credits_meteringsubmission", "submission_done_whole", "constraint", "queued events without an answer"),
+    Guard(
+        "cloud_credits_meteringsubmission",
+        "UPDATE (state, body, due_at, attempts, error, done_at, accepted, duplicates, conflicts, rejected, answers)",
+        "columns",
+        "the application changing whose events they are, or when they came",
+    ),
+    *withheld("cloud_credits_meteringsubmission", "the application forgetting events", "UPDATE", "DELETE", "TRUNCATE"),
     Guard("cloud_credits_selfmetercharge", "self_charge_states", "trigger", "a self-metering charge taken twice"),
     Guard("cloud_credits_selfmetercharge", "self_charge_kept", "trigger", "a self-metering charge deleted"),
     Guard("cloud_credits_selfmetercharge", "self_charge_once", "constraint", "one window charged twice"),
@@ -272,4 +285,11 @@ GOVERNANCE_GUARDS: Final = (
     Guard("cloud_credits_resourceusage", "usage_votes_settled", "trigger", "usage priced before a closed vote is told"),
 )
 
-GUARDS: Final = (*LEDGER_GUARDS, *PURCHASE_GUARDS, *METERING_GUARDS, *INVOICE_GUARDS, *GOVERNANCE_GUARDS)
+GUARDS: Final = (
+    *LEDGER_GUARDS,
+    *PURCHASE_GUARDS,
+    *METERING_GUARDS,
+    *INVOICE_GUARDS,
+    *GOVERNANCE_GUARDS,
+    *SPENDING_GUARDS,
+)

@@ -1,17 +1,17 @@
 """How a file of metering events reads: one event a line, CSV with a header or NDJSON, in bounded memory."""
 
 import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
+from itertools import islice
 from pathlib import PurePath
-from typing import IO, Any, Final, NoReturn
+from typing import IO, Final
 
 from cloud_credits.errors import ImportFormUnknown, RowTooLong, RowUnreadable
+from cloud_credits.policies.metering_batch import LONGEST_EVENT, Batch, Unread, read_bodies, read_lines
 
-LONGEST_ROW: Final = 65_536
+LONGEST_ROW: Final = LONGEST_EVENT
 FINGERPRINT_BYTES: Final = 4_096
 
 
@@ -57,20 +57,36 @@ def lines(stream: IO[bytes], *, number: int) -> Iterator[RawRow]:
         yield RawRow(number=number, end=stream.tell(), line=piece if whole else None)
 
 
-def read(row: RawRow, form: FileForm, header: list[str]) -> dict[str, Any] | None:
-    """The fields of a line as `policies.metering.parse` takes them; None for a blank line.
+def chunks(rows: Iterator[RawRow], size: int) -> Iterator[list[RawRow]]:
+    """The rows, so many at a time; never more than one chunk in memory."""
+    while chunk := list(islice(rows, size)):
+        yield chunk
 
-    Raises RowTooLong, RowUnreadable.
-    """
-    text = _text(row)
-    if not text.strip():
-        return None
+
+def is_blank(row: RawRow) -> bool:
+    return row.line is not None and not row.line.strip()
+
+
+def batch_of(rows: list[RawRow], form: FileForm, header: list[str]) -> Batch:
+    """The events in lines that are not blank, one an item; a line that cannot be read is refused, not lost."""
     if form is FileForm.NDJSON:
-        return _object(text.removeprefix("\ufeff"))
-    cells = _cells(text)
+        return read_lines([row.line if row.line is not None else _too_long() for row in rows])
+    return read_bodies([_cells_of(row, header) for row in rows])
+
+
+def _too_long() -> Unread:
+    return Unread(RowTooLong(largest=LONGEST_ROW))
+
+
+def _cells_of(row: RawRow, header: list[str]) -> dict[str, str] | Unread:
+    """A CSV line by its columns; what is empty is as if it were not there."""
+    try:
+        cells = _cells(_text(row))
+    except (RowTooLong, RowUnreadable) as refusal:
+        return Unread(refusal)
     if len(cells) != len(header):
-        raise RowUnreadable(why=f"it has {len(cells)} columns where the header has {len(header)}")
-    return dict(zip(header, cells, strict=True))
+        return Unread(RowUnreadable(why=f"it has {len(cells)} columns where the header has {len(header)}"))
+    return {name: cell for name, cell in zip(header, cells, strict=True) if cell}
 
 
 def _text(row: RawRow) -> str:
@@ -87,18 +103,3 @@ def _cells(text: str) -> list[str]:
         return next(csv.reader([text], strict=True), [])
     except csv.Error as error:
         raise RowUnreadable(why=str(error)) from None
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise RowUnreadable(why="it is not JSON") from None
-    if not isinstance(found, dict):
-        raise RowUnreadable(why="it is not a JSON object")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    message = f"{name} is not JSON"
-    raise ValueError(message)

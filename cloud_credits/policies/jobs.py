@@ -18,6 +18,14 @@ JOBS: Final = (
         help="Mints payments that wait for their credits, oldest first.",
     ),
     JobDefinition(
+        name="cloud_credits.top_up",
+        every=Every.HOUR,
+        run="cloud_credits.workflows.topups.begin_due",
+        help="Begins automatic top-ups that waited: for a new day, or for the reserve.",
+        # Whoever is low now is, however many hours were missed.
+        catch_up=1,
+    ),
+    JobDefinition(
         name="cloud_credits.mark_overdue_invoices",
         every=Every.DAY,
         run="cloud_credits.workflows.invoices.mark_overdue",

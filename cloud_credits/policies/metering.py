@@ -22,6 +22,7 @@ from cloud_credits.errors import (
     WrongUnit,
 )
 from cloud_credits.policies.primitives import MEASURES, Primitive, measure_of
+from habitat.errors import HabitatError
 from habitat.money import LARGEST_QUANTITY, QUANTITY_PLACES, parse_decimal, plain
 
 # A service's clock may run ahead of ours by this much (interfaces: "time > 5 min ahead" is refused).
@@ -32,6 +33,7 @@ LATE: Final = timedelta(days=35)
 _EVENT_ID = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,198}[\x21-\x7e]|[\x21-\x7e]", re.ASCII)
 _MEMBER_ID = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _SERVICE_NAME_LENGTH: Final = 100
+LONGEST_SENTENCE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,34 @@ class MeteringOutcome:
     rate_card_version: int
     member_balance_after: Decimal
     replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRecord:
+    """What is kept of an event that was refused, each text one that PostgreSQL and JSON can hold."""
+
+    event_id: str
+    code: str
+    field: str
+    sentence: str
+    details: dict[str, str]
+    event: dict[str, str]
+
+    @classmethod
+    def of(cls, refusal: HabitatError, body: Mapping[str, Any]) -> "RefusalRecord":
+        return cls(
+            event_id=shown(body.get("eventId", ""), 200),
+            code=refusal.code,
+            field=refusal.field or "",
+            sentence=shown(refusal.sentence, LONGEST_SENTENCE),
+            details={name: shown(value, 200) for name, value in refusal.details.items()},
+            event={shown(name, 60): shown(value, 200) for name, value in list(body.items())[:20]},
+        )
+
+
+def shown(value: object, length: int) -> str:
+    """Text that PostgreSQL can hold: no zero character, no lone surrogate, not longer than `length`."""
+    return str(value).replace("\x00", "").encode("utf-8", "replace").decode()[:length]
 
 
 def parse(raw: Mapping[str, Any]) -> MeteringEvent:

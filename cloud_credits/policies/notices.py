@@ -21,6 +21,9 @@ PURCHASE: Final = NotificationType("purchase", "Purchases of credits", BOTH)
 REFUND: Final = NotificationType("refund", "Refunds, and credits taken back", BOTH)
 RATE_CARD: Final = NotificationType("rate_card", "Rate cards proposed, voted on and decided", BOTH)
 VOTE: Final = NotificationType("rate_card_vote", "Votes that wait for you", BOTH)
+LOW_BALANCE: Final = NotificationType("low_balance", "Your balance is low", BOTH)
+SPEND_CAP: Final = NotificationType("spend_cap", "Your monthly cap is reached", BOTH)
+TOP_UP: Final = NotificationType("top_up", "Automatic top-ups stopped", BOTH)
 
 NOTICES: Final = (
     SENT,
@@ -37,6 +40,9 @@ NOTICES: Final = (
     REFUND,
     RATE_CARD,
     VOTE,
+    LOW_BALANCE,
+    SPEND_CAP,
+    TOP_UP,
 )
 
 

@@ -16,6 +16,8 @@ class PurchaseKind(StrEnum):
     ONCE = "once"
     RECURRING = "recurring"
     INVOICE = "invoice"
+    # Made by the house with the member's saved card, when their balance is low.
+    TOP_UP = "topup"
 
 
 class PurchaseState(StrEnum):
@@ -93,6 +95,8 @@ CHANGE_TARGET: Final[dict[RecurringChange, RecurringState]] = {
     RecurringChange.RESUME: RecurringState.ACTIVE,
     RecurringChange.CANCEL: RecurringState.CANCELLED,
 }
+# Stripe's words for a subscription that will never be charged again.
+ENDED_SUBSCRIPTIONS: Final = frozenset({"canceled", "incomplete_expired"})
 # Why the house itself paused a purchase; it resumes those and no others.
 PAUSED_BY_BACKING: Final = "The reserve is low"
 
@@ -101,6 +105,7 @@ SMALLEST: Final = Decimal("0.1")
 CENT: Final = Decimal("0.01")
 # How keys begin of purchases that the house makes for payments; members' own never do.
 HOUSE_KEY: Final = "payment:"
+TOP_UP_KEY: Final = "topup:"
 # Checkouts that nobody paid yet and that may still be paid.
 UNPAID: Final = frozenset({PurchaseState.CREATED, PurchaseState.OPEN})
 # A refund request that takes money out of the payment: everything but a failed one.

@@ -10,6 +10,7 @@ CHARGE_API: Final = "metering.charge_api"
 CHARGE_PAGES: Final = "metering.charge_pages"
 WIRE_DETAILS: Final = "purchases.wire_details"
 STAKING_CAP: Final = "staking.cap_percent"
+TOP_UPS_A_DAY: Final = "topup.most_a_day"
 
 SETTINGS: Final = (
     SettingDefinition(
@@ -48,6 +49,16 @@ SETTINGS: Final = (
         minimum=0,
         maximum=100,
         unit="%",
+    ),
+    SettingDefinition(
+        key=TOP_UPS_A_DAY,
+        kind=SettingKind.INTEGER,
+        default=3,
+        title="Most automatic top-ups a member a day",
+        help="A member's saved card is charged at most so often a UTC day when their balance is low; they may choose "
+        "fewer. The daily load cap holds beside it.",
+        minimum=1,
+        maximum=24,
     ),
     SettingDefinition(
         key=WIRE_DETAILS,

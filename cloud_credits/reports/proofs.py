@@ -5,7 +5,7 @@ from typing import Final
 
 from django.db import connection
 
-from cloud_credits.reports import invoice_proofs, purchase_proofs
+from cloud_credits.reports import invoice_proofs, purchase_proofs, spending_proofs
 from cloud_credits.reports.governance_proofs import GOVERNANCE_PROOFS
 from cloud_credits.reports.metering_proofs import METERING_PROOFS
 from habitat.controls.policies.proofs import Proof, ProofResult
@@ -151,11 +151,21 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FRO
       LEFT JOIN (SELECT receivable_id, sum(amount) AS amount FROM cloud_credits_receivablewriteoff GROUP BY 1) given_up
         ON given_up.receivable_id = r.id) checked
 """
+# A fact of redemptions names ranges of sequences; those told before there were ranges name their transaction.
 _EVENTS = """
 WITH told AS (
     SELECT (payload->>'transaction_id')::bigint AS id FROM events_event
      WHERE name IN ('cloud.minted', 'cloud.transferred', 'cloud.redeemed', 'cloud.burned', 'cloud.staked',
-                    'cloud.unstaked') AND payload->>'transaction_id' IS NOT NULL
+                    'cloud.unstaked') AND payload->>'transaction_id' IS NOT NULL AND NOT payload ? 'ranges'
+    UNION ALL
+    SELECT t.id
+      FROM events_event e
+     CROSS JOIN LATERAL jsonb_to_recordset(e.payload->'ranges')
+           AS r(member_id bigint, first_sequence bigint, last_sequence bigint)
+     CROSS JOIN LATERAL generate_series(r.first_sequence, r.last_sequence) AS n(sequence)
+      JOIN cloud_credits_cloudtransaction t
+        ON t.from_member_id = r.member_id AND t.from_sequence = n.sequence AND t.type = 'redemption'
+     WHERE e.name = 'cloud.redeemed' AND e.payload ? 'ranges'
     UNION ALL
     SELECT jsonb_array_elements_text(payload->'transaction_ids')::bigint FROM events_event
      WHERE name = 'cloud.corrected'
@@ -164,6 +174,29 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FRO
     SELECT t.id, count(told.id) <> 1 AS wrong
       FROM cloud_credits_cloudtransaction t LEFT JOIN told ON told.id = t.id
      WHERE t.state IN ('completed', 'reversed') GROUP BY t.id) checked
+"""
+# Each range is whole, says what its rows took together, and what the last of them left.
+_RANGES = """
+WITH range AS (
+    SELECT e.id, r.*
+      FROM events_event e
+     CROSS JOIN LATERAL jsonb_to_recordset(e.payload->'ranges')
+           AS r(member_id bigint, first_sequence bigint, last_sequence bigint, count bigint, quantity numeric,
+                balance_after numeric)
+     WHERE e.name = 'cloud.redeemed' AND e.payload ? 'ranges'
+), found AS (
+    SELECT r.id, r.member_id, r.first_sequence, count(*) AS rows, sum(t.amount) AS amount,
+           sum(t.from_liquid_after) FILTER (WHERE t.from_sequence = r.last_sequence) AS left_over
+      FROM range r
+     CROSS JOIN LATERAL generate_series(r.first_sequence, r.last_sequence) AS n(sequence)
+      JOIN cloud_credits_cloudtransaction t
+        ON t.from_member_id = r.member_id AND t.from_sequence = n.sequence AND t.type = 'redemption'
+     GROUP BY 1, 2, 3
+)
+SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
+    SELECT r.id, NOT coalesce(f.rows = r.count AND f.amount = r.quantity AND f.left_over = r.balance_after, false)
+           AS wrong
+      FROM range r LEFT JOIN found f USING (id, member_id, first_sequence)) checked
 """
 _CHAIN = """
 WITH blocks AS (
@@ -218,6 +251,7 @@ PROOFS: Final = (
     _proof("every reversal undoes its transaction whole", _REVERSALS),
     _proof("what is settled of a debt was burned, paid or written off for it", _SETTLED),
     _proof("every transaction is covered by one event", _EVENTS),
+    _proof("every told range of redemptions is what its rows say", _RANGES),
     _proof("hash chain intact", _CHAIN),
     _proof("every paid or refunded invoice has its transfers", invoice_proofs.SETTLED),
     _proof("every transfer for an invoice has its invoice", invoice_proofs.TRANSFERS),
@@ -229,4 +263,5 @@ PROOFS: Final = (
     _proof("every refund has its burn, every failed one its credits back", purchase_proofs.REFUNDS),
     *METERING_PROOFS,
     *GOVERNANCE_PROOFS,
+    _proof("spend caps count what was metered", spending_proofs.SPENT),
 )

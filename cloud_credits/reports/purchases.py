@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -49,19 +49,16 @@ def open_today(member_id: int) -> Decimal:
     """USD of checkouts that may still be paid today, UTC: they count against the day's limits.
 
     A page opened yesterday can be paid today, and after a declined card it can be paid with another. One that never
-    opened counts only while its saga still can open it.
+    opened counts while its saga still can open it, and no longer.
     """
-    now = datetime.now(tz=UTC)
-    midnight = datetime.combine(now.date(), time(), UTC)
-    opening = Q(expires_at__isnull=True, created_at__gte=midnight, state__in=[state.value for state in UNPAID])
-    payable = Q(expires_at__gt=now, state__in=[state.value for state in {*UNPAID, PurchaseState.FAILED}])
-    waiting = Purchase.objects.filter(opening | payable, member_id=member_id)
-    given_up = Execution.objects.filter(
-        saga=CHECKOUT,
-        key=Cast(OuterRef("pk"), CharField()),
-        state__in=[state.value for state in (*ENDED, ExecutionState.STUCK)],
+    checkouts = Execution.objects.filter(saga=CHECKOUT, key=Cast(OuterRef("pk"), CharField()))
+    can_open = checkouts.exclude(state__in=[state.value for state in (*ENDED, ExecutionState.STUCK)])
+    opening = Q(Exists(can_open), expires_at__isnull=True, state=PurchaseState.CREATED.value)
+    payable = Q(
+        expires_at__gt=datetime.now(tz=UTC),
+        state__in=[state.value for state in {*UNPAID, PurchaseState.FAILED}],
     )
-    waiting = waiting.exclude(Exists(given_up), state=PurchaseState.CREATED.value)
+    waiting = Purchase.objects.filter(opening | payable, member_id=member_id)
     return Decimal(waiting.aggregate(usd=Sum("usd"))["usd"] or 0)
 
 

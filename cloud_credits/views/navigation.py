@@ -9,6 +9,8 @@ NAVIGATION = (
     NavItem("/cloud/transactions/", "Transactions", 13),
     NavItem("/cloud/purchases/", "Purchases", 14),
     NavItem("/cloud/usage/", "Usage", 15),
-    NavItem("/cloud/invoices/", "Invoices", 16),
+    NavItem("/cloud/spending/", "Spending", 16),
+    NavItem("/cloud/top-up/", "Top-up", 17),
+    NavItem("/cloud/invoices/", "Invoices", 18),
     NavItem("/rate-cards/", "Rate cards", 20),
 )

@@ -15,7 +15,7 @@ from habitat.faces.tables import Column, Kind, Table
 from habitat.money import cloud_to_usd
 from treasury.reports.stripe_documents import Receipt
 
-PURCHASE_KINDS: Final = {"once": "once", "recurring": "every month", "invoice": "for an invoice"}
+PURCHASE_KINDS: Final = {"once": "once", "recurring": "every month", "invoice": "for an invoice", "topup": "automatic"}
 # A payment's own words are the books'; a payer knows it as paid.
 RECEIPT_WORDS: Final = {"received": "paid", "minted": "paid", "refunding": "refund on its way"}
 
@@ -26,6 +26,10 @@ def _detail(row: Activity) -> str:
 
 def _card(row: UsageRow) -> str:
     return reverse("rate-card", args=[row.usage.rate_card.version])
+
+
+def _receipt(row: UsageRow) -> str:
+    return reverse("cloud-usage-receipt", args=[row.usage.pk])
 
 
 def _redemption(row: UsageRow) -> str:
@@ -73,6 +77,7 @@ USAGE: Final[Table[UsageRow]] = Table(
         Column("cost", "CLOUD", lambda row: row.usage.cost, Kind.CLOUD),
         Column("usd", "USD", lambda row: cloud_to_usd(row.usage.cost), Kind.USD),
         Column("transaction", "Transaction", lambda row: row.usage.transaction_id, Kind.NUMBER, link=_redemption),
+        Column("receipt", "Receipt", lambda row: row.usage.pk, Kind.NUMBER, link=_receipt),
     ),
 )
 USAGE_TOTALS: Final[Table[UsageTotal]] = Table(

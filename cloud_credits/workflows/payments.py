@@ -5,8 +5,8 @@ Each function hears one fact and may hear it again, late, or before the one that
 
 from typing import Any
 
-from cloud_credits.actions import clawbacks, payment_mints, payment_refunds, purchases, recurring, refunds
-from cloud_credits.policies.purchases import RecurringChange
+from cloud_credits.actions import clawbacks, payment_mints, payment_refunds, purchases, recurring, refunds, topups
+from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, PurchaseKind, RecurringChange
 from cloud_credits.reports.purchases import purchase_named, recurring_named
 from cloud_credits.workflows.purchases import MINTS
 from habitat.events.actions.wakes import wake_after_commit
@@ -21,8 +21,10 @@ def received(event: DeliveredEvent) -> None:
 
 
 def refunded(event: DeliveredEvent) -> None:
-    """Money of a minted payment went back at Stripe's, or a refund made there failed: the totals tell which."""
-    clawbacks.claw_back(payment_id=int(event.payload["payment_id"]), acting=SYSTEM)
+    """Money went back at Stripe's, or a refund made there failed: the totals tell what credits follow it."""
+    payment_id = int(event.payload["payment_id"])
+    clawbacks.claw_back(payment_id=payment_id, acting=SYSTEM)
+    payment_refunds.note_gone(payment_id=payment_id, acting=SYSTEM)
 
 
 def refund_settled(event: DeliveredEvent) -> None:
@@ -48,8 +50,12 @@ def failed(event: DeliveredEvent) -> None:
     """A card was declined, or a bank debit came back: the purchase says why; a later payment still counts."""
     fact = event.payload
     purchase = purchase_named(fact["purchase_ref"])
-    if purchase is not None:
-        purchases.fail(purchase_id=purchase.pk, problem=fact["message"] or fact["code"], acting=SYSTEM)
+    if purchase is None:
+        return
+    why = fact["message"] or fact["code"]
+    if purchase.kind == PurchaseKind.TOP_UP:
+        topups.stop(member_id=purchase.member_id, why=why, acting=SYSTEM)
+    purchases.fail(purchase_id=purchase.pk, problem=why, acting=SYSTEM)
 
 
 def checkout_expired(event: DeliveredEvent) -> None:
@@ -88,7 +94,7 @@ def subscription_changed(event: DeliveredEvent) -> None:
 
 
 def _change(fact: dict[str, Any]) -> RecurringChange:
-    if fact["status"] in {"canceled", "incomplete_expired"}:
+    if fact["status"] in ENDED_SUBSCRIPTIONS:
         return RecurringChange.CANCEL
     return RecurringChange.PAUSE if fact["paused"] else RecurringChange.RESUME
 
@@ -100,6 +106,13 @@ def backing_checked(event: DeliveredEvent) -> None:
         recurring.follow_backing(
             recurring_allowed=band not in RESTRAINED, check_id=event.payload["check_id"], acting=SYSTEM
         )
+
+
+def redeemed(event: DeliveredEvent) -> None:
+    """Members whose balance fell below what they set, and who wish so, buy again. A batch names each in `ranges`."""
+    fact = event.payload
+    spent = {part["member_id"] for part in fact.get("ranges") or ()} | {fact["member_id"]}
+    topups.consider(member_ids=spent - {None}, acting=SYSTEM)
 
 
 def minting_resumed(event: DeliveredEvent) -> None:
@@ -119,4 +132,5 @@ HANDLERS = {
     "subscription.changed": subscription_changed,
     "backing.checked": backing_checked,
     "minting.resumed": minting_resumed,
+    "cloud.redeemed": redeemed,
 }

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from cloud_credits.actions import payment_refunds, purchases, recurring, refunds
+from cloud_credits.actions import payment_refunds, purchases, recurring, refunds, topups
 from cloud_credits.errors import InsufficientBalance, PaymentNotRefundable
-from cloud_credits.policies.purchases import PayBy, PurchaseKind, RecurringChange
+from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, PayBy, PurchaseKind, RecurringChange
 from cloud_credits.reports.purchases import customer_of, payer_of
 from habitat.members.policies.actors import SYSTEM
 from habitat.workflows.errors import StepRefused
 from habitat.workflows.policies.sagas import SagaDefinition, SagaStep, StepContext
+from habitat.workflows.reports.sagas import refusal_of
 from treasury.errors import PaymentContested, RefundTooLarge, StripeRefused
 from treasury.gateways.stripe import stripe_gateway
 from treasury.policies.stripe import (
@@ -27,6 +28,9 @@ from treasury.policies.stripe import (
     StripeSession,
     StripeSubscription,
 )
+
+# Stripe's word for what it does not know.
+MISSING: Final = "resource_missing"
 
 Answer = dict[str, Any]
 Step = Callable[[StepContext], Answer]
@@ -63,8 +67,7 @@ def _give_up(context: StepContext, answer: Answer) -> Answer | None:
 def _make_customer(context: StepContext) -> Answer:
     member_id = context.input["member_id"]
     known = customer_of(member_id)
-    # Somebody may have deleted it in Stripe's dashboard: the member gets another, and is not locked out.
-    if known and not stripe_gateway().retrieve_customer(known).is_deleted:
+    if known and _is_at_stripe(known):
         return {"customer_id": known}
     payer = payer_of(member_id)
     # One key a member, not a checkout: two first purchases at once are one customer. Stripe refuses a key that
@@ -77,6 +80,17 @@ def _make_customer(context: StepContext) -> Answer:
         idempotency_key=f"customer:{member_id}:{told}",
     )
     return {"customer_id": made.id}
+
+
+def _is_at_stripe(customer_id: str) -> bool:
+    """Somebody may have deleted it in Stripe's dashboard, or the house has another account there by now: the member
+    gets another customer, and is not locked out."""
+    try:
+        return not stripe_gateway().retrieve_customer(customer_id).is_deleted
+    except StripeRefused as refusal:
+        if refusal.details["stripe_code"] != MISSING:
+            raise
+        return False
 
 
 def _find_customer(context: StepContext) -> Answer | None:
@@ -277,18 +291,21 @@ def _change(context: StepContext) -> Answer:
         RecurringChange.RESUME: gateway.resume_subscription,
         RecurringChange.CANCEL: gateway.cancel_subscription,
     }[RecurringChange(context.input["change"])]
-    told = asked(subscription_id, idempotency_key=context.step_key)
+    try:
+        told = asked(subscription_id, idempotency_key=context.step_key)
+    except StripeRefused:
+        # It ended there, and its webhook never came: else nobody could end it here, nor begin another one.
+        told = gateway.retrieve_subscription(subscription_id)
+        if told.status not in ENDED_SUBSCRIPTIONS:
+            raise
     return {"status": told.status, "paused": told.paused}
 
 
 def _keep_change(context: StepContext, answer: Answer) -> Answer | None:
-    del answer
-    recurring.changed(
-        recurring_id=context.input["recurring_id"],
-        to=RecurringChange(context.input["change"]),
-        because=context.input["because"],
-        acting=SYSTEM,
-    )
+    wanted, because = RecurringChange(context.input["change"]), context.input["because"]
+    if wanted is not RecurringChange.CANCEL and answer["status"] in ENDED_SUBSCRIPTIONS:
+        wanted, because = RecurringChange.CANCEL, recurring.BY_STRIPE
+    recurring.changed(recurring_id=context.input["recurring_id"], to=wanted, because=because, acting=SYSTEM)
     return None
 
 
@@ -300,4 +317,61 @@ RECURRING_CHANGE: Final = SagaDefinition(
     steps=(SagaStep("change", call=_change, record=_keep_change),),
 )
 
-SAGAS: Final = (CHECKOUT, CREDIT_REFUND, PAYMENT_REFUND, RECURRING_CHANGE)
+# --- an automatic top-up
+
+# The money is there, or on its way: Stripe tells the books itself.
+_TAKEN: Final = frozenset({"succeeded", "processing"})
+
+
+def _stop_top_up(context: StepContext, answer: Answer) -> Answer | None:
+    del answer
+    why = refusal_of(context.execution_id, step="charge") or "The card could not be charged."
+    topups.stop(member_id=context.input["member_id"], why=why, acting=SYSTEM)
+    purchases.fail(purchase_id=context.input["purchase_id"], problem=why, acting=SYSTEM)
+    return None
+
+
+def _top_up_marks(context: StepContext) -> dict[str, str]:
+    return {PURCHASE_KEY: str(context.input["purchase_id"]), MEMBER_KEY: str(context.input["member_id"])}
+
+
+def _charge(context: StepContext) -> Answer:
+    given = context.input
+    try:
+        payment = stripe_gateway().charge_saved(
+            customer_id=given["customer_id"],
+            method_id=given["method_id"],
+            amount=Decimal(given["usd"]),
+            description=f"{given['amount']} CLOUD credits, automatic top-up",
+            metadata=_top_up_marks(context),
+            idempotency_key=context.step_key,
+        )
+    except StripeRefused as refusal:
+        # The bank's own words, as Stripe's webhook tells them too: whichever comes first, they are the same.
+        raise StepRefused(str(refusal.details["said"])) from refusal
+    if payment.status not in _TAKEN:
+        raise StepRefused("The bank asks for its owner's confirmation, which nobody can give now.")
+    return {"payment_id": payment.id, "status": payment.status}
+
+
+def _find_charge(context: StepContext) -> Answer | None:
+    """One that was declined is no outcome: it is asked again under its key, and declined again."""
+    marks = _top_up_marks(context)
+    found = stripe_gateway().find_payment(customer_id=context.input["customer_id"], metadata=marks)
+    if found is None or found.status not in _TAKEN:
+        return None
+    return {"payment_id": found.id, "status": found.status}
+
+
+TOP_UP: Final = SagaDefinition(
+    name=topups.SAGA,
+    version=1,
+    title="Automatic top-up",
+    help="Charges the saved card of a member whose balance is low. Declined: nothing is tried until they say so.",
+    steps=(
+        SagaStep("wish", record=_nothing, undo_record=_stop_top_up),
+        SagaStep("charge", call=_charge, find=_find_charge, record=_nothing),
+    ),
+)
+
+SAGAS: Final = (CHECKOUT, CREDIT_REFUND, PAYMENT_REFUND, RECURRING_CHANGE, TOP_UP)

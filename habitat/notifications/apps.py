@@ -10,10 +10,15 @@ class NotificationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from habitat.controls.policies import settings
         from habitat.events.workflows import queue
         from habitat.faces import navigation
+        from habitat.notifications.actions.webhooks import QUEUE
+        from habitat.notifications.policies.settings import SETTINGS
         from habitat.notifications.views.navigation import NAVIGATION
-        from habitat.notifications.workflows import emails
+        from habitat.notifications.workflows import emails, webhooks
 
+        settings.register(SETTINGS)
         queue.register(queue.EMAILS, emails.drain)
+        queue.register(QUEUE, webhooks.drain)
         navigation.register(NAVIGATION)

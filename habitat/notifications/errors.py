@@ -23,3 +23,64 @@ class EmailNotDead(HabitatError):
 class NoAddress(HabitatError):
     code = "no_address"
     template = "The member has no sign-in, or it is switched off: there is nowhere to write to."
+
+
+class WebhooksNotSetUp(HabitatError):
+    code = "webhooks_not_set_up"
+    status = 503
+    template = "This house has no key to sign webhooks with. Operations sets WEBHOOK_SIGNING_KEY in its environment."
+
+
+class WebhookUrlRefused(HabitatError):
+    code = "webhook_url_refused"
+    template = "Webhooks cannot go to this address: {problem}."
+
+
+class WebhookTypesUnknown(HabitatError):
+    code = "webhook_types_unknown"
+    template = "“{given}” is nothing to subscribe to. Choose among: {known}."
+
+
+class WebhookExists(HabitatError):
+    code = "webhook_exists"
+    status = 409
+    template = "This key already has an endpoint at this address. Remove that one first."
+
+
+class WebhookKeyUnfit(HabitatError):
+    code = "webhook_key_unfit"
+    template = "The key {name} is revoked, expired or without the scope webhooks."
+
+
+class TooManyWebhooks(HabitatError):
+    code = "too_many_webhooks"
+    status = 409
+    template = "A key has at most {most} endpoints. Remove one first."
+
+
+class WebhookUnknown(HabitatError):
+    code = "not_found"
+    status = 404
+    template = "There is no such endpoint."
+
+
+class WebhookNotInState(HabitatError):
+    code = "webhook_not_in_state"
+    status = 409
+    template = "The endpoint is {state}, so this cannot be done."
+
+
+class WebhookNotReplayable(HabitatError):
+    code = "webhook_not_replayable"
+    status = 409
+    template = "Delivery {delivery} is {state}: only what is dead or delivered can be sent again."
+
+
+class AddressNotAllowed(HabitatError):
+    code = "webhook_address_not_allowed"
+    template = "{host} leads to {address}, which is no address of the public internet."
+
+
+class ReceiverUnreachable(HabitatError):
+    code = "webhook_receiver_unreachable"
+    template = "{host} cannot be reached: {problem}."

@@ -194,6 +194,10 @@ MERCURY_API_TOKEN = env.str("MERCURY_API_TOKEN", default="")
 # Drills only: "saga/step/direction/point" at which this process kills itself (docs/design/money-in.md).
 SAGA_KILL_POINT = env.str("SAGA_KILL_POINT", default="")
 EVENT_BUS_URL = env.str("EVENT_BUS_URL", default="")
+# Each endpoint's signing secret is derived from this key; without it no webhook is set up or sent.
+WEBHOOK_SIGNING_KEY = env.str("WEBHOOK_SIGNING_KEY", default="")
+# Webhooks to this very machine, over http too: for development and tests.
+WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=False)
 # `timer`: committed events wake the workers, at most twice a second a process. `none`: only `tick` does.
 EVENT_WAKE = env.str("EVENT_WAKE", default="timer")
 

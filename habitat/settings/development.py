@@ -32,4 +32,6 @@ LOGGING = {**LOGGING, "loggers": {**LOGGING["loggers"], "django-q": {"level": "W
 STATIC_ROOT = None
 WHITENOISE_USE_FINDERS = True
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)
+WEBHOOK_SIGNING_KEY = env.str("WEBHOOK_SIGNING_KEY", default="development-only-not-a-secret-webhooks")
+WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=True)
 DEMO_ALLOWED = True

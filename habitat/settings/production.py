@@ -11,6 +11,8 @@ from habitat.settings.base import (
     STRIPE_API_BASE,
     STRIPE_SECRET_KEY,
     STRIPE_WEBHOOK_SECRETS,
+    WEBHOOK_ALLOW_LOOPBACK,
+    WEBHOOK_SIGNING_KEY,
     env,
 )
 from habitat.settings.database import databases
@@ -28,6 +30,12 @@ if not STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_")):
     raise ImproperlyConfigured("STRIPE_SECRET_KEY must be a live key: a test key's payments are no money.")
 if not STRIPE_WEBHOOK_SECRETS or not all(secret.startswith("whsec_") for secret in STRIPE_WEBHOOK_SECRETS):
     raise ImproperlyConfigured("STRIPE_WEBHOOK_SECRET is missing: nothing that Stripe tells could be believed.")
+
+# A member's figures would go to whatever runs beside the house; a short key could be guessed from one signature.
+if WEBHOOK_ALLOW_LOOPBACK:
+    raise ImproperlyConfigured("WEBHOOK_ALLOW_LOOPBACK is for development: webhooks go to the public internet.")
+if WEBHOOK_SIGNING_KEY and len(WEBHOOK_SIGNING_KEY) < 32:
+    raise ImproperlyConfigured("WEBHOOK_SIGNING_KEY is too short: 32 random characters or more, or none at all.")
 
 # Another address is a sandbox, or somebody who wants to see the token.
 if MERCURY_API_BASE not in {"", "https://api.mercury.com"}:

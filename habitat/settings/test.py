@@ -17,6 +17,8 @@ DATABASES = databases(_cluster.url("app", _database), _cluster.url("owner", _dat
 EVENT_WAKE = env.str("EVENT_WAKE", default="none")
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+WEBHOOK_SIGNING_KEY = "test-only-not-a-secret-webhooks-0123456789"
+WEBHOOK_ALLOW_LOOPBACK = True
 STAFF_MFA_REQUIRED = env.bool("STAFF_MFA_REQUIRED", default=False)
 DEMO_ALLOWED = True
 # No thread of its own in tests: they flush when they want to.

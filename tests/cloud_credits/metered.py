@@ -1,13 +1,17 @@
 """What the tests of metering ask again and again."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from cloud_credits.actions import metering_batch
 from cloud_credits.actions.metering import record
+from cloud_credits.actions.metering_batch import BatchOutcome
 from cloud_credits.models import MeteringRefusal, ResourceUsage
 from cloud_credits.policies.metering import MeteringEvent, MeteringOutcome, parse
+from cloud_credits.policies.metering_batch import BatchForm
 from habitat.controls.actions import service_keys
 from habitat.controls.models import ServiceKey
 from habitat.controls.reports.service_keys import actor_of
@@ -56,3 +60,18 @@ def refusals() -> list[tuple[str, str]]:
 
 def dec(text: str) -> Decimal:
     return Decimal(text)
+
+
+def send(key: ServiceKey, *bodies: dict[str, Any], form: BatchForm = BatchForm.JSON) -> BatchOutcome:
+    """One batch, as a service sends it."""
+    lines = [json.dumps(each) for each in bodies]
+    text = f"[{','.join(lines)}]" if form is BatchForm.JSON else "\n".join(lines)
+    return metering_batch.receive(body=text.encode(), form=form, key_id=key.pk, acting=actor_of(key))
+
+
+def answers(outcome: BatchOutcome) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in outcome.answers]
+
+
+def statuses(outcome: BatchOutcome) -> list[str]:
+    return [answer["status"] for answer in answers(outcome)]

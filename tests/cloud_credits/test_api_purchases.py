@@ -3,10 +3,13 @@
 from decimal import Decimal
 
 import pytest
+import stripe as stripe_package
 
 from cloud_credits.actions import terms
+from cloud_credits.actions.purchases import record_customer
 from cloud_credits.models import Purchase
 from habitat.members.models import Member
+from habitat.members.policies.actors import SYSTEM
 from habitat.workflows.models import Execution
 from tests.cloud_credits.at_stripe import hear, latest, stripe  # noqa: F401 a fixture
 from tests.cloud_credits.bought import bought, check_backing, wish
@@ -14,6 +17,7 @@ from tests.cloud_credits.invoiced import item, sent, stored_invoice
 from tests.cloud_credits.ledger import holds
 from tests.faces.people import api, reader
 from tests.factories import actor
+from tests.treasury.stripe_side import KEY
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +124,22 @@ def test_lists__are_the_readers_own():
     all_seeing = api(reader("0", "cloud_credits.view_purchase"))
     assert len(all_seeing.get(f"/api/purchases/?member={other.pk}").json()["results"]) == 2
     assert len(all_seeing.get(f"/api/stripe/invoices?member={other.pk}").json()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("gone", ["deleted", "of another account"])
+def test_checkout__of_a_member_whose_customer_is_gone_at_stripe__makes_another(stripe, gone):  # noqa: F811
+    """Else nobody could sell this member anything any more."""
+    member = buyer()
+    if gone == "deleted":
+        assert checkout(member).status_code == 201
+        client = stripe_package.StripeClient(KEY, base_addresses={"api": stripe.sandbox.url})
+        client.v1.customers.delete(member.billing_customers.get().customer_id)
+    else:
+        record_customer(member_id=member.pk, customer_id="cus_of_another", acting=SYSTEM)
+    assert checkout(member, "k2").status_code == 201
+    purchase = latest(member)
+    stripe.sandbox.control("pay", session=purchase.session_id)
+    hear(stripe)
+    purchase.refresh_from_db()
+    assert (purchase.state, holds(member)[0], member.billing_customers.count()) == ("minted", Decimal("12.5"), 2)

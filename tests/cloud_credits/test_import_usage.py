@@ -42,8 +42,8 @@ def ndjson_file(path, events):
     return path
 
 
-def run(path, key):
-    *_, last = import_usage(path=path, key=key, acting=actor_of(key))
+def run(path, key, **options):
+    *_, last = import_usage(path=path, key=key, acting=actor_of(key), **options)
     return last
 
 
@@ -158,7 +158,7 @@ def test_import__stopped_between_rows_it_goes_on_with_the_next(tmp_path):
     member, key = make_member(credits="100"), make_key()
     events = [body(member, quantity="-1" if number % 2 else "1") for number in range(6)]
     path = csv_file(tmp_path / "usage.csv", events)
-    first = import_usage(path=path, key=key, acting=actor_of(key))
+    first = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=1)
     for _ in range(3):
         next(first)
     first.close()
@@ -173,13 +173,55 @@ def test_import__stopped_between_rows_it_goes_on_with_the_next(tmp_path):
 def test_import__two_at_once_do_not_mix(tmp_path):
     member, key = make_member(credits="100"), make_key()
     path = csv_file(tmp_path / "usage.csv", [body(member) for _ in range(4)])
-    one = import_usage(path=path, key=key, acting=actor_of(key))
-    two = import_usage(path=path, key=key, acting=actor_of(key))
+    one = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=1)
+    two = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=1)
     next(one)
     next(two)
     with pytest.raises(ImportBusy):
         next(one)
     assert UsageImport.objects.get().rows == ResourceUsage.objects.count()
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("write", [csv_file, ndjson_file])
+def test_import__is_the_same_however_many_rows_are_taken_at_once(tmp_path, write, at_once):
+    member, key = make_member(credits="6"), make_key()
+    events = [body(member, eventId=f"n{number}", quantity=quantity) for number, quantity in
+              enumerate(("1", "9", "2", "x", "4", "3", "1", "0", "1"))]  # fmt: skip
+    events.append(events[0])
+    path = write(tmp_path / ("usage.csv" if write is csv_file else "usage.ndjson"), events)
+    text = path.read_text().splitlines(keepends=True)
+    text.insert(4, "\n")
+    path.write_text("".join(text))
+    last = run(path, key, rows_at_once=at_once)
+    assert (last.rows, last.accepted, last.duplicates, last.refused) == (10, 3, 1, 6)
+    assert last.offset == path.stat().st_size
+    job = UsageImport.objects.get()
+    assert (job.rows, job.blanks, job.offset) == (10, 1, last.offset)
+    assert [(number, code) for _, number, code, _ in reasons(path)] == [
+        ("n1", "insufficient_balance"),
+        ("n3", "amount_not_a_number"),
+        ("n4", "insufficient_balance"),
+        ("n6", "insufficient_balance"),
+        ("n7", "quantity_not_positive"),
+        ("n8", "insufficient_balance"),
+    ]
+    assert holds(member)[0] == 0
+    assert broken_proofs() == []
+
+
+def test_import__a_batch_that_fails_leaves_its_rows_for_the_next_run(tmp_path, monkeypatch):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member) for _ in range(6)])
+    first = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=4)
+    next(first)
+    with monkeypatch.context() as patch:
+        patch.setattr("cloud_credits.actions.import_usage._report", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            next(first)
+    assert (ResourceUsage.objects.count(), UsageImport.objects.get().rows) == (4, 4)
+    assert run(path, key).rows == 6
+    assert holds(member)[0] == dec("85")
 
 
 @pytest.mark.parametrize(
@@ -241,7 +283,7 @@ def test_import__killed_three_times_ends_with_exact_counts(tmp_path, app_dsn, ow
         "DATABASE_URL": app_dsn,
         "DATABASE_OWNER_URL": owner_dsn,
     }
-    command = [sys.executable, "manage.py", "import_usage", str(path), "--key", key.prefix]
+    command = [sys.executable, "manage.py", "import_usage", str(path), "--key", key.prefix, "--rows-at-once", "7"]
     marks = []
     for _ in range(3):
         process = subprocess.Popen(

@@ -110,6 +110,16 @@ def test_record__announces_what_the_briefs_ask():
         "balance_after": "97.5",
         "journal_entry_id": usage.journal_entry_id,
         "timestamp": usage.transaction.booked_at.isoformat(),
+        "ranges": [
+            {
+                "member_id": member.pk,
+                "first_sequence": 2,
+                "last_sequence": 2,
+                "count": 1,
+                "quantity": "2.5",
+                "balance_after": "97.5",
+            }
+        ],
         "primitive": "compute",
         "resource_units": "2.5",
         "unit": "compute-hours",

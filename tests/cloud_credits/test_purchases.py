@@ -259,6 +259,16 @@ def test_checkout_of_yesterday__may_be_paid_today_and_counts(healthy):
         assert open_today(ada.pk) == 0
 
 
+def test_checkout_of_yesterday__that_stripe_has_not_answered_yet__counts_while_it_may_open(healthy):
+    """Stripe is silent over midnight: its saga opens the page today, where another 2,000 USD could be open already."""
+    ada = buyer()
+    purchase = wish(ada, "200")
+    with time_machine.travel(datetime.now(tz=UTC) + timedelta(days=1), tick=False):
+        assert open_today(ada.pk) == 2000
+        Execution.objects.filter(saga="checkout", key=str(purchase.pk)).update(state="stuck")
+        assert open_today(ada.pk) == 0
+
+
 def test_keys_of_the_house__are_nobodys(healthy):
     """The purchase that a wire brings carries the payment's number: a member who took it would stop their own mint."""
     ada = buyer()

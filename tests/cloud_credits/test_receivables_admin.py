@@ -10,6 +10,7 @@ from cloud_credits.errors import NothingOwed, SettlesTooMuch
 from cloud_credits.models import Purchase, Receivable, ReceivablePayment
 from habitat.controls.models import Alert, Approval
 from habitat.errors import NotAllowed, ReasonRequired
+from habitat.events.workflows.deliveries import drain
 from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
@@ -73,6 +74,26 @@ def test_wire_of_an_expelled_debtor__pays_though_nothing_can_be_minted_for_them(
     assert (debt.settled, account("1310")) == (5, 20)
     assert (purchase.state, purchase.problem) == ("failed", "Its money paid what you owed.")
     assert Alert.objects.get(code="refund_uncovered").state == "open"
+    assert broken_proofs() == []
+
+
+def test_wire_that_was_sent_back_and_returned__pays_the_debt():
+    ada, debt = debtor("7")
+    suspend()
+    payment = wire(ada, "70")
+    mint(payment)
+    back = refunds.return_wire(payment=payment, reason="asked", acting=SYSTEM)
+    refunds.settle(refund_id=back.refund_id, acting=SYSTEM)
+    drain()
+    assert Purchase.objects.get(payment=payment).state == "refunded"
+    refunds.wire_failed(refund=back, reason="it came back", acting=SYSTEM)
+
+    record(debt, payment)
+
+    debt.refresh_from_db()
+    payment.refresh_from_db()
+    assert (debt.settled, payment.state, account("2240")) == (7, "applied", 0)
+    assert Purchase.objects.get(payment=payment).problem == "Its money paid what you owed."
     assert broken_proofs() == []
 
 

@@ -5,9 +5,13 @@ import pytest
 from cloud_credits.actions import purchases, recurring
 from cloud_credits.models import RecurringPurchase
 from cloud_credits.policies.purchases import PAUSED_BY_BACKING, PurchaseKind, RecurringChange
+from cloud_credits.workflows import purchases as flow
 from habitat.members.policies.actors import SYSTEM
 from habitat.workflows.models import Execution
+from habitat.workflows.workflows import sagas
+from tests.cloud_credits.at_stripe import hear, stripe  # noqa: F401 a fixture
 from tests.cloud_credits.bought import buyer, check_backing, wish
+from tests.factories import actor
 
 pytestmark = pytest.mark.django_db
 
@@ -85,3 +89,46 @@ def test_subscription__of_a_purchase_given_up_here_is_cancelled_at_stripe():
     found = recurring.activate(recurring_id=purchase.recurring_id, subscription_id="sub_1", acting=SYSTEM)
 
     assert (found.state, changes()) == ("cancelled", ["cancel"])
+
+
+# --- a subscription that ended at Stripe, of which no webhook came
+
+
+@pytest.fixture
+def ended_unheard(stripe) -> RecurringPurchase:  # noqa: F811
+    check_backing()
+    purchase = wish(buyer(), "2", kind=PurchaseKind.RECURRING)
+    sagas.drain()
+    purchase.refresh_from_db()
+    stripe.sandbox.control("pay", session=purchase.session_id)
+    hear(stripe)
+    found = RecurringPurchase.objects.get()
+    stripe.gateway.cancel_subscription(found.subscription_id, idempotency_key="in the dashboard")
+    return found
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("to", [RecurringChange.CANCEL, RecurringChange.PAUSE])
+def test_change__of_a_subscription_that_is_over__ends_it_here_too(ended_unheard, to):
+    """Else its member could neither end it nor ever begin another one: Stripe refuses each change of it."""
+    asked = actor(ended_unheard.member)
+    execution = recurring.change(recurring=ended_unheard, to=to, idempotency_key="k", acting=asked)
+
+    found = flow.change_now(execution, ended_unheard)
+
+    assert Execution.objects.get(pk=execution.pk).state == "completed"
+    assert found.state == "cancelled"
+    because = "" if to is RecurringChange.CANCEL else "Changed at Stripe"
+    assert found.paused_because == because
+
+
+@pytest.mark.django_db(transaction=True)
+def test_change__refused_by_stripe_while_the_subscription_lives__changes_nothing(stripe):  # noqa: F811
+    check_backing()
+    purchase = wish(buyer(), "1", kind=PurchaseKind.RECURRING)
+    found = recurring.activate(recurring_id=purchase.recurring_id, subscription_id="sub_unknown", acting=SYSTEM)
+    execution = recurring.change(
+        recurring=found, to=RecurringChange.CANCEL, idempotency_key="k", acting=actor(found.member)
+    )
+    assert flow.change_now(execution, found).state == "active"
+    assert Execution.objects.get(pk=execution.pk).state == "compensated"

@@ -23,7 +23,7 @@ PAYLOADS = {
         "journal_entry_id timestamp"
     ),
     "cloud.redeemed": (
-        "transaction_id member_id quantity credit_value balance_after journal_entry_id timestamp primitive "
+        "transaction_id member_id quantity credit_value balance_after journal_entry_id timestamp ranges primitive "
         "resource_units unit service_name meter_id metered_at rate_card_version"
     ),
     "cloud.burned": "transaction_id member_id quantity reason balance_after journal_entry_id timestamp",
@@ -51,6 +51,10 @@ PAYLOADS = {
     "receivable.paid": "receivable_id member_id payment_id quantity journal_entry_id",
     "receivable.written_off": "receivable_id member_id quantity reason journal_entry_id",
     "recurring.changed": "recurring_id member_id state because",
+    "topup.changed": "member_id state because threshold quantity most_a_day",
+    "spending.limits_set": "member_id monthly_cap low_balance",
+    "spending.cap_reached": "member_id monthly_cap spent ends_on",
+    "spending.low_balance": "member_id threshold liquid",
     "terms.published": "version title",
     "cloud.rate_card_created": (
         "card_id version effective_date notice_date is_emergency rates content_hash created_by"

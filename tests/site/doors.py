@@ -1,5 +1,6 @@
 """Every address of the house as the URL configuration knows it, and people of each kind who knock there."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,17 +17,20 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from cloud_credits.actions import clawbacks, recurring, refunds
+from cloud_credits.actions import clawbacks, metering_queue, recurring, refunds
 from cloud_credits.actions.mints import request_manual_mint
 from cloud_credits.actions.staking import stake
 from cloud_credits.actions.transfers import transfer
 from cloud_credits.errors import EventTooLate
-from cloud_credits.models import StakingPosition
+from cloud_credits.models import MeteringSubmission, StakingPosition
+from cloud_credits.policies.metering_batch import BatchForm
 from cloud_credits.policies.notices import RECEIVED
 from cloud_credits.policies.purchases import PurchaseKind
 from cloud_credits.policies.settings import CHARGE_PAGES
 from habitat.controls.actions import alerts, service_keys
 from habitat.controls.actions import settings as runtime_settings
+from habitat.controls.models import ServiceKey
+from habitat.controls.reports.service_keys import actor_of
 from habitat.events.models import Event
 from habitat.faces.admin import HouseAdmin
 from habitat.members.actions import members
@@ -34,13 +38,14 @@ from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from habitat.money import cloud
+from habitat.notifications.actions import webhook_deliveries, webhooks
 from habitat.notifications.actions.notify import notify
-from habitat.notifications.models import Notification
+from habitat.notifications.models import Notification, WebhookDelivery, WebhookEndpoint
 from habitat.workflows.actions import sagas
 from habitat.workflows.actions.jobs import insert_due
 from tests.cloud_credits.bought import bought, buyer, check_backing, monthly_purchase, refunded_at_stripe, wish
 from tests.cloud_credits.invoiced import sent as sent_invoice
-from tests.cloud_credits.metered import make_key, meter
+from tests.cloud_credits.metered import body, make_key, meter
 from tests.factories import actor, key, make_member
 from tests.members.people import acting_as
 from tests.site.cooperative import make_cooperative
@@ -63,6 +68,8 @@ RATE_CARD_DOORS = tuple(
     f"rate-cards/<int:version>/{part}" for part in ("", "comment/", "vote/", "my-usage/", "card.json", "card.md")
 )
 RECURRING_DOORS = tuple(f"cloud/recurring/<int:number>/{change}/" for change in ("pause", "resume", "cancel"))
+RECEIPT_DOORS = ("cloud/usage/<int:number>/receipt/", "api/usage/<int:pk>/receipt")
+ENDPOINT_DOORS = tuple(f"api/webhooks/endpoints/<int:pk>{end}" for end in ("", "/secret", "/enable"))
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 WHO = ("nobody", "owner", "other", "steward", "operations", "admin", "key", "bare key")
 
@@ -176,8 +183,11 @@ def _belongings(house: House) -> None:
     tell = {"subject": "Sent", "text": "1 CLOUD", "link": "/cloud/", "acting": SYSTEM}
     notify(member_id=owner.pk, type=RECEIVED, event_id=event_id, **tell)
     _back_office_rows(friend)
+    queued = _queued(friend)
     invoice = sent_invoice(owner)
     monthly = monthly_purchase(owner)
+    used = meter(owner, make_key("builds"))
+    endpoint, delivery = _webhooks()
     stake_id = StakingPosition.objects.get(member=owner).pk
     house.arguments = {
         "api/transactions/<int:pk>/": {"pk": sent.transaction.pk},
@@ -185,6 +195,10 @@ def _belongings(house: House) -> None:
         **dict.fromkeys(INVOICE_DOORS, {"number": invoice.pk, "pk": invoice.pk}),
         **dict.fromkeys(PURCHASE_DOORS, {"number": monthly.pk, "pk": monthly.pk}),
         **dict.fromkeys(RECURRING_DOORS, {"number": monthly.recurring_id}),
+        "api/cloud/metering/<int:pk>": {"pk": queued.pk},
+        **dict.fromkeys(ENDPOINT_DOORS, {"pk": endpoint.pk}),
+        "api/webhooks/deliveries/<int:pk>/replay": {"pk": delivery.pk},
+        **dict.fromkeys(RECEIPT_DOORS, {"number": used.meter_id, "pk": used.meter_id}),
         "terms/<int:version>/": {"version": 1},
         "cloud/transactions/<int:number>/": {"number": sent.transaction.pk},
         "notifications/<int:notification_id>/read/": {"notification_id": Notification.objects.get(member=owner).pk},
@@ -195,6 +209,13 @@ def _belongings(house: House) -> None:
         "admin/people/<int:member_id>/": {"member_id": owner.pk},
         "admin/reports/<slug:report>/": {"report": "trial-balance"},
     }
+
+
+def _queued(friend: Member) -> MeteringSubmission:
+    """Usage that the service with the scope left for later."""
+    service = ServiceKey.objects.get(name="key")
+    text = json.dumps([body(friend, quantity="-1")]).encode()
+    return metering_queue.submit(body=text, form=BatchForm.JSON, key_id=service.pk, acting=actor_of(service))
 
 
 def _back_office_rows(friend: Member) -> None:
@@ -229,6 +250,16 @@ def _purchases() -> None:
     recurring.activate(recurring_id=repeated.recurring_id, subscription_id="sub_matrix", acting=SYSTEM)
 
 
+def _webhooks() -> tuple[WebhookEndpoint, WebhookDelivery]:
+    """An endpoint of the key that may listen and nothing else, and a message on its way there."""
+    listener = ServiceKey.objects.get(name="bare key")
+    given = {"url": "https://example.org/hooks", "types": ["invoice.*"], "acting": SYSTEM}
+    endpoint, _ = webhooks.create(key=listener, **given)
+    told = webhook_deliveries.Told("invoice.paid", "", {})
+    webhook_deliveries.publish([told], event_id=Event.objects.latest("pk").pk, occurred_at=timezone.now())
+    return endpoint, WebhookDelivery.objects.get(endpoint=endpoint)
+
+
 def _an_exception() -> None:
     """1110 stands for money, and no balance of it was ever read."""
     side = AccountSide("1110", "Checking", Decimal(5), None, Decimal(0), None)
@@ -244,6 +275,7 @@ def _an_exception() -> None:
 SPELLED = {
     # What a pattern with a regular expression in it looks like when somebody asks for it.
     "admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$": "/admin/reports/trial-balance/csv/",
+    "admin/reports/^usage-margin/(?P<file_format>csv|xlsx|pdf)/$": "/admin/reports/usage-margin/csv/",
     "admin/^(?P<app_label>…)/$": "/admin/treasury/",
     "admin/(?P<url>.*)$": "/admin/no/such/room/",
     "accounts/^confirm-email/(?P<key>[-:\\w]+)/$": "/accounts/confirm-email/no-such-key/",

@@ -10,9 +10,10 @@ from decimal import Decimal
 import stripe
 from django.db import connection
 
-from cloud_credits.actions import purchases, recurring, refunds
-from cloud_credits.models import Purchase, RecurringPurchase
+from cloud_credits.actions import purchases, recurring, refunds, topups
+from cloud_credits.models import BillingCustomer, Purchase, RecurringPurchase
 from cloud_credits.policies.purchases import PurchaseKind, RecurringChange
+from cloud_credits.reports.topups import usable_cards
 from habitat.events.workflows import deliveries
 from habitat.members.actions import members
 from habitat.members.models import Member
@@ -21,7 +22,7 @@ from habitat.money import cloud
 from habitat.workflows.models import Execution
 from habitat.workflows.policies.sagas import Direction
 from tests.cloud_credits.bought import buyer, check_backing, wish
-from tests.factories import hold_dollars
+from tests.factories import actor, hold_dollars
 from tests.treasury.stripe_side import KEY, StripeSide
 from tests.workflows.saga_drills import to_the_end
 from treasury.models import Payment
@@ -217,6 +218,43 @@ def recurring_ends(side: StripeSide) -> Execution:
     return _changed(RecurringChange.CANCEL, because="I have enough")
 
 
+# --- an automatic top-up
+
+
+def _card_of(side: StripeSide, member: Member, number: str) -> str:
+    """A card saved at Stripe, and the house has heard of it."""
+    _wished(member, "1")
+    to_the_end(_execution(purchases.CHECKOUT).pk)
+    customer = BillingCustomer.objects.get(member=member).customer_id
+    stripe_itself = stripe.StripeClient(KEY, base_addresses={"api": side.sandbox.url})
+    stripe_itself.v1.payment_methods.attach(number, {"customer": customer})
+    hear(side)
+    [card] = usable_cards(member.pk)
+    return card.id
+
+
+def _topped_up(side: StripeSide, number: str) -> Execution:
+    ada = _ada()
+    topups.switch_on(
+        member=ada,
+        threshold=cloud("5"),
+        amount=cloud("10"),
+        method_id=_card_of(side, ada, number),
+        most_a_day=2,
+        acting=actor(ada),
+    )
+    return _execution(topups.SAGA)
+
+
+def top_up_arrives(side: StripeSide) -> Execution:
+    return _topped_up(side, "pm_card_visa")
+
+
+def top_up_declined(side: StripeSide) -> Execution:
+    """The card could be saved, and its bank refuses each charge."""
+    return _topped_up(side, "pm_card_chargeCustomerFail")
+
+
 SCENARIOS = (
     Scenario("checkout", "a first purchase", first_checkout),
     Scenario("checkout", "a recurring one", recurring_checkout),
@@ -231,4 +269,6 @@ SCENARIOS = (
     Scenario("recurring_change", "pause", recurring_pauses),
     Scenario("recurring_change", "resume", recurring_resumes),
     Scenario("recurring_change", "cancel", recurring_ends),
+    Scenario("top_up", "arrives", top_up_arrives),
+    Scenario("top_up", "declined", top_up_declined, ends="compensated"),
 )

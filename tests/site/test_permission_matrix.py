@@ -15,6 +15,10 @@ pytestmark = pytest.mark.django_db
 
 # route · method · nobody, owner, other member, steward, operations, admin
 PAGES = r"""
+admin/reports/usage-margin/                                        GET  sign-in sign-in sign-in 200     200     200
+admin/reports/usage-margin/                                        POST sign-in sign-in sign-in 405     405     405
+admin/reports/^usage-margin/(?P<file_format>csv|xlsx|pdf)/$        GET  sign-in sign-in sign-in 200     200     200
+admin/reports/^usage-margin/(?P<file_format>csv|xlsx|pdf)/$        POST sign-in sign-in sign-in 405     405     405
 admin/reports/<slug:report>/                                       GET  sign-in sign-in sign-in 200     200     200
 admin/reports/<slug:report>/                                       POST sign-in sign-in sign-in 405     405     405
 admin/reports/^(?P<report>[a-z-]+)/(?P<file_format>csv|xlsx|pdf)/$     GET  sign-in sign-in sign-in 200     200     200
@@ -145,6 +149,16 @@ terms/accept/                                                      GET  sign-in 
 terms/accept/                                                      POST sign-in 422     422     422     422     422
 cloud/usage/                                                       GET  sign-in 200     200     200     200     200
 cloud/usage/                                                       POST sign-in 405     405     405     405     405
+cloud/usage/<int:number>/receipt/                                  GET  sign-in 200     404     404     200     200
+cloud/usage/<int:number>/receipt/                                  POST sign-in 405     405     405     405     405
+cloud/usage/verify_receipt.py                                      GET  200     200     200     200     200     200
+cloud/usage/verify_receipt.py                                      POST 405     405     405     405     405     405
+cloud/spending/                                                    GET  sign-in 200     200     200     200     200
+cloud/spending/                                                    POST sign-in on      on      on      on      on
+cloud/top-up/                                                      GET  sign-in 200     200     200     200     200
+cloud/top-up/                                                      POST sign-in 422     422     422     422     422
+cloud/top-up/off/                                                  GET  sign-in 405     405     405     405     405
+cloud/top-up/off/                                                  POST sign-in on      on      on      on      on
 cloud/invoices/                                                    GET  sign-in 200     200     200     200     200
 cloud/invoices/                                                    POST sign-in 405     405     405     405     405
 cloud/invoices/<int:number>/                                       GET  sign-in 200     404     200     200     200
@@ -213,6 +227,10 @@ api/usage/                       GET  401   200   200   200   200   200   403   
 api/usage/                       POST 401   405   405   405   405   405   403   403
 api/usage/summary                GET  401   200   200   200   200   200   403   403
 api/usage/summary                POST 401   405   405   405   405   405   403   403
+api/usage/<int:pk>/receipt       GET  401   200   404   404   200   200   403   403
+api/usage/<int:pk>/receipt       POST 401   405   405   405   405   405   403   403
+api/spending                     GET  401   200   200   200   200   200   403   403
+api/spending                     POST 401   405   405   405   405   405   403   403
 api/rate-card                    GET  401   200   200   200   200   200   200   200
 api/rate-card                    POST 401   405   405   405   405   405   405   405
 api/rate-card/quote              GET  401   405   405   405   405   405   405   405
@@ -223,10 +241,28 @@ api/rate-cards/<int:version>/    GET  401   200   200   200   200   200   200   
 api/rate-cards/<int:version>/    POST 401   405   405   405   405   405   405   405
 api/metering/record              GET  401   403   403   403   403   403   405   403
 api/metering/record              POST 401   403   403   403   403   403   422   403
+api/metering/batch               GET  401   403   403   403   403   403   405   403
+api/metering/batch               POST 401   403   403   403   403   403   400   403
+api/cloud/metering               GET  401   403   403   403   403   403   405   403
+api/cloud/metering               POST 401   403   403   403   403   403   202   403
+api/cloud/metering/<int:pk>      GET  401   403   403   403   403   403   200   403
+api/cloud/metering/<int:pk>      POST 401   403   403   403   403   403   405   403
 api/stripe/webhook               GET  405   405   405   405   405   405   405   405
 api/stripe/webhook               POST 400   400   400   400   400   400   400   400
 api/webhooks/stripe              GET  405   405   405   405   405   405   405   405
 api/webhooks/stripe              POST 400   400   400   400   400   400   400   400
+api/webhooks/endpoints/                    GET  401  403  403  403  403  403  403  200
+api/webhooks/endpoints/                    POST 401  403  403  403  403  403  403  422
+api/webhooks/endpoints/<int:pk>            GET  401  403  403  403  403  403  403  200
+api/webhooks/endpoints/<int:pk>            POST 401  403  403  403  403  403  403  405
+api/webhooks/endpoints/<int:pk>/secret     GET  401  403  403  403  403  403  403  405
+api/webhooks/endpoints/<int:pk>/secret     POST 401  403  403  403  403  403  403  200
+api/webhooks/endpoints/<int:pk>/enable     GET  401  403  403  403  403  403  403  405
+api/webhooks/endpoints/<int:pk>/enable     POST 401  403  403  403  403  403  403  422
+api/webhooks/deliveries/                   GET  401  403  403  403  403  403  403  200
+api/webhooks/deliveries/                   POST 401  403  403  403  403  403  403  405
+api/webhooks/deliveries/<int:pk>/replay    GET  401  403  403  403  403  403  403  405
+api/webhooks/deliveries/<int:pk>/replay    POST 401  403  403  403  403  403  403  422
 api/reserve                      GET  200   200   200   200   200   200   200   200
 api/reserve                      POST 405   405   405   405   405   405   405   405
 api/health                       GET  200   200   200   200   200   200   200   200
@@ -272,6 +308,8 @@ admin/{model}/<path:object_id>/dry-run/                   POST refuse
 WITHOUT_A_ROW = {
     "cloud_credits.chainblock",
     "cloud_credits.selfmetercharge",
+    "cloud_credits.spendcap",
+    "cloud_credits.topup",
     "cloud_credits.usageimport",
     "events.eventcount",
     "treasury.dispute",
@@ -285,8 +323,11 @@ cloud_credits.chainblock           operations admin
 cloud_credits.ensregistration      operations admin
 cloud_credits.resourceusage        operations admin
 cloud_credits.meteringrefusal      operations admin
+cloud_credits.meteringsubmission   operations admin
 cloud_credits.selfmetercharge      operations admin
 cloud_credits.usageimport          operations admin
+cloud_credits.spendcap             operations admin
+cloud_credits.topup                operations admin
 cloud_credits.idempotencykey       operations admin
 cloud_credits.ratecard             steward operations admin
 cloud_credits.invoice              steward operations admin
@@ -320,6 +361,8 @@ treasury.bankrowaside              steward operations admin
 treasury.bankmatch                 steward operations admin
 treasury.bill                      steward operations admin
 notifications.email                operations admin
+notifications.webhookendpoint      operations admin
+notifications.webhookdelivery      operations admin
 workflows.job                      operations admin
 workflows.execution                steward operations admin
 events.event                       operations admin
@@ -411,6 +454,12 @@ treasury.bankmatch                 verb       unmatch          operations admin
 treasury.bill                      list_verb  record           operations admin
 treasury.bill                      verb       void             operations admin
 notifications.email                verb       send-again       operations admin
+notifications.webhookendpoint      list_verb  create           operations admin
+notifications.webhookendpoint      verb       rotate           operations admin
+notifications.webhookendpoint      verb       disable          operations admin
+notifications.webhookendpoint      verb       enable           operations admin
+notifications.webhookendpoint      verb       remove           operations admin
+notifications.webhookdelivery      verb       replay           operations admin
 workflows.job                      verb       run-again        operations admin
 workflows.execution                verb       retry            operations admin
 workflows.execution                verb       signal           operations admin

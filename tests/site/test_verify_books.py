@@ -89,6 +89,10 @@ BREAKS = [
     ("active positions = staked", "UPDATE cloud_credits_stakingposition SET amount = amount + 1"),
     ("every transaction is covered by one event", "DELETE FROM events_event WHERE name = 'cloud.transferred'"),
     (
+        "every told range of redemptions is what its rows say",
+        "UPDATE events_event SET payload = jsonb_set(payload, '{ranges,0,balance_after}', '\"1\"') WHERE name = 'cloud.redeemed'",
+    ),
+    (
         "every paid or refunded invoice has its transfers",
         "UPDATE cloud_credits_invoice SET total = 1 WHERE state = 'paid'",
     ),
@@ -171,6 +175,11 @@ BREAKS = [
         "INSERT INTO cloud_credits_selfmetercharge (member_id, primitive, window_start, window_end, quantity, state,"
         " due_at, attempts, refusal_code, refusal, meter_id, cost, charged_at)"
         " SELECT id, 'compute', now(), now(), 1, 'charged', now(), 1, '', '', 999999, 1, now() FROM members_member LIMIT 1",
+    ),
+    (
+        "spend caps count what was metered",
+        "INSERT INTO cloud_credits_spendcap (member_id, monthly_cap, month, spent, set_at)"
+        " SELECT id, 10, '2026-04-01', 0.00000001, now() FROM members_member LIMIT 1",
     ),
     (
         "ended sagas left nothing open",

@@ -149,6 +149,17 @@ def test_row_without_its_amount__is_kept_aside_and_never_taken_for_vanished(merc
     assert alerts() == []
 
 
+def test_account_without_its_balance__is_told_until_the_bank_reports_it_whole(mercury_sandbox):
+    mercury_sandbox.control("accounts", id="a1", name="Operating")
+    mercury_sandbox.control("faults", fault="missing_field", field="availableBalance", row=0, path="accounts")
+    read(mercury_sandbox)
+    assert alerts() == ["bank:row:a1"]
+
+    read(mercury_sandbox)
+
+    assert alerts() == []
+
+
 def test_nameless_row__keeps_every_line_from_vanishing(mercury_sandbox):
     deposit(mercury_sandbox, "1", createdAt=timezone.now().isoformat())
     read(mercury_sandbox)

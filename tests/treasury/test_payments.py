@@ -210,6 +210,8 @@ def a_payment(**changes):
         ({"customer_id": "", "customer_member": ""}, Judged("5", "")),
         ({"customer_member": "6"}, Judged("", "other_customer")),
         ({"customer_member": ""}, Judged("", "other_customer")),
+        ({"customer_member": "", "customer_deleted": True}, Judged("5", "")),
+        ({"metadata": {}, "customer_member": "", "customer_deleted": True}, Judged("", "unknown_member")),
         ({"currency": "eur"}, Judged("5", "wrong_currency")),
         ({"metadata": {}, "customer_member": ""}, Judged("", "unknown_member")),
         ({"metadata": {}, "customer_member": "5 OR 1"}, Judged("5 OR 1", "unknown_member")),

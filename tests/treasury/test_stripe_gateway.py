@@ -187,6 +187,15 @@ def test_key_that_stripe_does_not_take__decides_nothing(gateway, paid, stripe_sa
     assert len(gateway.refunds_of(charge_id=paid.charge.id)) == 1
 
 
+def test_key_whose_first_attempt_read_otherwise__decides_nothing(gateway, paid):
+    """A release changed what a call says between a refund's two attempts, the first of which arrived."""
+    given = {"payment_id": paid.id, "metadata": {"habitat_refund": "r1"}, "idempotency_key": "r1"}
+    gateway.create_refund(amount=D("30"), **given)
+    with pytest.raises(StripeUnavailable):
+        gateway.create_refund(amount=None, **given)
+    assert len(gateway.refunds_of(charge_id=paid.charge.id)) == 1
+
+
 @pytest.mark.parametrize(("body", "status"), [("<html>Gateway</html>", 200), ("<html>Blocked</html>", 403), ("{", 200)])
 def test_answer_that_is_not_stripes__decides_nothing(gateway, paid, monkeypatch, body, status):
     """Something between us and Stripe answered in its place: what was asked may have happened."""

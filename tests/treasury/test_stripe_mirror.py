@@ -5,6 +5,7 @@ from decimal import Decimal
 from io import StringIO
 
 import pytest
+import stripe
 from django.apps import apps
 from django.contrib import admin
 from django.core.management import CommandError, call_command
@@ -354,3 +355,21 @@ def test_privileges__the_mirror_is_written_and_never_deleted_from(table):
 def test_privileges__a_key_is_refused(side):
     with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
         mirror.APIKey.objects.create(id="sk_1", secret=KEY, type="secret", livemode=False)
+
+
+def test_customer_deleted_at_stripe__keeps_the_receipts_of_its_payments(side):
+    """Stripe shows nothing of it any more but that it was deleted; its member's receipts are the member's for good."""
+    member = make_member()
+    paid = side.paid(member)
+    side.tell()
+    before = receipts(member.pk)
+    assert before[0].url
+    client = stripe.StripeClient(KEY, base_addresses={"api": side.sandbox.url})
+    client.v1.customers.delete(paid.customer_id)
+    refund = side.sandbox.control("refund", payment_intent=paid.id, amount=1_000)
+    side.tell()
+
+    assert [one.url for one in receipts(member.pk)] == [before[0].url]
+    assert customers(member.pk) == [paid.customer_id]
+    assert mirror.Refund.objects.filter(id=refund["id"]).exists()
+    assert not Alert.objects.exists()

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import httpx
 import pytest
+import stripe
 from django.test import Client
 
 from habitat.controls.models import Alert
@@ -114,6 +115,17 @@ def test_after_the_mint__refunds_and_disputes_are_told_as_totals(side):
     side.tell()
     last = told("payment.refunded")[-1]
     assert (last["refunded"], last["disputed_lost"]) == ("25", "75")
+
+
+def test_paid__by_a_customer_deleted_before_the_house_heard_of_it__is_still_the_members(side):
+    """Its customer's own marks are gone; without ours on the payment the money went back as a stranger's."""
+    member = make_member()
+    paid = side.paid(member)
+    client = stripe.StripeClient(KEY, base_addresses={"api": side.sandbox.url})
+    client.v1.customers.delete(paid.customer_id)
+    side.tell()
+    payment = Payment.objects.get()
+    assert (payment.member_id, payment.problem) == (member.pk, "")
 
 
 def test_our_own_refund__is_known_by_its_mark(side):

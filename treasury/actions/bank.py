@@ -66,6 +66,7 @@ def record_accounts(*, rows: Sequence[AccountRow], read_at: datetime, acting: Ac
             ignore_conflicts=True,
         )
         accounts.append(account)
+    _settle_aside({row.account_id for row in rows}, acting)
     return accounts
 
 
@@ -113,7 +114,7 @@ def record_lines(*, account: BankAccount, answer: Lines, read_at: datetime, acti
     for line in vanished:
         _add_version(line, _gone(line, read_at), acting)
     set_aside(rows=answer.aside, account=row, read_at=read_at, acting=acting)
-    _settle_aside(answer.rows, acting)
+    _settle_aside({given.line_id for given in answer.rows}, acting)
     row.read_until = max(read_at, row.read_until or read_at)
     row.save(update_fields=["read_until"])
     return Recorded(new=len(new), changed=len(changed), vanished=len(vanished))
@@ -146,9 +147,8 @@ def _aside_cause(row_id: str) -> str:
     return f"bank:row:{row_id}"
 
 
-def _settle_aside(rows: Sequence[LineRow], acting: Actor) -> None:
-    """A row that is readable now needs nobody's care any more."""
-    ids = {row.line_id for row in rows}
+def _settle_aside(ids: set[str], acting: Actor) -> None:
+    """A row that is readable now, of a line or of an account, needs nobody's care any more."""
     for row_id in BankRowAside.objects.filter(row_id__in=ids).values_list("row_id", flat=True).distinct():
         resolve_cause(UNMATCHED, _aside_cause(row_id), resolution="The bank reports the row whole now.", acting=acting)
 

@@ -87,7 +87,7 @@ def _close(payment: Payment, row: Dispute, told: Told, period: Period, acting: A
     row.closed_at = timezone.now()
     row.save(update_fields=["state", "closed_at", "closed_entry", "reclaim", "held"])
     emit(PaymentDisputeClosed(**_named(payment, row), outcome=row.state), acting=acting)
-    if row.reclaim:
+    if row.reclaim or (row.held and payment.waits == 0):
         payments.announce_reclaim(payment=payment, acting=acting)
     payments.announce_waiting(payment=payment, acting=acting)
 

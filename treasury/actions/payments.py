@@ -319,7 +319,10 @@ def announce_waiting(*, payment: Payment, acting: Actor) -> None:
 
 
 def announce_reclaim(*, payment: Payment, acting: Actor) -> None:
-    """Write `payment.refunded` with the totals that must be taken back in credits now."""
+    """Write `payment.refunded` with the totals that must be taken back in credits now.
+
+    Nothing of them where all of it went back before it was credits: whoever waits for it must know all the same.
+    """
     due = reports.to_reclaim(payment)
     fact = PaymentRefunded(
         payment_id=str(payment.pk),

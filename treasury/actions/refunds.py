@@ -282,7 +282,7 @@ def _succeed(payment: Payment, row: Refund, taken: Decimal | None, period: Perio
     payment.save(update_fields=["state", "refunded", "late"])
     if row.is_ours:
         emit(PaymentRefundSettled(**_named(payment, row)), acting=acting)
-    if row.reclaim:
+    if row.reclaim or (row.held and not row.is_ours and payment.waits == 0):
         payments.announce_reclaim(payment=payment, acting=acting)
     payments.announce_waiting(payment=payment, acting=acting)
 

@@ -42,13 +42,15 @@ PAGE: Final = 100
 # Older signatures are refused: a webhook caught on the way cannot be sent again for ever.
 TOLERANCE_SECONDS: Final = 300
 # None of these judges what was asked, which may have happened: its outcome is unknown. No connection, too many
-# questions, a key that is not taken (any more); and, as APIError, Stripe's own faults, a key in use, and an answer that
-# somebody else gave in its place.
+# questions, a key that is not taken (any more); an idempotency key whose first attempt read otherwise, before a release
+# say, and did what it said; and, as APIError, Stripe's own faults, a key in use, and an answer that somebody else gave
+# in its place.
 _TRY_AGAIN: Final = (
     stripe.APIConnectionError,
     stripe.RateLimitError,
     stripe.AuthenticationError,
     stripe.PermissionError,
+    stripe.IdempotencyError,
     stripe.APIError,
 )
 # PostgreSQL's JSON cannot hold it, however it is written.

@@ -123,6 +123,7 @@ def payment(row: Json) -> StripePayment:
         failure_code=_text(trouble.get("decline_code") or trouble.get("code")),
         failure_message=_text(trouble.get("message"))[:300],
         charge=paid,
+        customer_deleted=bool((customer_row or {}).get("deleted")),
         metadata=_marks(row),
         document=dict(row),
     )

@@ -153,11 +153,12 @@ def judge(payment: StripePayment, invoice: StripeInvoice | None = None) -> Judge
     """What Stripe's own objects say of a payment that succeeded (domain §6): marks of ours on it, and its customer.
 
     A payment with a customer belongs to the member that customer was made for; a mark that names another is a
-    mismatch. Without a customer the mark alone says it.
+    mismatch. Without a customer, or once it was deleted, the mark alone says it.
     """
     marks = {**(invoice.metadata if invoice else {}), **payment.metadata}
     marked = marks.get(MEMBER_KEY, "")
-    member = payment.customer_member if payment.customer_id else marked
+    is_known = payment.customer_id and not payment.customer_deleted
+    member = payment.customer_member if is_known else marked
     if payment.currency != USD_CODE:
         return Judged(member, Problem.WRONG_CURRENCY)
     if marked and marked != member:

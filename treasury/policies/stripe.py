@@ -57,9 +57,12 @@ def asked_at(document: Document) -> datetime:
 
 
 def within(part: Any) -> Iterator[Document]:
-    """Every whole object of a kind that the mirror keeps, however deep."""
+    """Every whole object of a kind that the mirror keeps, however deep.
+
+    Of a deleted one Stripe shows its id alone: what was kept of it stays, for its payments go on naming it.
+    """
     if isinstance(part, dict):
-        if part.get("object") in MIRRORED and isinstance(part.get("id"), str):
+        if part.get("object") in MIRRORED and isinstance(part.get("id"), str) and not part.get("deleted"):
             yield {name: value for name, value in part.items() if name != ASKED_KEY}
         for child in part.values():
             yield from within(child)
@@ -104,7 +107,10 @@ class StripeCharge:
 
 @dataclass(frozen=True, slots=True)
 class StripePayment:
-    """A PaymentIntent. `customer_member` is the member that its customer was made for, as Stripe keeps it."""
+    """A PaymentIntent. `customer_member` is the member that its customer was made for, as Stripe keeps it.
+
+    Of a deleted customer it keeps nothing: `customer_deleted`.
+    """
 
     id: str
     status: str
@@ -119,6 +125,7 @@ class StripePayment:
     failure_code: str = ""
     failure_message: str = ""
     charge: StripeCharge | None = None
+    customer_deleted: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
     document: Document = field(default_factory=dict, repr=False, compare=False)
 

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from cloud_credits.actions.import_usage import Progress, import_usage, report_path
+from cloud_credits.policies.metering_batch import MOST_EVENTS
 from habitat.controls.models import ServiceKey
 from habitat.controls.policies.scopes import Scope
 from habitat.controls.reports.service_keys import actor_of
@@ -20,6 +21,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="a .csv with a header line, or .ndjson with one event a line")
+        parser.add_argument(
+            "--rows-at-once",
+            type=int,
+            default=MOST_EVENTS,
+            choices=range(1, MOST_EVENTS + 1),
+            metavar=f"1…{MOST_EVENTS}",
+            help="rows that are read and committed together (default: as many as one batch may have)",
+        )
         parser.add_argument("--key", required=True, help="prefix of the service key the events belong to")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -31,7 +40,8 @@ class Command(BaseCommand):
         last = Progress(0, 0, 0, 0, 0)
         try:
             with tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, file=self.stderr) as bar:
-                for last in import_usage(path=path, key=key, acting=actor_of(key)):
+                progress = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=options["rows_at_once"])
+                for last in progress:
                     bar.update(last.offset - bar.n)
                     bar.set_postfix(accepted=last.accepted, refused=last.refused, refresh=False)
         except HabitatError as refusal:

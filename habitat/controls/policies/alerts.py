@@ -109,7 +109,7 @@ CATALOGUE: Final = (
         Severity.CRITICAL,
         "A payment could not be sent back",
         "Stripe refused or could not deliver the refund of a payment that cannot become credits. Its money waits.",
-        "A later refund of the same payment arrives.",
+        "The money is with its payer, whoever sent it, or became credits after all.",
     ),
     AlertDefinition(
         "topup_stopped",
@@ -166,6 +166,13 @@ CATALOGUE: Final = (
         "Events are not being delivered",
         "An event has waited for its subscriber for longer than the setting allows, or its delivery is dead.",
         "No delivery is dead or older than the limit.",
+    ),
+    AlertDefinition(
+        "webhook_disabled",
+        Severity.WARNING,
+        "Webhooks to a service are switched off",
+        "The service's endpoint answered that it is gone, or took nothing for days. It hears nothing until then.",
+        "Somebody switches the endpoint on again, or removes it.",
     ),
     AlertDefinition(
         "saga_stuck",

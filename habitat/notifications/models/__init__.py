@@ -8,5 +8,26 @@ from habitat.notifications.models.notices import (
     Preference,
     PreferenceQuerySet,
 )
+from habitat.notifications.models.webhooks import (
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookDeliveryQuerySet,
+    WebhookEndpoint,
+    WebhookEndpointQuerySet,
+    WebhookMessage,
+)
 
-__all__ = ["Email", "EmailQuerySet", "Notification", "NotificationQuerySet", "Preference", "PreferenceQuerySet"]
+__all__ = [
+    "Email",
+    "EmailQuerySet",
+    "Notification",
+    "NotificationQuerySet",
+    "Preference",
+    "PreferenceQuerySet",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookDeliveryQuerySet",
+    "WebhookEndpoint",
+    "WebhookEndpointQuerySet",
+    "WebhookMessage",
+]

@@ -1,6 +1,6 @@
 """The database's own guards of this floor, for `verify_books` to find."""
 
-from habitat.controls.policies.guards import Guard
+from habitat.controls.policies.guards import Guard, withheld
 
 GUARDS = (
     Guard("notifications_notification", "UPDATE", "no_privilege", "the application rewriting a notice"),
@@ -10,4 +10,16 @@ GUARDS = (
     Guard("notifications_email", "notifications_email_state", "trigger", "an e-mail that is sent without sending"),
     Guard("notifications_email", "email_once_an_event", "constraint", "a second mail for one event"),
     Guard("notifications_notification", "notification_once_an_event", "constraint", "a second notice for one event"),
+    Guard("notifications_webhookendpoint", "webhook_endpoint_state", "trigger", "an endpoint led to another address"),
+    Guard("notifications_webhookendpoint", "webhook_endpoint_kept", "trigger", "an endpoint deleted"),
+    *withheld("notifications_webhookendpoint", "the application deleting endpoints", "DELETE", "TRUNCATE"),
+    Guard("notifications_webhookmessage", "webhook_message_kept", "trigger", "a message that says something else"),
+    Guard("notifications_webhookmessage", "webhook_message_once", "constraint", "one event told twice"),
+    *withheld("notifications_webhookmessage", "the application rewriting messages", "UPDATE", "DELETE", "TRUNCATE"),
+    Guard("notifications_webhookdelivery", "webhook_delivery_state", "trigger", "a delivery that was never sent"),
+    Guard("notifications_webhookdelivery", "webhook_delivery_kept", "trigger", "a delivery deleted"),
+    Guard("notifications_webhookdelivery", "webhook_delivery_once", "constraint", "two deliveries of one message"),
+    *withheld("notifications_webhookdelivery", "the application deleting deliveries", "DELETE", "TRUNCATE"),
+    Guard("notifications_webhookattempt", "webhook_attempt_kept", "trigger", "an attempt rewritten"),
+    *withheld("notifications_webhookattempt", "the application rewriting attempts", "UPDATE", "DELETE", "TRUNCATE"),
 )

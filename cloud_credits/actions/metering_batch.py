@@ -1,0 +1,466 @@
+"""Many usage events at once: staged, judged and charged by set-based statements, answered by one commit.
+
+What `metering.record` does for one event is done here for all, with the same answers. See docs/design/metering.md.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from django.db import DatabaseError, transaction
+from psycopg import errors as postgres
+
+from cloud_credits import locks
+from cloud_credits.actions import movements, staging
+from cloud_credits.actions.movements import Redeemed
+from cloud_credits.actions.rate_cards import settle_before_pricing
+from cloud_credits.actions.redemptions import redeemed_range
+from cloud_credits.actions.staging import COST, DIGEST, ENDED, PRICE, PRICED, RECEIVED, STAGED, Sifted, Stage, Standing
+from cloud_credits.errors import (
+    BatchBusy,
+    EventConflict,
+    InsufficientBalance,
+    MemberNotActive,
+    MeteredMemberUnknown,
+    NoCardInForce,
+    NoCloudIdentity,
+)
+from cloud_credits.events import CloudRedeemed
+from cloud_credits.policies.metering import (
+    AHEAD,
+    LATE,
+    MeteringEvent,
+    RefusalRecord,
+    require_not_ahead,
+    require_not_late,
+)
+from cloud_credits.policies.metering_batch import (
+    Answer,
+    AnswerStatus,
+    Batch,
+    BatchForm,
+    Due,
+    Settlement,
+    as_duplicate,
+    as_json,
+    encoded,
+    has_repeats,
+    read,
+    settle,
+    spellings,
+)
+from cloud_credits.policies.rate_cards import utc_day
+from cloud_credits.reports.rate_cards import adopted_cards_now
+from habitat.errors import HabitatError
+from habitat.events.actions.outbox import emit
+from habitat.members.policies.actors import Actor
+from habitat.members.policies.statuses import MAY_REDEEM
+from habitat.money import cloud_to_usd, plain
+from habitat.statements import array_of, copy_rows, rows_of
+from treasury.locks import open_period
+from treasury.models import Period
+
+# A twin that was faster, a circle of waiting: the batch is run again. Each time at least one other batch went through.
+TRIES: Final = 5
+_RUN_AGAIN: Final = (postgres.UniqueViolation, postgres.DeadlockDetected, postgres.SerializationFailure)
+_REDEEMERS: Final = array_of(sorted(status.value for status in MAY_REDEEM))
+_SPELLINGS: Final = array_of(spellings())
+
+
+class _ChangedMeanwhile(Exception):
+    """What the batch was judged by was overtaken while it waited for a balance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An event that was not charged: its place in the batch, from 0, and why."""
+
+    position: int
+    event_id: str
+    refusal: HabitatError
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of each event. `answers` are JSON objects, one an event, in the order sent."""
+
+    answers: list[str]
+    accepted: int
+    duplicates: int
+    refused: list[Refused]
+
+    @property
+    def conflicts(self) -> int:
+        return sum(isinstance(each.refusal, EventConflict) for each in self.refused)
+
+    @property
+    def rejected(self) -> int:
+        return len(self.refused) - self.conflicts
+
+
+def receive(*, body: bytes, form: BatchForm, key_id: int, acting: Actor) -> BatchOutcome:
+    """`record` for each event of a body, in order. Raises BatchUnreadable, BatchEmpty, BatchTooLarge, BatchBusy."""
+    return record(batch=read(body, form), key_id=key_id, acting=acting)
+
+
+def record(*, batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
+    """Charges what can be charged and answers every event, all in one transaction; the caller's where there is one.
+
+    A refused event is an answer and is logged; it rolls nothing back. Raises BatchBusy after five tries, and NoPeriod.
+    Locks: period, then balances by id. Rule: domain §3, §4, §6; issue 4, Metering 1.
+    """
+    for tried in range(TRIES):
+        settle_before_pricing()
+        try:
+            return _once(batch, key_id, acting, tried)
+        except _ChangedMeanwhile:
+            continue
+        except DatabaseError as error:
+            if not _is_overtaken(error):
+                raise
+    raise BatchBusy
+
+
+def _is_overtaken(error: DatabaseError) -> bool:
+    """A twin that was faster, a circle of waiting, or a vote that closed between reading the prices and charging."""
+    cause = error.__cause__
+    return isinstance(cause, _RUN_AGAIN) or (
+        isinstance(cause, postgres.CheckViolation) and cause.diag.constraint_name == "usage_votes_settled"
+    )
+
+
+@transaction.atomic
+def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
+    """Lock → check → write → post → emit, for all events of the batch.
+
+    The first time what needs no balance is judged before any is locked, so that batches of the same members overlap
+    in it. Whoever was overtaken then locks before judging: nobody else can store these members' events meanwhile.
+    """
+    now = datetime.now(tz=UTC)
+    stage = staging.stage(batch.csv, cards=adopted_cards_now())
+    period = open_period(on=now.date())
+    if tried:
+        locks.staged_balances(stage.first)
+    sifted = _sift(stage, batch, key_id, now)
+    staging.drop([row.id for row in sifted if row.reason])
+    locks.staged_balances(stage.first)
+    standings = staging.standings(stage)
+    settlement = _settlement(stage, sifted, standings)
+    _require_nothing_overtook(settlement, standings, key_id)
+    staging.drop([due.id for due in settlement.dropped])
+    spendings = _spendings(standings, settlement)
+    verdicts = _verdicts(batch, sifted, settlement, now)
+    _refuse_short(settlement, standings, verdicts)
+    lines = _charge(stage, spendings, period, key_id, now, acting)
+    _log(verdicts.refused, batch, key_id)
+    return verdicts.outcome(lines)
+
+
+def _sift(stage: Stage, batch: Batch, key_id: int, now: datetime) -> list[Sifted]:
+    return staging.sift(
+        stage,
+        key=key_id,
+        every=has_repeats(batch),
+        received=now,
+        ahead=AHEAD,
+        late=LATE,
+        spellings=_SPELLINGS,
+        redeemers=_REDEEMERS,
+    )
+
+
+# --- who gets what
+
+
+def allowance(standing: Standing) -> Decimal:
+    """CLOUD a member may spend on usage now: what is liquid, and whatever else bounds it."""
+    return standing.liquid
+
+
+def _settlement(stage: Stage, sifted: Sequence[Sifted], standings: Sequence[Standing]) -> Settlement:
+    """Nobody's events are looked at one by one but those of members who cannot pay all of theirs; or all of them,
+    where ids repeat, for then one event's fate depends on another's."""
+    allowances = {standing.member_id: allowance(standing) for standing in standings}
+    good = [_due(row) for row in sifted if row.reason is None]
+    if good:
+        return settle(good, allowances)
+    tight = [standing.member_id for standing in standings if standing.total > allowances[standing.member_id]]
+    if not tight:
+        return Settlement()
+    dropped = [row.id for row in sifted]
+    return settle(
+        [
+            Due(number, place + bisect_left(dropped, number), event_id, member_id, cost)
+            for number, place, event_id, member_id, cost in staging.dues_of(stage, tight)
+        ],
+        allowances,
+    )
+
+
+def _due(row: Sifted) -> Due:
+    if row.event_id is None or row.member_id is None or row.cost is None:
+        message = f"row {row.id} was found good without what makes it so"
+        raise RuntimeError(message)
+    return Due(row.id, row.position, row.event_id, row.member_id, row.cost, row.digest)
+
+
+def _require_nothing_overtook(settlement: Settlement, standings: Sequence[Standing], key_id: int) -> None:
+    """A member suspended while this waited for balances; a twin that spent the very credits found missing now."""
+    if any(standing.status not in MAY_REDEEM for standing in standings):
+        raise _ChangedMeanwhile
+    missing = [short.due.event_id for short in settlement.short]
+    if missing and staging.known_by_now(key_id, missing):
+        raise _ChangedMeanwhile
+
+
+@dataclass(slots=True)
+class _Spending:
+    """What one member pays: `total` CLOUD for `events`."""
+
+    standing: Standing
+    total: Decimal
+    events: int
+
+
+def _spendings(standings: Sequence[Standing], settlement: Settlement) -> list[_Spending]:
+    spendings = {each.member_id: _Spending(each, each.total, each.events) for each in standings}
+    for due in settlement.dropped:
+        spendings[due.member_id].total -= due.cost
+        spendings[due.member_id].events -= 1
+    return [spending for spending in spendings.values() if spending.events]
+
+
+# --- what each event is told
+
+
+@dataclass(slots=True)
+class _Verdicts:
+    """What is known of events before any is charged, by their place in the batch."""
+
+    answers: dict[int, str] = field(default_factory=dict)
+    # Place of an event, and of the equal one before it that is charged.
+    copies: dict[int, int] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    duplicates: int = 0
+
+    def refuse(self, position: int, event_id: str, refusal: HabitatError) -> None:
+        status = AnswerStatus.CONFLICT if isinstance(refusal, EventConflict) else AnswerStatus.REJECTED
+        record = RefusalRecord.of(refusal, {"eventId": event_id})
+        self.refused.append(Refused(position, record.event_id, refusal))
+        self.answers[position] = encoded(
+            Answer(
+                event_id=record.event_id,
+                status=status.value,
+                code=refusal.code,
+                field=refusal.field,
+                reason=record.sentence,
+            )
+        )
+
+    def follow(self, event: Sifted | Due, winner: Due) -> None:
+        if event.digest == winner.digest:
+            self.copies[event.position] = winner.position
+        else:
+            self.refuse(event.position, winner.event_id, EventConflict(event_id=winner.event_id, field="eventId"))
+
+    def outcome(self, lines: list[str]) -> BatchOutcome:
+        """`lines` are the answers of what was charged, in order; the others stand between them."""
+        accepted = len(lines)
+        if self.answers or self.copies:
+            lines = self._merged(lines)
+        refused = sorted(self.refused, key=lambda each: each.position)
+        return BatchOutcome(lines, accepted, self.duplicates + len(self.copies), refused)
+
+    def _merged(self, lines: list[str]) -> list[str]:
+        charged = iter(lines)
+        merged: list[str] = []
+        for position in range(len(lines) + len(self.answers) + len(self.copies)):
+            if position in self.copies:
+                merged.append(as_duplicate(merged[self.copies[position]]))
+            else:
+                merged.append(self.answers.get(position) or next(charged))
+        return merged
+
+
+def _verdicts(batch: Batch, sifted: Sequence[Sifted], settlement: Settlement, now: datetime) -> _Verdicts:
+    """What those that are not charged are told; the first charged of an id judges all that come after it."""
+    verdicts = _Verdicts()
+    for row in sifted:
+        if row.reason is None:
+            continue
+        winner = settlement.charged.get(row.event_id or "")
+        if winner is not None and winner.position < row.position and row.reason != "unreadable":
+            verdicts.follow(row, winner)
+        elif row.reason == "known":
+            _known(row, verdicts)
+        else:
+            refusal = _refusal(row, batch, now)
+            verdicts.refuse(row.position, str(batch.body(row.position).get("eventId", "")), refusal)
+    for due, winner in settlement.followers:
+        verdicts.follow(due, winner)
+    return verdicts
+
+
+def _refuse_short(settlement: Settlement, standings: Sequence[Standing], verdicts: _Verdicts) -> None:
+    holders = {standing.member_id: standing.holder for standing in standings} if settlement.short else {}
+    for short in settlement.short:
+        due = short.due
+        refusal = InsufficientBalance(
+            holder=holders[due.member_id], available=plain(short.available), needed=plain(due.cost)
+        )
+        verdicts.refuse(due.position, due.event_id, refusal)
+
+
+def _known(row: Sifted, verdicts: _Verdicts) -> None:
+    """The event is stored already: its first outcome, or a conflict where its content is another."""
+    event_id = row.event_id or ""
+    if not row.same or row.charged is None or row.balance_after is None:
+        verdicts.refuse(row.position, event_id, EventConflict(event_id=event_id, field="eventId"))
+        return
+    verdicts.duplicates += 1
+    verdicts.answers[row.position] = encoded(
+        Answer(
+            event_id=event_id,
+            status=AnswerStatus.DUPLICATE.value,
+            meter_id=str(row.meter_id),
+            cloud_cost=plain(row.charged),
+            usd_value=plain(cloud_to_usd(row.charged)),
+            rate_card_version=row.version,
+            member_balance_after=plain(row.balance_after),
+        )
+    )
+
+
+def _refusal(row: Sifted, batch: Batch, now: datetime) -> HabitatError:
+    """Why this event is refused, by the same rules and in the same words as when it comes alone."""
+    try:
+        event = batch.event(row.position)
+        _require_in_time(event, row, batch.received(row.position) or now)
+    except HabitatError as refusal:
+        return refusal
+    if row.reason == "unknown":
+        return MeteredMemberUnknown(given=event.member_id, field="memberId")
+    if row.reason == "status":
+        return MemberNotActive(holder=row.holder, status=row.status, field="memberId")
+    if row.reason == "unpriced":
+        return NoCardInForce(day=utc_day(event.ended_at).isoformat(), field="timestamp")
+    if row.reason == "no identity":
+        return NoCloudIdentity(holder=row.holder)
+    message = f"event {event.event_id} was found {row.reason}, but nothing speaks against it"
+    raise RuntimeError(message)
+
+
+def _require_in_time(event: MeteringEvent, row: Sifted, received: datetime) -> None:
+    if row.reason == "ahead":
+        require_not_ahead(event, now=received)
+    if row.reason == "late":
+        require_not_late(event, now=received)
+
+
+# --- what is written
+
+
+# Ordered by event id: two batches that share events meet in the same order, and neither waits for the other in a
+# circle. The numbers of the rows are drawn first, so that the answers need no second look at them.
+_WRITE = f"""
+WITH {PRICE}, taken AS (
+    DELETE FROM cloud_credits_meteringstage s WHERE {STAGED} RETURNING s.*
+), metered AS MATERIALIZED (
+    SELECT nextval('cloud_credits_resourceusage_id_seq') AS meter_id, s.id, s.event_id, s.member_id, s.primitive,
+           s.quantity, s.service_name, s.started_at, {ENDED} AS metered_at,
+           {RECEIVED} AS received_at, {DIGEST} AS digest, p.unit, p.rate, p.card_id, p.version, {COST} AS cost,
+           t.from_liquid_after
+      FROM taken s
+      JOIN price p ON {PRICED}
+      JOIN cloud_credits_cloudtransaction t ON t.id = s.id
+), written AS (
+    INSERT INTO cloud_credits_resourceusage (
+        id, member_id, primitive, quantity, unit, rate, cost, rate_card_id, service_key_id, service_name, event_id,
+        digest, started_at, metered_at, received_at, is_late, transaction_id, journal_entry_id
+    )
+    SELECT meter_id, member_id, primitive, quantity, unit, rate, cost, card_id, %(key)s::bigint, service_name,
+           event_id, digest, started_at, metered_at, received_at, false, id, %(entry)s::bigint
+      FROM metered ORDER BY event_id COLLATE "C"
+)
+SELECT string_agg(
+           '{{"eventId":' || to_json(event_id)::text || ',"status":"accepted","meterId":"' || meter_id
+           || '","cloudCost":"' || trim_scale(cost) || '","usdValue":"' || trim_scale(10 * cost)
+           || '","rateCardVersion":' || version
+           || ',"memberBalanceAfter":"' || trim_scale(from_liquid_after) || '"}}', E'\n' ORDER BY id)
+  FROM metered
+"""  # noqa: S608 - no value in it
+
+
+def _charge(
+    stage: Stage,
+    spendings: Sequence[_Spending],
+    period: Period,
+    key_id: int,
+    now: datetime,
+    acting: Actor,
+) -> list[str]:
+    """Books what is left on the stage, writes its usage and announces it; the answers, in order."""
+    if not spendings:
+        return []
+    booked = [spending.standing.booked_at for spending in spendings if spending.standing.booked_at is not None]
+    redeemed = movements.redeem_staged(
+        stage,
+        totals={spending.standing.member_id: spending.total for spending in spendings},
+        floor=max(booked, default=None),
+        description=f"Usage: {sum(spending.events for spending in spendings)} events",
+        period=period,
+        moment=now,
+        acting=acting,
+    )
+    parameters = {"key": key_id, "entry": redeemed.journal_entry_id, "received": now}
+    [(answers,)] = rows_of(_WRITE, stage.parameters | parameters)
+    emit(_fact(spendings, redeemed), acting=acting)
+    return str(answers).split("\n")
+
+
+def _fact(spendings: Sequence[_Spending], redeemed: Redeemed) -> CloudRedeemed:
+    """One fact for the whole batch, with each member's range of ledger rows (domain §9)."""
+    total = sum((spending.total for spending in spendings), Decimal(0))
+    only = spendings[0].standing if len(spendings) == 1 else None
+    return CloudRedeemed(
+        transaction_id=None,
+        member_id=only.member_id if only else None,
+        quantity=plain(total),
+        credit_value=plain(cloud_to_usd(total)),
+        balance_after=plain(only.liquid - total) if only else None,
+        journal_entry_id=redeemed.journal_entry_id,
+        timestamp=redeemed.booked_at.isoformat(),
+        ranges=[
+            redeemed_range(
+                member_id=spending.standing.member_id,
+                first_sequence=spending.standing.version + 1,
+                count=spending.events,
+                quantity=spending.total,
+                balance_after=spending.standing.liquid - spending.total,
+            )
+            for spending in spendings
+        ],
+    )
+
+
+_LOG = """
+COPY cloud_credits_meteringrefusal (service_key_id, event_id, code, field, sentence, details, event, refused_at)
+FROM STDIN
+"""
+
+
+def _log(refused: Sequence[Refused], batch: Batch, key_id: int) -> None:
+    if not refused:
+        return
+    at = datetime.now(tz=UTC)
+    records = [RefusalRecord.of(each.refusal, batch.logged(each.position)) for each in refused]
+    copy_rows(
+        _LOG,
+        [
+            (key_id, it.event_id, it.code, it.field, it.sentence, as_json(it.details), as_json(it.event), at)
+            for it in records
+        ],
+    )

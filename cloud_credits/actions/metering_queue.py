@@ -1,0 +1,128 @@
+"""Usage that a service leaves for later: taken in at once, charged in batches, answered when it asks again."""
+
+import logging
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final
+
+from django.db import transaction
+
+from cloud_credits import locks
+from cloud_credits.actions import metering_batch
+from cloud_credits.models import MeteringSubmission
+from cloud_credits.policies.metering_batch import (
+    MOST_EVENTS,
+    AnswerStatus,
+    BatchForm,
+    SubmissionState,
+    merged,
+    read,
+    tally,
+    within,
+)
+from habitat.controls.reports.service_keys import actor_of
+from habitat.events.actions.wakes import wake_after_commit
+from habitat.events.policies.states import backoff, error_text
+from habitat.members.policies.actors import Actor
+
+logger = logging.getLogger(__name__)
+
+USAGE: Final = "usage"
+# How many submissions one batch looks at: most of them are of one event.
+_TAKEN: Final = 2_000
+
+
+@transaction.atomic
+def submit(*, body: bytes, form: BatchForm, key_id: int, acting: Actor) -> MeteringSubmission:
+    """Keeps the events of a body for the worker. Raises BatchUnreadable, BatchEmpty, BatchTooLarge.
+
+    What an event itself has against it is told by the outcome. Too early and too late are measured by this moment.
+    """
+    now = datetime.now(tz=UTC)
+    submission = MeteringSubmission.objects.create(
+        service_key_id=key_id,
+        form=form.value,
+        body=body,
+        events=len(read(body, form)),
+        received_at=now,
+        due_at=now,
+    )
+    wake_after_commit(USAGE)
+    return submission
+
+
+def charge_next(*, acting: Actor) -> int:
+    """Charges what waits longest, as one batch of one service; how many submissions were tried.
+
+    The charges and the mark that they are done commit together, and what is being charged is locked: a worker that
+    dies leaves all of it waiting. Where a batch cannot be charged, each of its submissions is tried alone, and what
+    fails waits longer and longer while others pass.
+    """
+    taken: list[int] = []
+    try:
+        with transaction.atomic():
+            chosen = _chosen(locks.queued_submissions(_TAKEN))
+            taken = [submission.pk for submission in chosen]
+            _charge(chosen, acting)
+    except Exception:
+        logger.exception("a batch of %s submissions could not be charged", len(taken))
+        for submission_id in taken:
+            _alone(submission_id, acting)
+    return len(taken)
+
+
+def _chosen(waiting: Sequence[MeteringSubmission]) -> list[MeteringSubmission]:
+    """As many of the service that waits longest as fit into one batch."""
+    same = (each for each in waiting if each.service_key_id == waiting[0].service_key_id)
+    return within(list(islice(same, _TAKEN)), MOST_EVENTS, lambda each: each.events)
+
+
+def _charge(chosen: Sequence[MeteringSubmission], acting: Actor) -> None:
+    """Charges several submissions in the order they came, and marks each done with its own answers."""
+    if not chosen:
+        return
+    batches = [read(bytes(each.body), BatchForm(each.form)) for each in chosen]
+    whole = merged(batches, [each.received_at for each in chosen])
+    key = chosen[0].service_key
+    outcome = metering_batch.record(batch=whole, key_id=key.pk, acting=actor_of(key))
+    answers = iter(outcome.answers)
+    for submission in chosen:
+        _finish(submission, list(islice(answers, submission.events)))
+
+
+def _finish(submission: MeteringSubmission, answers: list[str]) -> None:
+    counts = tally(answers)
+    submission.finish()
+    submission.done_at = datetime.now(tz=UTC)
+    submission.accepted = counts[AnswerStatus.ACCEPTED]
+    submission.duplicates = counts[AnswerStatus.DUPLICATE]
+    submission.conflicts = counts[AnswerStatus.CONFLICT]
+    submission.rejected = counts[AnswerStatus.REJECTED]
+    submission.answers = f"[{','.join(answers)}]"
+    submission.body = b""
+    submission.save(
+        update_fields=["state", "done_at", "accepted", "duplicates", "conflicts", "rejected", "answers", "body"]
+    )
+
+
+def _alone(submission_id: int, acting: Actor) -> None:
+    try:
+        with transaction.atomic():
+            submission = locks.queued_submission(submission_id)
+            _charge([submission] if submission else [], acting)
+    except Exception as error:
+        logger.exception("submission %s could not be charged", submission_id)
+        _put_back(submission_id, error)
+
+
+@transaction.atomic
+def _put_back(submission_id: int, error: Exception) -> None:
+    submission = locks.queued_submission(submission_id)
+    if submission is None or submission.state != SubmissionState.QUEUED.value:
+        return
+    submission.attempts += 1
+    submission.error = error_text(error)
+    submission.due_at = datetime.now(tz=UTC) + backoff(submission.attempts, jitter=random.random())  # noqa: S311 - spreads retries, hides nothing
+    submission.save(update_fields=["attempts", "error", "due_at"])

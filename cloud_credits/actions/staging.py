@@ -1,0 +1,230 @@
+"""Where a batch of usage events waits, inside its own transaction, between being read and being charged.
+
+The stage is an unlogged table whose rows never see a commit, so each transaction sees its own and nobody else's. A
+row's id is the number its transaction will have; ids rise in the order of the batch, and what was drawn before the
+first row finds them all by one range of the key, however many dead rows of other batches lie about.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Any, Final
+
+from cloud_credits.policies.primitives import MEASURES
+from cloud_credits.policies.rate_cards import Card
+from habitat.statements import array_of, copy_in, rows_of
+
+# Later than any moment that is stored.
+_NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
+_DRAW = "SELECT nextval('cloud_credits_cloudtransaction_id_seq')"
+_COPY = r"""
+COPY cloud_credits_meteringstage (event_id, member_id, primitive, quantity, unit, service_name, said_at, ended_at,
+                                  started_at, received_at)
+FROM STDIN WITH (FORMAT csv, ESCAPE '\', NULL 'null')
+"""
+# Both bounds, so that the planner takes the key's range for narrow without statistics, which are never taken.
+STAGED = "s.id BETWEEN %(first)s::bigint AND 9223372036854775807"
+# What each staged event costs, by the adopted cards as they were read at the beginning. A usage ended at
+# `timestamp` where nothing more was said.
+PRICE = """
+price AS MATERIALIZED (
+    SELECT * FROM unnest(%(card)s::bigint[], %(version)s::integer[], %(begins)s::timestamptz[],
+                         %(ends)s::timestamptz[], %(primitive)s::text[], %(unit)s::text[], %(rate)s::numeric[])
+        AS p(card_id, version, begins, ends, primitive, unit, rate)
+)
+"""
+ENDED = "coalesce(s.ended_at, s.said_at)"
+PRICED = f"p.primitive = s.primitive AND {ENDED} >= p.begins AND {ENDED} < p.ends"
+# PostgreSQL's numeric round() is half away from zero: half-up, for positive numbers (policies/pricing).
+COST = "greatest(round(s.quantity * p.rate, 8), 0.00000001)"
+# When the house had the event: with the batch, or before it where it waited in a queue.
+RECEIVED = "coalesce(s.received_at, %(received)s::timestamptz)"
+_ISO = "replace(to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || '+00:00'"
+# The same bytes as `MeteringEvent.digest`; a property test holds the two together.
+DIGEST = f"""
+sha256(convert_to(concat_ws(E'\\x1f', s.member_id::text, s.primitive, trim_scale(s.quantity)::text, p.unit,
+                            s.service_name, {_ISO.format(ENDED)},
+                            coalesce({_ISO.format("s.started_at")}, '')), 'UTF8'))
+"""
+# The redemptions a stage stands for, as `movements.redeem_staged` takes them.
+REDEMPTIONS = f"""
+SELECT s.id, s.member_id, {COST} AS amount, s.event_id AS reference,
+       s.primitive || ' usage: ' || trim_scale(s.quantity)::text || ' ' || p.unit AS description
+  FROM cloud_credits_meteringstage s JOIN price p ON {PRICED}
+ WHERE {STAGED}
+"""  # noqa: S608 - no value in it
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A batch on the stage: ids above `first`, and the prices it is charged at."""
+
+    first: int
+    prices: dict[str, Any]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.prices | {"first": self.first}
+
+
+def stage(csv: bytes, *, cards: Sequence[Card]) -> Stage:
+    """Writes a batch's rows on the stage, in order."""
+    [(drawn,)] = rows_of(_DRAW, ())
+    copy_in(_COPY, csv)
+    return Stage(first=drawn + 1, prices=_prices(cards))
+
+
+_DROP = "DELETE FROM cloud_credits_meteringstage s WHERE s.id = ANY(%s::bigint[]) RETURNING 1"
+_CLEAR = f"DELETE FROM cloud_credits_meteringstage s WHERE {STAGED} RETURNING 1"  # noqa: S608 - no value in it
+
+
+def drop(ids: Collection[int]) -> None:
+    """Takes events that will not be charged off the stage."""
+    if ids:
+        rows_of(_DROP, [array_of(ids)])
+
+
+def clear(stage: Stage) -> None:
+    """Takes what is left off the stage."""
+    rows_of(_CLEAR, {"first": stage.first})
+
+
+def _prices(cards: Sequence[Card]) -> dict[str, Any]:
+    """Each card's four rates with the moments between which they price, as arrays (domain §4: `[effective, next)`)."""
+    inorder = sorted(cards, key=lambda card: card.effective_date)
+    begins = [datetime.combine(card.effective_date, time.min, tzinfo=UTC) for card in inorder]
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("card", "version", "begins", "ends", "primitive", "unit", "rate")
+    }
+    for card, begin, end in zip(inorder, begins, [*begins, _NEVER][1:], strict=True):
+        for primitive, measure in MEASURES.items():
+            row = (card.id, card.version, begin, end, primitive.value, measure.unit, card.rate(primitive))
+            for name, value in zip(columns, row, strict=True):
+                columns[name].append(value)
+    return {name: array_of(values) for name, values in columns.items()}
+
+
+# --- what the database knows of a staged event
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """A staged event and what speaks against it before any balance is asked. `position` counts from 0.
+
+    The last five are the outcome of the event already stored under this id: `same` where its content is equal.
+    """
+
+    id: int
+    position: int
+    reason: str | None
+    event_id: str | None
+    member_id: int | None
+    cost: Decimal | None
+    digest: bytes | None
+    holder: str | None
+    status: str | None
+    same: bool | None
+    meter_id: int | None
+    charged: Decimal | None
+    version: int | None
+    balance_after: Decimal | None
+
+
+# The order of the reasons is that of `metering.record`. An id already stored is looked up by its own index, once an
+# event: LIMIT keeps the planner from reading all usage for a large batch.
+_SIFT = f"""
+WITH {PRICE}, sent AS MATERIALIZED (
+    SELECT s.*, row_number() OVER (ORDER BY s.id) - 1 AS position
+      FROM cloud_credits_meteringstage s WHERE {STAGED}
+)
+SELECT s.id, s.position, judged.reason, s.event_id, s.member_id, {COST},
+       CASE WHEN %(every)s::boolean THEN {DIGEST} END, m.display_name, m.status,
+       CASE WHEN u.id IS NOT NULL THEN u.digest = {DIGEST} END, u.id, u.cost, u.version, u.from_liquid_after
+  FROM sent s
+  LEFT JOIN LATERAL (
+      SELECT u.id, u.digest, u.cost, c.version, t.from_liquid_after
+        FROM cloud_credits_resourceusage u
+        JOIN cloud_credits_cloudtransaction t ON t.id = u.transaction_id
+        JOIN cloud_credits_ratecard c ON c.id = u.rate_card_id
+       WHERE u.service_key_id = %(key)s::bigint AND u.event_id = s.event_id
+       LIMIT 1
+  ) u ON true
+  LEFT JOIN members_member m ON m.id = s.member_id
+  LEFT JOIN cloud_credits_cloudbalance b ON b.member_id = s.member_id
+  LEFT JOIN price p ON {PRICED}
+ CROSS JOIN LATERAL (
+      SELECT CASE
+          WHEN NOT coalesce((s.primitive || ' ' || s.unit) = ANY(%(spellings)s::text[]) AND s.quantity > 0
+                            AND {ENDED} >= coalesce(s.started_at, '-infinity'), false)
+              THEN 'unreadable'
+          WHEN u.id IS NOT NULL THEN 'known'
+          WHEN {ENDED} > {RECEIVED} + %(ahead)s::interval THEN 'ahead'
+          WHEN {ENDED} < {RECEIVED} - %(late)s::interval THEN 'late'
+          WHEN m.id IS NULL THEN 'unknown'
+          WHEN m.status <> ALL(%(redeemers)s::text[]) THEN 'status'
+          WHEN p.card_id IS NULL THEN 'unpriced'
+          WHEN b.id IS NULL THEN 'no identity'
+      END AS reason
+  ) judged
+ WHERE judged.reason IS NOT NULL OR %(every)s::boolean
+ ORDER BY s.id
+"""  # noqa: S608 - no value in it
+
+
+def sift(stage: Stage, **parameters: Any) -> list[Sifted]:
+    """The staged events that something speaks against, in order; with `every`, all of them and their digests."""
+    return [Sifted(*row) for row in rows_of(_SIFT, stage.parameters | parameters)]
+
+
+# --- what is to be charged
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A member's balance under its lock, and what their staged events would cost: `total` CLOUD for `events`."""
+
+    member_id: int
+    holder: str
+    status: str
+    liquid: Decimal
+    version: int
+    booked_at: datetime | None
+    total: Decimal
+    events: int
+
+
+_STANDINGS = f"""
+WITH {PRICE}, spent AS (
+    SELECT r.member_id, sum(r.amount) AS total, count(*) AS events FROM ({REDEMPTIONS}) r GROUP BY r.member_id
+)
+SELECT spent.member_id, m.display_name, m.status, b.liquid, b.version, b.booked_at, spent.total, spent.events
+  FROM spent
+  JOIN cloud_credits_cloudbalance b ON b.member_id = spent.member_id
+  JOIN members_member m ON m.id = spent.member_id
+"""  # noqa: S608 - no value in it
+_DUES = f"""
+WITH {PRICE}, due AS (SELECT r.*, row_number() OVER (ORDER BY r.id) - 1 AS place FROM ({REDEMPTIONS}) r)
+SELECT id, place, reference, member_id, amount FROM due WHERE member_id = ANY(%(members)s::bigint[]) ORDER BY id
+"""  # noqa: S608 - no value in it
+_KNOWN_BY_NOW = """
+SELECT count(*) FROM cloud_credits_resourceusage u
+ WHERE u.service_key_id = %s::bigint AND u.event_id = ANY(%s::text[])
+"""
+
+
+def standings(stage: Stage) -> list[Standing]:
+    """Each member with events on the stage. Their balances are locked; this reads them as they are since."""
+    return [Standing(*row) for row in rows_of(_STANDINGS, stage.parameters)]
+
+
+def dues_of(stage: Stage, members: Collection[int]) -> list[tuple[Any, ...]]:
+    """Id, place among all that is staged, event id, member and cost of these members' events, in order."""
+    return rows_of(_DUES, stage.parameters | {"members": array_of(members)})
+
+
+def known_by_now(key_id: int, event_ids: Collection[str]) -> bool:
+    """Whether somebody else has stored one of these since the batch was sifted."""
+    [(count,)] = rows_of(_KNOWN_BY_NOW, [key_id, array_of(event_ids)])
+    return bool(count)

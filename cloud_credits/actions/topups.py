@@ -1,0 +1,210 @@
+"""Automatic top-ups: switched on and off by their member, begun when due, stopped when a card is declined."""
+
+import hashlib
+from collections.abc import Collection
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Final
+
+from django.db import transaction
+
+from cloud_credits import locks
+from cloud_credits.actions import purchases
+from cloud_credits.errors import (
+    CardNotSaved,
+    MemberNotActive,
+    NoCloudIdentity,
+    TooManyTopUps,
+    TopUpAboveDailyLimit,
+    TopUpNotOn,
+)
+from cloud_credits.events import TopUpChanged
+from cloud_credits.models import CloudBalance, Purchase, TopUp
+from cloud_credits.policies.purchases import TOP_UP_KEY, PurchaseKind, check_amount
+from cloud_credits.policies.settings import TOP_UPS_A_DAY
+from cloud_credits.policies.topups import Judgement, Standing, TopUpState, Verdict, judge
+from cloud_credits.reports import terms
+from cloud_credits.reports import topups as reports
+from cloud_credits.reports.purchases import open_today
+from habitat.controls.actions.alerts import raise_alert, resolve_cause
+from habitat.controls.reports.settings import value as setting
+from habitat.errors import NotAllowed
+from habitat.events.actions.outbox import emit
+from habitat.members.models import Member
+from habitat.members.policies.actors import Actor
+from habitat.members.policies.statuses import MAY_TRADE
+from habitat.money import Money, cents, plain, require_cloud
+from habitat.workflows.actions import sagas
+from treasury.reports.purchases import limits
+
+SAGA: Final = purchases.TOP_UP
+ALERT: Final = "topup_stopped"
+LONGEST: Final = 300
+
+
+@transaction.atomic
+def switch_on(
+    *, member: Member, threshold: Money, amount: Money, method_id: str, most_a_day: int, acting: Actor
+) -> TopUp:
+    """Below `threshold` CLOUD buy `amount` CLOUD with a card the member saved; at once, where it is due already.
+
+    Nobody switches on somebody else's. Again with other figures changes them. Raises NotAllowed, MemberNotActive,
+    NoCloudIdentity, TermsNotAccepted, PurchaseTooSmall, WholeCentsOnly, CardNotSaved, TooManyTopUps,
+    TopUpAboveDailyLimit.
+    """
+    if not acting.is_member(member.pk):
+        raise NotAllowed(permission="to act for yourself")
+    below, quantity = require_cloud(threshold, field="threshold"), require_cloud(amount)
+    dollars = check_amount(quantity)
+    held = locks.member(member.pk)
+    _require_may_buy(held)
+    card = reports.card_of(held.pk, method_id)
+    if card is None:
+        raise CardNotSaved(field="method")
+    most = int(setting(TOP_UPS_A_DAY))
+    if not 1 <= most_a_day <= most:
+        raise TooManyTopUps(most=most, given=most_a_day, field="most_a_day")
+    cap = reports.load_cap()
+    if dollars > cap:
+        raise TopUpAboveDailyLimit(limit=str(cents(cap)), asked=str(cents(dollars)), field="amount")
+    row = locks.top_up(held.pk) or TopUp(member=held)
+    row.threshold, row.amount, row.most_a_day = below, quantity, most_a_day
+    row.method_id, row.customer_id, row.card = card.id, card.customer_id, reports.in_words(card)
+    row.because, row.changed_at = "", datetime.now(tz=UTC)
+    if row._state.adding:
+        row.save(force_insert=True)
+    if row.state != TopUpState.ON.value:
+        row.switch_on()
+    row.save()
+    resolve_cause(code=ALERT, cause=_cause(held.pk))
+    emit(_changed(row), acting=acting)
+    begin_if_due(member_id=held.pk, acting=acting)
+    return row
+
+
+@transaction.atomic
+def switch_off(*, member: Member, acting: Actor) -> TopUp:
+    """Nothing is charged any more; what is under way still arrives. Raises NotAllowed, TopUpNotOn."""
+    if not acting.is_member(member.pk):
+        raise NotAllowed(permission="to act for yourself")
+    locks.member(member.pk)
+    row = locks.top_up(member.pk)
+    if row is None or row.state == TopUpState.OFF.value:
+        raise TopUpNotOn
+    row.switch_off()
+    row.because, row.changed_at = "", datetime.now(tz=UTC)
+    row.save(update_fields=["state", "because", "changed_at"])
+    resolve_cause(code=ALERT, cause=_cause(member.pk))
+    emit(_changed(row), acting=acting)
+    return row
+
+
+@transaction.atomic
+def begin_if_due(*, member_id: int, acting: Actor) -> Purchase | None:
+    """Begins one top-up where the member's balance and every limit say so; None where nothing is to be done now.
+
+    Wishes of one member come one after the other (their row is locked), so that two facts at once begin one.
+    """
+    held = locks.member(member_id)
+    row = locks.top_up(member_id)
+    if row is None or row.state != TopUpState.ON.value:
+        return None
+    judgement = judge_now(held, row)
+    if judgement.verdict is Verdict.STOP:
+        _stop(row, judgement.why, acting)
+    return _begin(held, row, acting) if judgement.verdict is Verdict.BUY else None
+
+
+@transaction.atomic
+def stop(*, member_id: int, why: str, acting: Actor) -> None:
+    """A charge was declined: nothing more is charged until the member switches it on again. Told and alerted once."""
+    locks.member(member_id)
+    row = locks.top_up(member_id)
+    if row is not None and row.state == TopUpState.ON.value:
+        _stop(row, why, acting)
+
+
+def consider(*, member_ids: Collection[int], acting: Actor) -> int:
+    """Begins what is due among the members; how many. Each in a transaction of its own where none is open."""
+    due = reports.low(member_ids)
+    return sum(begin_if_due(member_id=member_id, acting=acting) is not None for member_id in due)
+
+
+def judge_now(member: Member, row: TopUp) -> Judgement:
+    """Whether the top-up is due at this moment, and why not."""
+    today = limits(member.pk)
+    begun = reports.begun_since(member.pk, datetime.combine(datetime.now(tz=UTC).date(), time(), UTC))
+    return judge(
+        Standing(
+            liquid=CloudBalance.objects.values_list("liquid", flat=True).filter(member=member).first() or Decimal(0),
+            threshold=row.threshold,
+            amount=row.amount,
+            in_flight=reports.in_flight(member.pk),
+            today=begun,
+            most_a_day=min(row.most_a_day, int(setting(TOP_UPS_A_DAY))),
+            may_trade=member.status in MAY_TRADE,
+            terms_accepted=terms.accepted(member.pk, terms.current()),
+            backing_allows=today.recurring_allowed,
+            room=max(today.most - open_today(member.pk), Decimal(0)),
+        )
+    )
+
+
+def _begin(member: Member, row: TopUp, acting: Actor) -> Purchase:
+    number = Purchase.objects.filter(member=member, kind=PurchaseKind.TOP_UP.value).count() + 1
+    key = f"{TOP_UP_KEY}{number}"
+    purchase = Purchase.objects.create(
+        member=member,
+        amount=row.amount,
+        usd=check_amount(row.amount),
+        kind=PurchaseKind.TOP_UP.value,
+        key=key,
+        digest=hashlib.sha256(key.encode()).hexdigest(),
+    )
+    given = {
+        "purchase_id": purchase.pk,
+        "member_id": member.pk,
+        "customer_id": row.customer_id,
+        "method_id": row.method_id,
+        "amount": plain(purchase.amount),
+        "usd": plain(purchase.usd),
+    }
+    sagas.start(saga=SAGA, key=str(purchase.pk), input=given, acting=acting)
+    return purchase
+
+
+def _stop(row: TopUp, why: str, acting: Actor) -> None:
+    row.stop()
+    row.because, row.changed_at = why[:LONGEST] or "The card was declined.", datetime.now(tz=UTC)
+    row.save(update_fields=["state", "because", "changed_at"])
+    emit(_changed(row), acting=acting)
+    raise_alert(
+        code=ALERT,
+        cause=_cause(row.member_id),
+        message=f"The automatic top-up of member {row.member_id} stopped: {row.because}",
+        details={"member": str(row.member_id)},
+        acting=acting,
+    )
+
+
+def _changed(row: TopUp) -> TopUpChanged:
+    return TopUpChanged(
+        member_id=row.member_id,
+        state=row.state,
+        because=row.because,
+        threshold=plain(row.threshold),
+        quantity=plain(row.amount),
+        most_a_day=row.most_a_day,
+    )
+
+
+def _require_may_buy(member: Member) -> None:
+    if member.status not in MAY_TRADE:
+        raise MemberNotActive(holder=member.display_name, status=member.status)
+    if not CloudBalance.objects.filter(member=member).exists():
+        raise NoCloudIdentity(holder=member.display_name)
+    terms.require_accepted(member.pk)
+
+
+def _cause(member_id: int) -> str:
+    return f"topup:{member_id}"

@@ -1,0 +1,72 @@
+"""Automatic top-ups: when a member's saved card is charged for more credits, and when it is not (domain §6, §10)."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+from habitat.money import cents, cloud_to_usd
+
+
+class TopUpState(StrEnum):
+    OFF = "off"
+    ON = "on"
+    STOPPED = "stopped"
+
+
+# `on > on` is a change of its figures; a stopped one goes on only by its member's hand.
+TOP_UP_EDGES: Final[dict[TopUpState, frozenset[TopUpState]]] = {
+    TopUpState.OFF: frozenset({TopUpState.ON}),
+    TopUpState.ON: frozenset({TopUpState.OFF, TopUpState.STOPPED}),
+    TopUpState.STOPPED: frozenset({TopUpState.ON, TopUpState.OFF}),
+}
+
+
+class Verdict(StrEnum):
+    """Buy now; nothing to do; wait, and look again by itself; or stop until the member says otherwise."""
+
+    BUY = "buy"
+    ENOUGH = "enough"
+    WAIT = "wait"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of a member when a top-up is considered. Amounts in CLOUD, `room` in USD."""
+
+    liquid: Decimal
+    threshold: Decimal
+    amount: Decimal
+    in_flight: bool
+    today: int
+    most_a_day: int
+    may_trade: bool
+    terms_accepted: bool
+    backing_allows: bool
+    room: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    verdict: Verdict
+    why: str = ""
+
+
+def judge(now: Standing) -> Judgement:
+    """One at a time, at most so many a day, within the day's limits, never while the reserve is low."""
+    if now.liquid >= now.threshold:
+        return Judgement(Verdict.ENOUGH)
+    if not now.may_trade:
+        return Judgement(Verdict.WAIT, "Only active members buy credits.")
+    if not now.terms_accepted:
+        return Judgement(Verdict.STOP, "The terms changed: accept them, then switch it on again.")
+    if now.in_flight:
+        return Judgement(Verdict.WAIT, "One is under way.")
+    if not now.backing_allows:
+        return Judgement(Verdict.WAIT, "The reserve is low. It goes on by itself.")
+    if now.today >= now.most_a_day:
+        return Judgement(Verdict.WAIT, f"There were {now.today} today already. It goes on tomorrow (UTC).")
+    if cloud_to_usd(now.amount) > now.room:
+        return Judgement(Verdict.WAIT, f"Today {cents(now.room)} USD are left of the limit. It goes on tomorrow (UTC).")
+    return Judgement(Verdict.BUY)

@@ -1,0 +1,132 @@
+"""One POST to a receiver somewhere on the internet: to an address that was judged, and to no other."""
+
+import http.client
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from habitat.notifications.errors import AddressNotAllowed, ReceiverUnreachable
+from habitat.notifications.policies.webhooks import may_connect
+
+logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS: Final = 5
+ANSWER_SECONDS: Final = 10
+# Whole, from the connection to the last byte that is read: a receiver that drips is cut off.
+TOTAL_SECONDS: Final = 15
+# Of the answer only the status matters; this much of the rest is read, so that its connection ends in peace.
+MOST_ANSWER_BYTES: Final = 16_384
+
+
+class Receiver(Protocol):
+    """Where a message is handed over."""
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> int:
+        """The status of the answer. Raises AddressNotAllowed, ReceiverUnreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReceiver:
+    """Over HTTP, without redirects and without a proxy. `allow_loopback` only in development."""
+
+    allow_loopback: bool = False
+    total_seconds: float = TOTAL_SECONDS
+
+    def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> int:
+        """Resolves once, refuses when any address found is not public, and connects to the address it judged."""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        started = time.monotonic()
+        kind = _JudgedTls if parts.scheme == "https" else _Judged
+        connection = kind(host, port, self._judged(host, port))
+        watch = threading.Timer(max(self.total_seconds - (time.monotonic() - started), 0.01), _cut, [connection])
+        watch.daemon = True
+        watch.start()
+        try:
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request("POST", target, body=body, headers=dict(headers))
+            answer = connection.getresponse()
+            with suppress(OSError, http.client.HTTPException):
+                answer.read(MOST_ANSWER_BYTES)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ReceiverUnreachable(host=host, problem=_words(error)) from error
+        else:
+            return answer.status
+        finally:
+            watch.cancel()
+            connection.close()
+
+    def _judged(self, host: str, port: int) -> list[str]:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise ReceiverUnreachable(host=host, problem=_words(error)) from error
+        addresses = [str(entry[4][0]) for entry in found]
+        for address in addresses:
+            if not may_connect(address, allow_loopback=self.allow_loopback):
+                raise AddressNotAllowed(host=host, address=address)
+        return addresses
+
+
+class _Judged(http.client.HTTPConnection):
+    """Connects to the judged addresses in their order, whatever the name would lead to by now."""
+
+    def __init__(self, host: str, port: int, addresses: list[str]) -> None:
+        super().__init__(host, port, timeout=ANSWER_SECONDS)
+        self._addresses = addresses
+
+    def connect(self) -> None:
+        for address in self._addresses[:-1]:
+            with suppress(OSError):
+                self._reach(address)
+                return
+        self._reach(self._addresses[-1])
+
+    def _reach(self, address: str) -> None:
+        self.sock = socket.create_connection((address, self.port), CONNECT_SECONDS)
+        self.sock.settimeout(ANSWER_SECONDS)
+
+
+class _JudgedTls(_Judged):
+    """The same under TLS; the certificate is that of the name."""
+
+    default_port = 443
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reads the machine's certificates once."""
+    return ssl.create_default_context()
+
+
+def _cut(connection: _Judged) -> None:
+    """Time is up: whoever reads from it now is told."""
+    if connection.sock is not None:
+        try:
+            connection.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            logger.debug("A connection was closed before it could be cut.")
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, in short; never what was sent or received."""
+    if isinstance(error, TimeoutError):
+        return "it takes too long"
+    if isinstance(error, ssl.SSLError):
+        return f"its certificate is not right ({error.reason or 'TLS'})"
+    if isinstance(error, socket.gaierror):
+        return "its name leads nowhere"
+    return type(error).__name__

@@ -1,0 +1,8 @@
+GRANT UPDATE, DELETE ON notifications_webhookmessage, notifications_webhookattempt TO habitat_app;
+GRANT DELETE ON notifications_webhookendpoint, notifications_webhookdelivery TO habitat_app;
+DROP TRIGGER webhook_attempt_kept ON notifications_webhookattempt;
+DROP TRIGGER webhook_delivery_kept ON notifications_webhookdelivery;
+DROP TRIGGER webhook_delivery_state ON notifications_webhookdelivery;
+DROP TRIGGER webhook_message_kept ON notifications_webhookmessage;
+DROP TRIGGER webhook_endpoint_kept ON notifications_webhookendpoint;
+DROP TRIGGER webhook_endpoint_state ON notifications_webhookendpoint;

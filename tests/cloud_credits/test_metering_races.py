@@ -1,0 +1,195 @@
+"""Services that send the same events at the same time, and die in the middle: every event counts once."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import psycopg
+import pytest
+from django.db import connection
+
+from cloud_credits.actions import metering_batch
+from cloud_credits.models import CloudTransaction, MeteringStage, ResourceUsage
+from cloud_credits.policies.metering_batch import BatchForm
+from habitat.controls.reports.service_keys import actor_of
+from tests.cloud_credits.ledger import broken_proofs, holds
+from tests.cloud_credits.metered import body, dec, make_key, meter, statuses
+from tests.factories import make_member
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKER = """
+import json, sys
+import django
+django.setup()
+from cloud_credits.actions import metering_batch
+from cloud_credits.policies.metering_batch import BatchForm
+from habitat.controls.models import ServiceKey
+from habitat.controls.reports.service_keys import actor_of
+key = ServiceKey.objects.get(pk=int(sys.argv[1]))
+for line in open(sys.argv[2], "rb"):
+    metering_batch.receive(body=line, form=BatchForm.JSON, key_id=key.pk, acting=actor_of(key))
+    print("sent", flush=True)
+"""
+
+
+def receive(events, key):
+    text = json.dumps(events).encode()
+    try:
+        return metering_batch.receive(body=text, form=BatchForm.JSON, key_id=key.pk, acting=actor_of(key))
+    finally:
+        connection.close()
+
+
+def together(*calls):
+    gate = Barrier(len(calls))
+
+    def run(call):
+        gate.wait(timeout=30)
+        return call()
+
+    with ThreadPoolExecutor(max_workers=len(calls)) as pool:
+        return [future.result(timeout=120) for future in [pool.submit(run, call) for call in calls]]
+
+
+def test_race__overlapping_batches_in_any_order_count_each_event_once():
+    people, key = [make_member(credits="1000") for _ in range(6)], make_key()
+    events = [body(people[number % 6], eventId=f"r{number}", quantity="1") for number in range(120)]
+    dice = random.Random(7)
+    batches = [dice.sample(events, 80) for _ in range(6)]
+    outcomes = together(*[lambda batch=batch: receive(batch, key) for batch in batches])
+    sent = {event["eventId"] for batch in batches for event in batch}
+    assert ResourceUsage.objects.count() == len(sent)
+    assert sum(outcome.accepted for outcome in outcomes) == len(sent)
+    assert sum(outcome.duplicates for outcome in outcomes) == 6 * 80 - len(sent)
+    assert sum(holds(person)[0] for person in people) == 6000 - len(sent)
+    assert broken_proofs() == []
+
+
+def test_race__with_events_that_other_members_claim_too():
+    """The same ids for other members in the other order: conflicts, never a circle of waiting."""
+    one, two, key = make_member(credits="1000"), make_member(credits="1000"), make_key()
+    first = [body(one, eventId=f"c{number}", quantity="1") for number in range(60)]
+    second = [body(two, eventId=f"c{number}", quantity="1") for number in reversed(range(60))]
+    outcomes = together(lambda: receive(first, key), lambda: receive(second, key))
+    assert sorted(outcome.accepted for outcome in outcomes) == [0, 60]
+    assert sorted(outcome.conflicts for outcome in outcomes) == [0, 60]
+    assert sorted([holds(one)[0], holds(two)[0]]) == [940, 1000]
+    assert broken_proofs() == []
+
+
+def test_race__the_same_batch_twice_when_the_balance_covers_it_exactly_once():
+    """The second finds the credits spent, and learns in time that it was by its own twin."""
+    for _ in range(4):
+        member, key = make_member(credits="30"), make_key()
+        events = [body(member, quantity="1") for _ in range(30)]
+        outcomes = together(*[lambda events=events, key=key: receive(events, key) for _ in range(3)])
+        assert Counter(status for outcome in outcomes for status in statuses(outcome)) == {
+            "accepted": 30,
+            "duplicate": 60,
+        }
+        assert holds(member)[0] == 0
+    assert broken_proofs() == []
+
+
+def test_race__batches_and_single_events_together():
+    people, key = [make_member(credits="1000") for _ in range(3)], make_key()
+    events = [body(people[number % 3], eventId=f"s{number}", quantity="1") for number in range(40)]
+
+    def singly():
+        try:
+            return [meter(people[number % 3], key, **events[number]).replayed for number in range(40)]
+        finally:
+            connection.close()
+
+    batch, alone = together(lambda: receive(events, key), singly)
+    assert batch.accepted + alone.count(False) == 40
+    assert ResourceUsage.objects.count() == 40
+    assert broken_proofs() == []
+
+
+def test_race__nobody_spends_more_than_they_have():
+    members, key = [make_member(credits="10") for _ in range(3)], make_key()
+    batches = [[body(members[number % 3], quantity="1") for number in range(30)] for _ in range(4)]
+    outcomes = together(*[lambda batch=batch: receive(batch, key) for batch in batches])
+    assert sum(outcome.accepted for outcome in outcomes) == 30
+    assert [holds(member)[0] for member in members] == [0, 0, 0]
+    assert broken_proofs() == []
+
+
+def worker(tmp_path, name, key, batches):
+    path = tmp_path / f"{name}.ndjson"
+    path.write_text("".join(json.dumps(batch) + "\n" for batch in batches))
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(key.pk), str(path)],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "habitat.settings.test"},
+        stdout=subprocess.PIPE,
+    )
+
+
+def waits_for_a_lock(dsn, seconds=60):
+    """Until some backend stands in the middle of its batch: what it staged is there, and a balance is not to be had."""
+    deadline = time.monotonic() + seconds
+    with psycopg.connect(dsn, autocommit=True) as watcher:
+        while time.monotonic() < deadline:
+            [waiting] = watcher.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND wait_event_type = 'Lock' AND query LIKE '%cloud_credits_meteringstage%'"
+            ).fetchone()
+            if waiting:
+                return True
+            time.sleep(0.02)
+    return False
+
+
+def test_killed__two_workers_with_overlapping_batches_one_killed_mid_batch_both_sent_again(tmp_path, superuser_dsn):
+    people, key = [make_member(credits="1000") for _ in range(4)], make_key()
+    events = [body(people[number % 4], eventId=f"k{number}", quantity="1") for number in range(200)]
+    one = [events[:60], events[40:120]]
+    two = [events[100:160], events[140:], events[:30]]
+    with psycopg.connect(superuser_dsn) as holder:
+        holder.execute("SELECT FROM cloud_credits_cloudbalance WHERE member_id = %s FOR UPDATE", [people[0].pk])
+        victim = worker(tmp_path, "victim", key, one)
+        assert waits_for_a_lock(superuser_dsn)
+        victim.send_signal(signal.SIGKILL)
+        victim.wait(timeout=30)
+        survivor = worker(tmp_path, "survivor", key, two)
+    assert survivor.wait(timeout=120) == 0
+    assert ResourceUsage.objects.filter(event_id__in=[f"k{number}" for number in range(30, 100)]).count() == 0
+    for name, batches in (("one", one), ("two", two)):
+        assert worker(tmp_path, name, key, batches).wait(timeout=120) == 0
+    assert ResourceUsage.objects.count() == 200
+    assert CloudTransaction.objects.filter(type="redemption").count() == 200
+    assert [holds(person)[0] for person in people] == [dec("950")] * 4
+    assert MeteringStage.objects.count() == 0
+    assert broken_proofs() == []
+
+
+def test_killed__at_no_chosen_moment(tmp_path):
+    people, key = [make_member(credits="100000") for _ in range(5)], make_key()
+    batches = [
+        [body(people[number % 5], eventId=f"n{batch}-{number}", quantity="1") for number in range(100)]
+        for batch in range(40)
+    ]
+    for _ in range(3):
+        process, began = worker(tmp_path, "victim", key, batches), ResourceUsage.objects.count()
+        deadline = time.monotonic() + 60
+        while ResourceUsage.objects.count() <= began + 200 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.003)
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+        assert ResourceUsage.objects.count() % 100 == 0
+    assert worker(tmp_path, "again", key, batches).wait(timeout=120) == 0
+    assert ResourceUsage.objects.count() == 4000
+    assert sum(holds(person)[0] for person in people) == 500_000 - 4000
+    assert broken_proofs() == []

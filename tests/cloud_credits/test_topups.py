@@ -1,0 +1,347 @@
+"""Automatic top-ups against Stripe's sandbox: begun when few credits are left, one at a time, stopped by a decline."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+import stripe as stripe_package
+from django.db import DatabaseError, connection, transaction
+
+from cloud_credits.actions import purchases, topups
+from cloud_credits.actions.transfers import transfer
+from cloud_credits.errors import (
+    CardNotSaved,
+    IdempotencyKeyReserved,
+    MemberNotActive,
+    PurchaseTooSmall,
+    TermsNotAccepted,
+    TooManyTopUps,
+    TopUpAboveDailyLimit,
+    TopUpNotOn,
+    WholeCentsOnly,
+)
+from cloud_credits.models import Purchase, TopUp
+from cloud_credits.policies.topups import Standing, Verdict, judge
+from cloud_credits.reports.topups import usable_cards
+from cloud_credits.workflows.topups import begin_due
+from habitat.controls.actions import settings as runtime_settings
+from habitat.controls.models import Alert
+from habitat.errors import NotAllowed
+from habitat.events.workflows import deliveries
+from habitat.members.actions import members
+from habitat.members.policies.actors import SYSTEM
+from habitat.money import cloud
+from habitat.notifications.models import Notification
+from habitat.workflows.models import Execution
+from habitat.workflows.workflows import sagas
+from tests.cloud_credits.at_stripe import hear, stripe  # noqa: F401 - a fixture
+from tests.cloud_credits.bought import buyer, check_backing
+from tests.cloud_credits.ledger import broken_proofs, holds
+from tests.cloud_credits.metered import make_key, meter
+from tests.faces.people import browser
+from tests.factories import actor, key, make_member
+from tests.treasury.stripe_side import KEY
+
+GOOD = Standing(
+    liquid=Decimal("4.99999999"),
+    threshold=Decimal(5),
+    amount=Decimal(10),
+    in_flight=False,
+    today=0,
+    most_a_day=2,
+    may_trade=True,
+    terms_accepted=True,
+    backing_allows=True,
+    room=Decimal(100),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, Verdict.BUY),
+        ({"liquid": Decimal(5)}, Verdict.ENOUGH),
+        ({"in_flight": True}, Verdict.WAIT),
+        ({"today": 1}, Verdict.BUY),
+        ({"today": 2}, Verdict.WAIT),
+        ({"may_trade": False}, Verdict.WAIT),
+        ({"terms_accepted": False}, Verdict.STOP),
+        ({"backing_allows": False}, Verdict.WAIT),
+        ({"room": Decimal("99.99")}, Verdict.WAIT),
+    ],
+)
+def test_judge__buys_only_when_nothing_stands_in_the_way(changes, verdict):
+    judgement = judge(replace(GOOD, **changes))
+    assert judgement.verdict is verdict
+    assert bool(judgement.why) is (verdict in (Verdict.WAIT, Verdict.STOP))
+
+
+# --- with a saved card at Stripe
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def saved_card(side, member, number="pm_card_visa"):
+    """A card that the member saved at Stripe, as the mirror knows it."""
+    customer = side.gateway.create_customer(
+        member_id=str(member.pk), email="m@example.org", name="M", idempotency_key=f"customer-{member.pk}"
+    )
+    itself = stripe_package.StripeClient(KEY, base_addresses={"api": side.sandbox.url})
+    itself.v1.payment_methods.attach(number, {"customer": customer.id})
+    hear(side)
+    return next(card for card in usable_cards(member.pk) if card.customer_id == customer.id).id
+
+
+def low_member(side, number="pm_card_visa", *, credits="20", name="Ada"):
+    check_backing()
+    member = buyer(name=name, credits=credits, email=f"{name.lower()}@example.org")
+    return member, saved_card(side, member, number)
+
+
+def switch_on(member, card, **changes):
+    given = {"threshold": cloud("5"), "amount": cloud("10"), "method_id": card, "most_a_day": 2}
+    return topups.switch_on(member=member, acting=actor(member), **given | changes)
+
+
+def follow(side):
+    """Facts are heard, sagas run, Stripe's words arrive."""
+    for _ in range(2):
+        deliveries.drain()
+        sagas.drain()
+    hear(side)
+
+
+def topped(member):
+    return list(Purchase.objects.filter(member=member, kind="topup").order_by("pk").values_list("state", flat=True))
+
+
+def test_usage_below_the_threshold__buys_once_and_the_credits_arrive(stripe):  # noqa: F811
+    member, card = low_member(stripe)
+    row = switch_on(member, card)
+    assert (row.state, row.card, topped(member)) == ("on", "Visa ending in 4242", [])
+    meter(member, make_key(), quantity="15.000001")
+
+    follow(stripe)
+
+    assert topped(member) == ["minted"]
+    assert holds(member) == (Decimal("14.999999"), Decimal(0))
+    purchase = Purchase.objects.get(kind="topup")
+    assert (purchase.amount, purchase.usd, purchase.payment.amount) == (Decimal(10), Decimal(100), Decimal(100))
+    assert Execution.objects.get(saga="top_up").state == "completed"
+    assert broken_proofs() == []
+
+
+def test_usage_at_the_threshold__buys_nothing(stripe):  # noqa: F811
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    meter(member, make_key(), quantity="15")
+    follow(stripe)
+    assert topped(member) == []
+
+
+def test_switched_on_when_low_already__buys_at_once_and_again_only_after_it_arrived(stripe):  # noqa: F811
+    member, card = low_member(stripe, credits="1")
+    switch_on(member, card)
+    assert topped(member) == ["created"]
+    service = make_key()
+    for quantity in ("0.1", "0.1"):
+        meter(member, service, quantity=quantity)
+        deliveries.drain()
+    begin_due()
+    assert topped(member) == ["created"]
+    follow(stripe)
+    assert topped(member) == ["minted"]
+
+
+def test_two_at_once__are_refused_by_the_database(stripe):  # noqa: F811
+    member, card = low_member(stripe, credits="1")
+    switch_on(member, card)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Purchase.objects.create(member=member, amount=1, usd=10, kind="topup", key="topup:another", digest="0" * 64)
+
+
+def test_most_a_day__then_it_waits_for_tomorrow(stripe):  # noqa: F811
+    member, card = low_member(stripe, credits="1")
+    switch_on(member, card, threshold=cloud("500"), amount=cloud("1"))
+    for _ in range(4):
+        begin_due()
+        follow(stripe)
+    assert topped(member) == ["minted", "minted"]
+    page = browser(member).get("/cloud/top-up/").content.decode()
+    assert "There were 2 today already." in page
+    assert topups.judge_now(member, TopUp.objects.get()).verdict is Verdict.WAIT
+
+
+@pytest.mark.parametrize("number", ["pm_card_chargeCustomerFail", "pm_card_authenticationRequired"])
+def test_decline__stops_it_with_notice_and_alert_until_its_member_switches_it_on(stripe, number):  # noqa: F811
+    member, card = low_member(stripe, number, credits="1")
+    switch_on(member, card)
+
+    follow(stripe)
+
+    row = TopUp.objects.get()
+    assert row.state == "stopped"
+    assert "declined" in row.because.lower()
+    assert topped(member) == ["failed"]
+    assert Execution.objects.get(saga="top_up").state == "compensated"
+    alert = Alert.objects.get(code="topup_stopped")
+    assert alert.state == "open"
+    assert Notification.objects.filter(member=member, type="top_up").count() == 1
+    begin_due()
+    meter(member, make_key(), quantity="0.5")
+    follow(stripe)
+    assert topped(member) == ["failed"]
+    assert holds(member) == (Decimal("0.5"), Decimal(0))
+
+    switch_on(member, saved_card(stripe, member, "pm_card_mastercard"))
+    follow(stripe)
+
+    assert topped(member) == ["failed", "minted"]
+    alert.refresh_from_db()
+    assert alert.state == "resolved"
+
+
+def test_low_reserve__waits_and_goes_on_by_itself(stripe):  # noqa: F811
+    member, card = low_member(stripe, credits="1000")
+    check_backing("10200")
+    row = switch_on(member, card, threshold=cloud("1500"), amount=cloud("1"))
+    follow(stripe)
+    assert (row.state, topped(member)) == ("on", [])
+    assert topups.judge_now(member, row).why.startswith("The reserve is low")
+    check_backing()
+    begin_due()
+    follow(stripe)
+    assert topped(member) == ["minted"]
+
+
+def test_daily_load_cap__is_respected(stripe):  # noqa: F811
+    member, card = low_member(stripe, credits="1")
+    switch_on(member, card, threshold=cloud("500"), amount=cloud("150"))
+    follow(stripe)
+    begin_due()
+    follow(stripe)
+    # 2,000 USD a day: one of 1,500 fits, the second does not.
+    assert topped(member) == ["minted"]
+    assert "500.00 USD are left of the limit" in topups.judge_now(member, TopUp.objects.get()).why
+
+
+def test_suspended_member__is_not_charged(stripe):  # noqa: F811
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    meter(member, make_key(), quantity="16")
+    members.suspend(member=member, reason="looked into", acting=SYSTEM)
+    follow(stripe)
+    assert topped(member) == []
+
+
+def test_new_terms__stop_it_until_they_are_accepted(stripe):  # noqa: F811
+    from cloud_credits.actions import terms
+
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    terms.publish(title="Terms 2", body="Other terms.", reason="changed", acting=SYSTEM)
+    meter(member, make_key(), quantity="16")
+    follow(stripe)
+    assert topped(member) == []
+    assert (TopUp.objects.get().state, Alert.objects.get(code="topup_stopped").state) == ("stopped", "open")
+
+
+def test_switch_off__charges_nothing_any_more(stripe):  # noqa: F811
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    topups.switch_off(member=member, acting=actor(member))
+    meter(member, make_key(), quantity="16")
+    follow(stripe)
+    assert (topped(member), TopUp.objects.get().state) == ([], "off")
+    with pytest.raises(TopUpNotOn):
+        topups.switch_off(member=member, acting=actor(member))
+
+
+def test_switch_on__refusals_change_nothing(stripe):  # noqa: F811
+    member, card = low_member(stripe)
+    stranger, _ = low_member(stripe, name="Bo")
+    no_terms = make_member(email="terms@example.org")
+    suspended = buyer(name="Cy")
+    members.suspend(member=suspended, reason="looked into", acting=SYSTEM)
+    runtime_settings.change(key="topup.most_a_day", value=2, reason="careful", acting=SYSTEM)
+    for who, changes, refusal in (
+        (member, {"method_id": "pm_nobody"}, CardNotSaved),
+        (stranger, {"method_id": card}, CardNotSaved),
+        (member, {"amount": cloud("0.05")}, PurchaseTooSmall),
+        (member, {"amount": cloud("1.0001")}, WholeCentsOnly),
+        (member, {"most_a_day": 3}, TooManyTopUps),
+        (member, {"most_a_day": 0}, TooManyTopUps),
+        (member, {"amount": cloud("200.001")}, TopUpAboveDailyLimit),
+        (no_terms, {}, TermsNotAccepted),
+        (suspended, {}, MemberNotActive),
+    ):
+        with pytest.raises(refusal):
+            switch_on(who, card, **changes)
+    with pytest.raises(NotAllowed):
+        topups.switch_on(
+            member=member, threshold=cloud("5"), amount=cloud("10"), method_id=card, most_a_day=1, acting=SYSTEM
+        )
+    assert TopUp.objects.count() == 0
+
+
+def test_own_keys__cannot_be_the_houses(stripe):  # noqa: F811
+    member, _ = low_member(stripe)
+    with pytest.raises(IdempotencyKeyReserved):
+        purchases.begin(member=member, amount=cloud("1"), idempotency_key="topup:1", acting=actor(member))
+
+
+def test_spending_elsewhere__is_found_by_the_clock(stripe):  # noqa: F811
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    transfer(sender=member, recipient=make_member(), amount=cloud("18"), idempotency_key=key(), acting=actor(member))
+    follow(stripe)
+    assert topped(member) == []
+    assert (begin_due(), begin_due()) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE cloud_credits_topup SET member_id = member_id + 1",
+        "DELETE FROM cloud_credits_topup",
+        "UPDATE cloud_credits_topup SET state = 'stopped', because = ''",
+        "UPDATE cloud_credits_topup SET amount = 0",
+    ],
+)
+def test_database__refuses_what_no_member_did(stripe, sql):  # noqa: F811
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+# --- the page
+
+
+def test_page__on_history_and_off(stripe):  # noqa: F811
+    member, card = low_member(stripe, credits="1")
+    client = browser(member)
+    first = client.get("/cloud/top-up/").content.decode()
+    assert "Visa ending in 4242" in first
+    form = {"threshold": "5", "amount": "10", "most_a_day": "1", "method": card, "agreed": "on"}
+    assert client.post("/cloud/top-up/", form | {"agreed": ""}).status_code == 422
+    assert client.post("/cloud/top-up/", form | {"amount": "0.01"}).status_code == 422
+    assert client.post("/cloud/top-up/", form | {"method": "pm_other"}).status_code == 422
+    assert TopUp.objects.count() == 0
+
+    assert client.post("/cloud/top-up/", form).status_code == 302
+    hear(stripe)
+
+    assert topped(member) == ["minted"]
+    page = client.get("/cloud/top-up/").content.decode()
+    assert "10 CLOUD for $100.00, at most 1 a day" in page
+    assert "automatic" in page
+    assert client.post("/cloud/top-up/off/").status_code == 302
+    assert TopUp.objects.get().state == "off"
+    assert "not switched on" in client.post("/cloud/top-up/off/", follow=True).content.decode()
+
+
+def test_page__without_a_card_says_how_to_save_one(stripe):  # noqa: F811
+    check_backing()
+    member = buyer(name="Ada", email="ada@example.org")
+    assert "No saved card" in browser(member).get("/cloud/top-up/").content.decode()
