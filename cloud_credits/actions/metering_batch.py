@@ -55,7 +55,7 @@ from cloud_credits.policies.metering_batch import (
 )
 from cloud_credits.policies.rate_cards import utc_day
 from cloud_credits.policies.spending import Allowance, month_of
-from cloud_credits.reports.rate_cards import adopted_cards_now
+from cloud_credits.reports.rate_cards import adopted_cards
 from habitat.errors import HabitatError
 from habitat.events.actions.outbox import emit
 from habitat.members.policies.actors import Actor
@@ -142,7 +142,7 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
     in it. Whoever was overtaken then locks before judging: nobody else can store these members' events meanwhile.
     """
     now = datetime.now(tz=UTC)
-    stage = staging.stage(batch.csv, cards=adopted_cards_now())
+    stage = staging.stage(batch.csv, cards=adopted_cards())
     period = open_period(on=now.date())
     if tried:
         locks.staged_balances(stage.first)

@@ -57,6 +57,7 @@ from habitat.members.reports import history
 VIEW: Final = "cloud_credits.view_ratecard"
 HOUR: Final = timedelta(hours=1)
 LONGEST_NUMBER: Final = 19
+_SPOKEN_OF: Final = (CardState.PROPOSED, CardState.VOTING)
 
 
 class HouseNow(Func):
@@ -142,12 +143,26 @@ def _look_at_proposal(card: RateCard, *, acting: Actor) -> SecondLook:
             ("In force from", f"{card.effective_date} 00:00 UTC"),
             ("Kind", "emergency card" if card.is_emergency else "normal card"),
             ("Told now", f"{told:,} members with a cloud identity"),
-            ("Electorate", f"{len(governance.stewards())} stewards active now, of them who still are at the opening"),
+            ("Electorate", f"{len(governance.stewards())} stewards are active now; who still is at the opening votes"),
+            *_given_way_to(card),
             ("Voting may open", f"{now + talked:%Y-%m-%d %H:%M} UTC"),
             ("Lapses, if no vote was opened", f"{lapses_at(now, RULES):%Y-%m-%d %H:%M} UTC"),
         ),
         warning="From here nothing on it can be changed: an amendment is a new card with a new notice.",
     )
+
+
+def _given_way_to(card: RateCard) -> list[tuple[str, str]]:
+    """The card under way that an amendment takes the place of."""
+    original = card.amends
+    if original is None or original.state not in _SPOKEN_OF:
+        return []
+    words = "withdrawn at once"
+    if original.state == CardState.VOTING:
+        words += (
+            f"; its vote is broken off, and equal or higher rates may not be proposed for {RULES.silence_days} days"
+        )
+    return [(f"Version {original.version}", words)]
 
 
 def _propose(card: RateCard, *, acting: Actor, key: str) -> Done:
@@ -234,9 +249,6 @@ def _is(*states: CardState) -> Callable[[Any], bool]:
 
 def _is_open(card: Any) -> bool:
     return card.state == CardState.VOTING and clock.now() < card.closes_at
-
-
-_SPOKEN_OF: Final = (CardState.PROPOSED, CardState.VOTING)
 
 
 @admin.register(RateCard)

@@ -319,6 +319,18 @@ def test_amend__opens_a_new_draft_with_the_same_content(stewards):
     )
 
 
+def test_amend__the_second_look_names_the_card_that_gives_way(stewards):
+    card = governed.proposed(stewards[0], compute_rate="1.2")
+    client = at_desk(stewards[0])
+    send(client, card, "amend")
+    draft = RateCard.objects.get(state="draft")
+    answer = nothing_changed(lambda: look(client, draft, "propose"))
+    assert "Version 2 withdrawn at once" in words(answer.content.decode())
+    send(client, draft, "propose")
+    assert [governed.stored(each).state for each in (card, draft)] == ["withdrawn", "proposed"]
+    assert "Amended: another card takes its place." in page(client, card)
+
+
 # --- the dry run, the list, the home
 
 
