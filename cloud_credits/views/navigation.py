@@ -10,7 +10,6 @@ NAVIGATION = (
     NavItem("/cloud/purchases/", "Purchases", 14),
     NavItem("/cloud/usage/", "Usage", 15),
     NavItem("/cloud/spending/", "Spending", 16),
-    NavItem("/cloud/top-up/", "Top-up", 17),
-    NavItem("/cloud/invoices/", "Invoices", 18),
+    NavItem("/cloud/invoices/", "Invoices", 17),
     NavItem("/rate-cards/", "Rate cards", 20),
 )

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from cloud_credits.actions import spending as verbs
+from cloud_credits.reports import topups
 from cloud_credits.reports.spending import Spending, spending_of
 from habitat.errors import HabitatError
 from habitat.faces.pages import MemberPage
@@ -74,6 +75,7 @@ class SpendingPage(MemberPage):
     ) -> HttpResponse:
         shown = now or spending_of(self.member.pk, at=datetime.now(tz=UTC))
         context: dict[str, Any] = {"form": form, "now": shown, "member": self.member, "gauge": _gauge(shown)}
+        context["top_up"] = topups.of_member(self.member.pk)
         return render(request, "cloud_credits/spending.html", context, status=status)
 
 

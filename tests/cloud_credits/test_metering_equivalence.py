@@ -40,7 +40,7 @@ class People:
         self.techne = system_member(SystemAccount.TECHNE)
         fund(self.techne, "5")
         self.capped = make_member(credits="9")
-        spending.set_limits(member=self.capped, monthly_cap=cloud("6"), low_balance=None, acting=actor(self.capped))
+        spending.set_limits(member=self.capped, monthly_cap=cloud("1.5"), low_balance=None, acting=actor(self.capped))
         members.suspend(member=self.held, reason="under review", acting=SYSTEM)
         self.key = make_key()
         self.now = datetime.now(tz=UTC)

@@ -157,8 +157,8 @@ class WebhookDeliveryAdmin(HouseAdmin):
         return delivery.message.type
 
     @admin.display(description="What is said")
-    def body(self, delivery: WebhookDelivery) -> str:
-        return delivery.message.body
+    def body(self, delivery: WebhookDelivery) -> SafeString:
+        return format_html('<code class="breaks">{}</code>', delivery.message.body)
 
     @admin.display(description="Every sending, the newest first")
     def sendings(self, delivery: WebhookDelivery) -> SafeString | str:
