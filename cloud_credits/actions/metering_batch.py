@@ -4,9 +4,9 @@ What `metering.record` does for one event is done here for all, with the same an
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +14,7 @@ from django.db import DatabaseError, transaction
 from psycopg import errors as postgres
 
 from cloud_credits import locks
-from cloud_credits.actions import movements, staging
+from cloud_credits.actions import movements, spending, staging
 from cloud_credits.actions.movements import Redeemed
 from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed_range
@@ -27,6 +27,7 @@ from cloud_credits.errors import (
     MeteredMemberUnknown,
     NoCardInForce,
     NoCloudIdentity,
+    SpendCapReached,
 )
 from cloud_credits.events import CloudRedeemed
 from cloud_credits.policies.metering import (
@@ -53,7 +54,8 @@ from cloud_credits.policies.metering_batch import (
     spellings,
 )
 from cloud_credits.policies.rate_cards import utc_day
-from cloud_credits.reports.rate_cards import adopted_cards_now
+from cloud_credits.policies.spending import Allowance, month_of
+from cloud_credits.reports.rate_cards import adopted_cards
 from habitat.errors import HabitatError
 from habitat.events.actions.outbox import emit
 from habitat.members.policies.actors import Actor
@@ -140,7 +142,7 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
     in it. Whoever was overtaken then locks before judging: nobody else can store these members' events meanwhile.
     """
     now = datetime.now(tz=UTC)
-    stage = staging.stage(batch.csv, cards=adopted_cards_now())
+    stage = staging.stage(batch.csv, cards=adopted_cards())
     period = open_period(on=now.date())
     if tried:
         locks.staged_balances(stage.first)
@@ -148,13 +150,16 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
     staging.drop([row.id for row in sifted if row.reason])
     locks.staged_balances(stage.first)
     standings = staging.standings(stage)
-    settlement = _settlement(stage, sifted, standings)
+    caps = spending.allowances([standing.member_id for standing in standings], at=now)
+    settlement = _settlement(stage, sifted, standings, caps)
     _require_nothing_overtook(settlement, standings, key_id)
     staging.drop([due.id for due in settlement.dropped])
     spendings = _spendings(standings, settlement)
     verdicts = _verdicts(batch, sifted, settlement, now)
-    _refuse_short(settlement, standings, verdicts)
-    lines = _charge(stage, spendings, period, key_id, now, acting)
+    capped = _refuse_short(settlement, standings, caps, verdicts)
+    lines = _charge(stage, spendings, caps, period, key_id, now, acting)
+    if capped:
+        spending.tell_caps_met(capped, at=now)
     _log(verdicts.refused, batch, key_id)
     return verdicts.outcome(lines)
 
@@ -175,15 +180,18 @@ def _sift(stage: Stage, batch: Batch, key_id: int, now: datetime) -> list[Sifted
 # --- who gets what
 
 
-def allowance(standing: Standing) -> Decimal:
-    """CLOUD a member may spend on usage now: what is liquid, and whatever else bounds it."""
-    return standing.liquid
+def allowance(standing: Standing, cap: Allowance | None = None) -> Decimal:
+    """CLOUD a member may spend on usage now: what is liquid, and what their own cap leaves of the month."""
+    left = cap.left if cap is not None else None
+    return standing.liquid if left is None else min(standing.liquid, left)
 
 
-def _settlement(stage: Stage, sifted: Sequence[Sifted], standings: Sequence[Standing]) -> Settlement:
+def _settlement(
+    stage: Stage, sifted: Sequence[Sifted], standings: Sequence[Standing], caps: Mapping[int, Allowance]
+) -> Settlement:
     """Nobody's events are looked at one by one but those of members who cannot pay all of theirs; or all of them,
     where ids repeat, for then one event's fate depends on another's."""
-    allowances = {standing.member_id: allowance(standing) for standing in standings}
+    allowances = {standing.member_id: allowance(standing, caps.get(standing.member_id)) for standing in standings}
     good = [_due(row) for row in sifted if row.reason is None]
     if good:
         return settle(good, allowances)
@@ -304,14 +312,25 @@ def _verdicts(batch: Batch, sifted: Sequence[Sifted], settlement: Settlement, no
     return verdicts
 
 
-def _refuse_short(settlement: Settlement, standings: Sequence[Standing], verdicts: _Verdicts) -> None:
-    holders = {standing.member_id: standing.holder for standing in standings} if settlement.short else {}
+def _refuse_short(
+    settlement: Settlement, standings: Sequence[Standing], caps: Mapping[int, Allowance], verdicts: _Verdicts
+) -> set[int]:
+    """Too little balance is said first, as when an event comes alone; then the member's own cap: whose were reached."""
+    capped: set[int] = set()
+    if not settlement.short:
+        return capped
+    members = {standing.member_id: standing for standing in standings}
     for short in settlement.short:
-        due = short.due
-        refusal = InsufficientBalance(
-            holder=holders[due.member_id], available=plain(short.available), needed=plain(due.cost)
+        due, standing, cap = short.due, members[short.due.member_id], caps.get(short.due.member_id)
+        taken = allowance(standing, cap) - short.available
+        refusal: HabitatError = InsufficientBalance(
+            holder=standing.holder, available=plain(standing.liquid - taken), needed=plain(due.cost)
         )
+        if cap is not None and due.cost <= standing.liquid - taken:
+            refusal = cap.after(taken).refusal(due.cost)
+            capped.add(due.member_id)
         verdicts.refuse(due.position, due.event_id, refusal)
+    return capped
 
 
 def _known(row: Sifted, verdicts: _Verdicts) -> None:
@@ -397,6 +416,7 @@ SELECT string_agg(
 def _charge(
     stage: Stage,
     spendings: Sequence[_Spending],
+    caps: Mapping[int, Allowance],
     period: Period,
     key_id: int,
     now: datetime,
@@ -415,10 +435,25 @@ def _charge(
         moment=now,
         acting=acting,
     )
+    if caps:
+        _count(spendings, redeemed)
     parameters = {"key": key_id, "entry": redeemed.journal_entry_id, "received": now}
     [(answers,)] = rows_of(_WRITE, stage.parameters | parameters)
     emit(_fact(spendings, redeemed), acting=acting)
     return str(answers).split("\n")
+
+
+def _count(spendings: Sequence[_Spending], redeemed: Redeemed) -> None:
+    """Adds to the months of members with a cap. A batch booked across a month's end, or in another month than it was
+    judged by, is run again."""
+    events = sum(each.events for each in spendings)
+    first = redeemed.booked_at - timedelta(microseconds=events - 1)
+    if month_of(first) != month_of(redeemed.booked_at):
+        raise _ChangedMeanwhile
+    try:
+        spending.count({each.standing.member_id: each.total for each in spendings}, at=redeemed.booked_at)
+    except SpendCapReached:
+        raise _ChangedMeanwhile from None
 
 
 def _fact(spendings: Sequence[_Spending], redeemed: Redeemed) -> CloudRedeemed:

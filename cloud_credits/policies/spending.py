@@ -1,6 +1,6 @@
 """What a member sets for their own spending: a monthly cap on metered usage, and when a low balance is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -36,12 +36,20 @@ class Allowance:
     def covers(self, cost: Decimal) -> bool:
         return self.cap is None or self.spent + cost <= self.cap
 
+    def after(self, cost: Decimal) -> "Allowance":
+        """What stands once `cost` is charged."""
+        return replace(self, spent=self.spent + cost)
+
     def require(self, cost: Decimal) -> None:
-        """Raises SpendCapReached, with what is spent, what this needs and the day the next month begins."""
+        """Raises SpendCapReached."""
         if not self.covers(cost):
-            raise SpendCapReached(
-                cap=plain(self.cap or Decimal(0)),
-                spent=plain(self.spent),
-                needed=plain(cost),
-                ends=next_month(self.month).isoformat(),
-            )
+            raise self.refusal(cost)
+
+    def refusal(self, cost: Decimal) -> SpendCapReached:
+        """With what is spent, what this needs and the day the next month begins."""
+        return SpendCapReached(
+            cap=plain(self.cap or Decimal(0)),
+            spent=plain(self.spent),
+            needed=plain(cost),
+            ends=next_month(self.month).isoformat(),
+        )

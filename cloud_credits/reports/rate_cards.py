@@ -85,11 +85,6 @@ def adopted_cards() -> Sequence[Card]:
     return _memory.cards()
 
 
-def adopted_cards_now() -> Sequence[Card]:
-    """Every adopted card by effective date, read now: for whoever prices many moments at once."""
-    return _memory.refresh().cards
-
-
 def vote_waits() -> bool:
     """True when a vote is closed and not settled: whoever prices usage settles it first (domain §4, outcome)."""
     return _memory.read().unsettled

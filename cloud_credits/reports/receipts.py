@@ -18,8 +18,7 @@ def receipt_of(row: ResourceUsage) -> Receipt:
         metered_at=row.metered_at,
         received_at=row.received_at,
         rate_card_version=row.rate_card.version or 0,
-        # A card from before the cards were hashed has none.
-        rate_card_hash=getattr(row.rate_card, "content_hash", "") or None,
+        rate_card_hash=row.rate_card.content_hash or None,
         rate=row.rate,
         cost=row.cost,
         transaction_id=row.transaction_id,

@@ -18,7 +18,7 @@ from cloud_credits.models import CloudBalance, CloudTransaction, MeteringRefusal
 from cloud_credits.policies.metering import parse
 from cloud_credits.policies.metering_batch import MOST_BYTES, MOST_EVENTS, BatchForm, Due, read, settle
 from cloud_credits.policies.primitives import MEASURES, Primitive
-from cloud_credits.reports.rate_cards import adopted_cards_now
+from cloud_credits.reports.rate_cards import adopted_cards
 from habitat.controls.actions import service_keys
 from habitat.controls.reports.service_keys import actor_of
 from habitat.errors import HabitatError
@@ -604,7 +604,7 @@ def test_lookup__of_known_ids_uses_their_index():
     sent = [body(member, quantity="0.01") for _ in range(300)]
     send(key, *sent)
     batch = read(json.dumps(sent).encode(), BatchForm.JSON)
-    stage = staging.stage(batch.csv, cards=adopted_cards_now())
+    stage = staging.stage(batch.csv, cards=adopted_cards())
     parameters = stage.parameters | {
         "key": key.pk, "every": False, "received": datetime.now(tz=UTC), "ahead": timedelta(0), "late": timedelta(1),
         "spellings": metering_batch._SPELLINGS, "redeemers": metering_batch._REDEEMERS,

@@ -11,19 +11,19 @@ from django.db import transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud_credits.actions import metering, metering_batch
+from cloud_credits.actions import metering, metering_batch, spending
 from cloud_credits.errors import EventConflict
-from cloud_credits.models import CloudBalance, CloudTransaction, MeteringRefusal, MeteringStage, ResourceUsage
+from cloud_credits.models import CloudBalance, CloudTransaction, MeteringRefusal, MeteringStage, ResourceUsage, SpendCap
 from cloud_credits.policies.metering_batch import BatchForm
 from habitat.controls.reports.service_keys import actor_of
 from habitat.errors import HabitatError
 from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.statuses import SystemAccount
-from habitat.money import plain
+from habitat.money import cloud, plain
 from tests.cloud_credits.ledger import account, broken_proofs
 from tests.cloud_credits.metered import make_key
-from tests.factories import fund, make_member, system_member
+from tests.factories import actor, fund, make_member, system_member
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,8 @@ class People:
         self.held, self.nobody = make_member(credits="50"), make_member(identity=False)
         self.techne = system_member(SystemAccount.TECHNE)
         fund(self.techne, "5")
+        self.capped = make_member(credits="9")
+        spending.set_limits(member=self.capped, monthly_cap=cloud("6"), low_balance=None, acting=actor(self.capped))
         members.suspend(member=self.held, reason="under review", acting=SYSTEM)
         self.key = make_key()
         self.now = datetime.now(tz=UTC)
@@ -62,7 +64,9 @@ class People:
         return sent | drawn["odd"]
 
 
-plenty = st.sampled_from(["poor", "poor", "some", "some", "rich", "rich", "techne", "held", "nobody", "stranger"])
+plenty = st.sampled_from(
+    ["capped", "capped", "poor", "poor", "some", "some", "rich", "rich", "techne", "held", "nobody", "stranger"]
+)
 ODD = [
     {}, {}, {}, {}, {}, {}, {}, {},
     {"unit": "hours"}, {"quantity": "x"}, {"quantity": 2}, {"quantity": "+1.50"}, {"quantity": "0"}, {"memberId": None},
@@ -131,6 +135,7 @@ def books(people: People) -> dict[str, Any]:
         "rows": CloudTransaction.objects.count(),
         "refused": sorted(MeteringRefusal.objects.values_list("event_id", "code", "field", "sentence")),
         "staged": MeteringStage.objects.count(),
+        "caps": list(SpendCap.objects.order_by("pk").values_list("pk", "month", "spent", "told_for")),
         "broken": broken_proofs(),
     }
 
@@ -171,7 +176,8 @@ def test_batches__and_their_events_one_by_one_are_the_same():
     # The batches drawn were worth drawing.
     assert {
         "accepted", "duplicate", "event_conflict", "insufficient_balance", "event_too_late", "event_in_future",
-        "member_not_active", "no_cloud_identity", "unknown_member", "wrong_unit", "start_after_end",
+        "spend_cap_reached", "member_not_active", "no_cloud_identity", "unknown_member", "wrong_unit",
+        "start_after_end",
     } <= seen.keys()  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
 from habitat.notifications.models import Notification
 from tests.cloud_credits.ledger import Clock, broken_proofs, holds
-from tests.cloud_credits.metered import event, make_key, meter, refusals, rows
+from tests.cloud_credits.metered import answers, body, event, make_key, meter, refusals, rows, send, statuses
 from tests.faces.people import api, browser, reader
 from tests.factories import actor, fund, key, make_member
 
@@ -226,6 +226,34 @@ def test_race__two_charges_never_pass_a_cap_together():
     assert sorted(answers) == ["spend_cap_reached"] * 4 + ["taken"] * 2
     assert spent(member)[1] == Decimal(4)
     assert holds(member) == (Decimal(96), Decimal(0))
+
+
+def test_batch__takes_what_the_cap_leaves_and_says_so_of_the_rest():
+    """In list order, each alone: what fits under balance and cap is taken; a later, smaller one too."""
+    member, other, service = limited("5", credits="8"), make_member(credits="100"), make_key()
+    asked = ((member, "3"), (other, "50"), (member, "2.5"), (member, "2"), (member, "0.5"), (member, "9"))
+    outcome = send(service, *[body(who, quantity=quantity) for who, quantity in asked])
+    assert statuses(outcome) == ["accepted", "accepted", "rejected", "accepted", "rejected", "rejected"]
+    told = answers(outcome)
+    ends = next_month(THIS_MONTH).isoformat()
+    assert (told[2]["code"], told[2]["reason"]) == (
+        "spend_cap_reached",
+        "The member's own cap is 5 CLOUD of metered usage a month; 3 are spent and this needs 2.5. "
+        f"The next month begins on {ends}.",
+    )
+    assert "5 are spent and this needs 0.5" in told[4]["reason"]
+    assert told[5]["code"] == "insufficient_balance"
+    assert told[5]["reason"].endswith("has 3 CLOUD to spend; this needs 9.")
+    assert spent(member) == (THIS_MONTH, Decimal(5))
+    assert Event.objects.filter(name="spending.cap_reached").count() == 1
+    assert broken_proofs() == []
+
+
+def test_batch__of_members_without_caps_counts_nothing_and_with_one_only_theirs():
+    member, other, service = limited(None), make_member(credits="100"), make_key()
+    send(service, body(member, quantity="4"), body(other, quantity="7"))
+    assert spent(member) == (THIS_MONTH, Decimal(4))
+    assert SpendCap.objects.count() == 1
 
 
 def test_nobody__sets_somebody_elses_and_none_without_an_identity():
