@@ -270,7 +270,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
     list_before_template = "cloud_credits/admin/rate_card_list.html"
     change_form_outer_before_template = "cloud_credits/admin/rate_card.html"
     # The rest stands in the panels above: what members read, as they read it.
-    fields = ("proposed_by", "created_by", "created_at", "amends")
+    fields = ("proposer", "created_by", "created_at", "amends")
     readonly_fields = fields
     export_fields = (
         "id",
@@ -344,6 +344,10 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
     def name(self, card: RateCard) -> SafeString:
         words = f"Version {card.version}" if card.version else f"Draft {card.pk}"
         return format_html('<span class="gov-name">{}{}</span>', words, ", emergency" if card.is_emergency else "")
+
+    @admin.display(description="proposed by")
+    def proposer(self, card: RateCard) -> str:
+        return rate_card_votes.proposer_of(card) if card.proposed_by else ""
 
     @admin.display(description="in force from", ordering="effective_date")
     def effective_on(self, card: RateCard) -> str:

@@ -17,6 +17,8 @@ from cloud_credits.policies.rate_card_course import Course
 from cloud_credits.policies.rate_card_papers import PrintedOutcome
 from cloud_credits.policies.rate_cards import CardState
 from cloud_credits.reports.governance import ElectorVote, standing
+from habitat.members.models import Member
+from habitat.members.policies.actors import ActorKind
 
 THREAD_PAGE: Final = 50
 
@@ -78,6 +80,14 @@ def roll_of(card: RateCard, *, now: datetime) -> Roll:
 
 def _by_name(row: ElectorVote) -> tuple[str, int]:
     return row.name.casefold(), row.member_id
+
+
+def proposer_of(card: RateCard) -> str:
+    """Who put the card before the members, by name; the cooperative itself for its first card."""
+    kind, _, number = card.proposed_by.partition(":")
+    if kind != ActorKind.MEMBER.value:
+        return "the cooperative"
+    return Member.objects.values_list("display_name", flat=True).get(pk=number)
 
 
 def printed(outcome: RateCardOutcome | None, card: RateCard) -> PrintedOutcome | None:

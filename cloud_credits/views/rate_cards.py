@@ -131,6 +131,7 @@ class RateCardDetail(Page):
             "changes": rate_card_changes.compare(card, base),
             "hash": card.content_hash or content_hash(canonical(content_of(card))),
             "ens_key": ens_key(card.version),
+            "proposer": rate_card_votes.proposer_of(card),
             "thread": rate_card_votes.thread_of(card.version, before=_number(request.GET.get("before"))),
             "comment_form": comment_form or CommentForm(),
             "reader": reader,

@@ -109,6 +109,13 @@ def test_card__says_what_it_would_have_cost_me_and_nobody_else(stewards):
     assert "77" not in text_of(page)
 
 
+def test_card__says_who_proposed_it(stewards):
+    proposal(stewards)
+    client = browser(reader())
+    assert f"Proposed by {stewards[0].display_name}" in text_of(open_page(client, "/rate-cards/2/"))
+    assert "Proposed by the cooperative" in text_of(open_page(client, "/rate-cards/1/"))
+
+
 def test_card__in_force_is_no_proposal_and_costs_what_it_costs(stewards):
     assert "What it would have cost you" not in open_page(browser(reader()), "/rate-cards/1/")
 
@@ -378,7 +385,7 @@ def test_pages__ask_the_database_as_often_for_a_long_thread(clock, stewards, dja
 
 
 # Seven find the sign-in and note its session, one the membership, one counts unread notices for the menu.
-QUERIES = {"/rate-cards/": 11, "/rate-cards/changelog/": 11, "/rate-cards/2/": 20, "/rate-cards/1/": 15}
+QUERIES = {"/rate-cards/": 11, "/rate-cards/changelog/": 11, "/rate-cards/2/": 21, "/rate-cards/1/": 15}
 
 
 def test_a_day_in_the_past__is_no_obstacle_to_reading(clock):
