@@ -18,7 +18,7 @@ from cloud_credits.actions import movements, spending, staging
 from cloud_credits.actions.movements import Redeemed
 from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed_range
-from cloud_credits.actions.staging import COST, DIGEST, ENDED, PRICE, PRICED, RECEIVED, STAGED, Sifted, Stage, Standing
+from cloud_credits.actions.staging import ENDED, RECEIVED, STAGED, UNIT, Sifted, Stage, Standing
 from cloud_credits.errors import (
     BatchBusy,
     EventConflict,
@@ -385,30 +385,28 @@ def _require_in_time(event: MeteringEvent, row: Sifted, received: datetime) -> N
 # Ordered by event id: two batches that share events meet in the same order, and neither waits for the other in a
 # circle. The numbers of the rows are drawn first, so that the answers need no second look at them.
 _WRITE = f"""
-WITH {PRICE}, taken AS (
+WITH taken AS (
     DELETE FROM cloud_credits_meteringstage s WHERE {STAGED} RETURNING s.*
 ), metered AS MATERIALIZED (
     SELECT nextval('cloud_credits_resourceusage_id_seq') AS meter_id, s.id, s.event_id, s.member_id, s.primitive,
            s.quantity, s.service_name, s.started_at, {ENDED} AS metered_at,
-           {RECEIVED} AS received_at, {DIGEST} AS digest, p.unit, p.rate, p.card_id, p.version, {COST} AS cost,
-           t.from_liquid_after
+           {RECEIVED} AS received_at, s.digest, s.rate, s.card_id, s.version, s.cost, t.from_liquid_after
       FROM taken s
-      JOIN price p ON {PRICED}
       JOIN cloud_credits_cloudtransaction t ON t.id = s.id
 ), written AS (
     INSERT INTO cloud_credits_resourceusage (
         id, member_id, primitive, quantity, unit, rate, cost, rate_card_id, service_key_id, service_name, event_id,
         digest, started_at, metered_at, received_at, is_late, transaction_id, journal_entry_id
     )
-    SELECT meter_id, member_id, primitive, quantity, unit, rate, cost, card_id, %(key)s::bigint, service_name,
+    SELECT meter_id, member_id, primitive, quantity, {UNIT}, rate, cost, card_id, %(key)s::bigint, service_name,
            event_id, digest, started_at, metered_at, received_at, false, id, %(entry)s::bigint
       FROM metered ORDER BY event_id COLLATE "C"
 )
-SELECT string_agg(
-           '{{"eventId":' || to_json(event_id)::text || ',"status":"accepted","meterId":"' || meter_id
-           || '","cloudCost":"' || trim_scale(cost) || '","usdValue":"' || trim_scale(10 * cost)
-           || '","rateCardVersion":' || version
-           || ',"memberBalanceAfter":"' || trim_scale(from_liquid_after) || '"}}', E'\n' ORDER BY id)
+SELECT string_agg(concat(
+           '{{"eventId":', to_json(event_id), ',"status":"accepted","meterId":"', meter_id,
+           '","cloudCost":"', trim_scale(cost), '","usdValue":"', trim_scale(10 * cost),
+           '","rateCardVersion":', version, ',"memberBalanceAfter":"', trim_scale(from_liquid_after), '"}}'
+       ), E'\\n' ORDER BY id)
   FROM metered
 """  # noqa: S608 - no value in it
 

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from cloud_credits import locks
 from cloud_credits.actions import minting
-from cloud_credits.actions.staging import PRICE, REDEMPTIONS, STAGED, Stage
+from cloud_credits.actions.staging import STAGED, Stage
 from cloud_credits.locks import LockedBalance
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.movements import (
@@ -290,13 +290,14 @@ RETURNING id, booked_at, created_at, {_STATUSES_CHANGED}
 # The same for redemptions that wait on the stage: what each balance is afterwards is summed here, in the order of the
 # rows' numbers, over what the balance holds under its lock.
 _REDEEM = f"""
-WITH {PRICE}, {_CLOCK}, booked AS MATERIALIZED (
-    SELECT r.id, r.member_id, r.amount, r.description, r.reference, b.id AS balance_id, b.staked,
-           b.liquid - sum(r.amount) OVER run AS liquid, b.version + row_number() OVER run AS sequence,
-           r.id = max(r.id) OVER (PARTITION BY r.member_id) AS is_last,
-           clock.at + (row_number() OVER (ORDER BY r.id) - 1) * interval '1 microsecond' AS booked_at
-      FROM clock, ({REDEMPTIONS}) r JOIN cloud_credits_cloudbalance b ON b.member_id = r.member_id
-    WINDOW run AS (PARTITION BY r.member_id ORDER BY r.id)
+WITH {_CLOCK}, booked AS MATERIALIZED (
+    SELECT s.id, s.member_id, s.cost AS amount, s.description, s.event_id AS reference, b.id AS balance_id, b.staked,
+           b.liquid - sum(s.cost) OVER run AS liquid, b.version + row_number() OVER run AS sequence,
+           lead(s.id) OVER run IS NULL AS is_last,
+           clock.at + (row_number() OVER (ORDER BY s.id) - 1) * interval '1 microsecond' AS booked_at
+      FROM clock, cloud_credits_meteringstage s JOIN cloud_credits_cloudbalance b ON b.member_id = s.member_id
+     WHERE {STAGED}
+    WINDOW run AS (PARTITION BY s.member_id ORDER BY s.id ROWS UNBOUNDED PRECEDING)
 ), moved AS (
     UPDATE cloud_credits_cloudbalance b
        SET liquid = booked.liquid, version = booked.sequence, last_transaction_id = booked.id,

@@ -26,54 +26,58 @@ FROM STDIN WITH (FORMAT csv, ESCAPE '\', NULL 'null')
 """
 # Both bounds, so that the planner takes the key's range for narrow without statistics, which are never taken.
 STAGED = "s.id BETWEEN %(first)s::bigint AND 9223372036854775807"
-# What each staged event costs, by the adopted cards as they were read at the beginning. A usage ended at
-# `timestamp` where nothing more was said.
-PRICE = """
-price AS MATERIALIZED (
+# A usage ended at `timestamp` where nothing more was said.
+ENDED = "coalesce(s.ended_at, s.said_at)"
+# When the house had the event: with the batch, or before it where it waited in a queue.
+RECEIVED = "coalesce(s.received_at, %(received)s::timestamptz)"
+_UNITS = " ".join(f"WHEN '{primitive.value}' THEN '{measure.unit}'" for primitive, measure in MEASURES.items())
+# A primitive's one unit, whatever it was called.
+UNIT = f"CASE primitive {_UNITS} END"
+# As Python's isoformat has it: microseconds in full or not at all. to_json's text hangs on no setting of the session.
+_ISO = """(SELECT CASE length(iso.text) WHEN 19 THEN iso.text ELSE rpad(iso.text, 26, '0') END || '+00:00'
+            FROM (SELECT to_json({} AT TIME ZONE 'UTC')#>>'{{}}' AS text) iso)"""
+# The same bytes as `MeteringEvent.digest`; a property test holds the two together.
+DIGEST = f"""
+sha256(convert_to(concat_ws(E'\\x1f', s.member_id, s.primitive, trim_scale(s.quantity), p.unit, s.service_name,
+                            {_ISO.format(ENDED)}, coalesce({_ISO.format("s.started_at")}, '')), 'UTF8'))
+"""
+# What all the rest needs of an event, worked out before any balance is locked. PostgreSQL's numeric round() is half
+# away from zero: half-up, for positive numbers (policies/pricing). What no card prices keeps no cost.
+_PRICE = f"""
+WITH price AS MATERIALIZED (
     SELECT * FROM unnest(%(card)s::bigint[], %(version)s::integer[], %(begins)s::timestamptz[],
                          %(ends)s::timestamptz[], %(primitive)s::text[], %(unit)s::text[], %(rate)s::numeric[])
         AS p(card_id, version, begins, ends, primitive, unit, rate)
+), priced AS (
+    UPDATE cloud_credits_meteringstage s
+       SET card_id = p.card_id, version = p.version, rate = p.rate, digest = {DIGEST},
+           cost = greatest(round(s.quantity * p.rate, 8), 0.00000001),
+           description = s.primitive || ' usage: ' || trim_scale(s.quantity) || ' ' || p.unit
+      FROM price p
+     WHERE {STAGED} AND p.primitive = s.primitive AND {ENDED} >= p.begins AND {ENDED} < p.ends
 )
-"""
-ENDED = "coalesce(s.ended_at, s.said_at)"
-PRICED = f"p.primitive = s.primitive AND {ENDED} >= p.begins AND {ENDED} < p.ends"
-# PostgreSQL's numeric round() is half away from zero: half-up, for positive numbers (policies/pricing).
-COST = "greatest(round(s.quantity * p.rate, 8), 0.00000001)"
-# When the house had the event: with the batch, or before it where it waited in a queue.
-RECEIVED = "coalesce(s.received_at, %(received)s::timestamptz)"
-_ISO = "replace(to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), '.000000', '') || '+00:00'"
-# The same bytes as `MeteringEvent.digest`; a property test holds the two together.
-DIGEST = f"""
-sha256(convert_to(concat_ws(E'\\x1f', s.member_id::text, s.primitive, trim_scale(s.quantity)::text, p.unit,
-                            s.service_name, {_ISO.format(ENDED)},
-                            coalesce({_ISO.format("s.started_at")}, '')), 'UTF8'))
-"""
-# The redemptions a stage stands for, as `movements.redeem_staged` takes them.
-REDEMPTIONS = f"""
-SELECT s.id, s.member_id, {COST} AS amount, s.event_id AS reference,
-       s.primitive || ' usage: ' || trim_scale(s.quantity)::text || ' ' || p.unit AS description
-  FROM cloud_credits_meteringstage s JOIN price p ON {PRICED}
- WHERE {STAGED}
+SELECT 1
 """  # noqa: S608 - no value in it
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A batch on the stage: ids above `first`, and the prices it is charged at."""
+    """A batch on the stage: its rows are those from number `first` on."""
 
     first: int
-    prices: dict[str, Any]
 
     @property
-    def parameters(self) -> dict[str, Any]:
-        return self.prices | {"first": self.first}
+    def parameters(self) -> dict[str, int]:
+        return {"first": self.first}
 
 
 def stage(csv: bytes, *, cards: Sequence[Card]) -> Stage:
-    """Writes a batch's rows on the stage, in order."""
+    """Writes a batch's rows on the stage, in order, each with its price by `cards` and its digest."""
     [(drawn,)] = rows_of(_DRAW, ())
     copy_in(_COPY, csv)
-    return Stage(first=drawn + 1, prices=_prices(cards))
+    stage = Stage(first=drawn + 1)
+    rows_of(_PRICE, stage.parameters | _prices(cards))
+    return stage
 
 
 _DROP = "DELETE FROM cloud_credits_meteringstage s WHERE s.id = ANY(%s::bigint[]) RETURNING 1"
@@ -135,13 +139,12 @@ class Sifted:
 # The order of the reasons is that of `metering.record`. An id already stored is looked up by its own index, once an
 # event: LIMIT keeps the planner from reading all usage for a large batch.
 _SIFT = f"""
-WITH {PRICE}, sent AS MATERIALIZED (
+WITH sent AS MATERIALIZED (
     SELECT s.*, row_number() OVER (ORDER BY s.id) - 1 AS position
       FROM cloud_credits_meteringstage s WHERE {STAGED}
 )
-SELECT s.id, s.position, judged.reason, s.event_id, s.member_id, {COST},
-       CASE WHEN %(every)s::boolean THEN {DIGEST} END, m.display_name, m.status,
-       CASE WHEN u.id IS NOT NULL THEN u.digest = {DIGEST} END, u.id, u.cost, u.version, u.from_liquid_after
+SELECT s.id, s.position, judged.reason, s.event_id, s.member_id, s.cost, s.digest, m.display_name, m.status,
+       u.digest = s.digest, u.id, u.cost, u.version, u.from_liquid_after
   FROM sent s
   LEFT JOIN LATERAL (
       SELECT u.id, u.digest, u.cost, c.version, t.from_liquid_after
@@ -153,7 +156,6 @@ SELECT s.id, s.position, judged.reason, s.event_id, s.member_id, {COST},
   ) u ON true
   LEFT JOIN members_member m ON m.id = s.member_id
   LEFT JOIN cloud_credits_cloudbalance b ON b.member_id = s.member_id
-  LEFT JOIN price p ON {PRICED}
  CROSS JOIN LATERAL (
       SELECT CASE
           WHEN NOT coalesce((s.primitive || ' ' || s.unit) = ANY(%(spellings)s::text[]) AND s.quantity > 0
@@ -164,7 +166,7 @@ SELECT s.id, s.position, judged.reason, s.event_id, s.member_id, {COST},
           WHEN {ENDED} < {RECEIVED} - %(late)s::interval THEN 'late'
           WHEN m.id IS NULL THEN 'unknown'
           WHEN m.status <> ALL(%(redeemers)s::text[]) THEN 'status'
-          WHEN p.card_id IS NULL THEN 'unpriced'
+          WHEN s.cost IS NULL THEN 'unpriced'
           WHEN b.id IS NULL THEN 'no identity'
       END AS reason
   ) judged
@@ -174,7 +176,7 @@ SELECT s.id, s.position, judged.reason, s.event_id, s.member_id, {COST},
 
 
 def sift(stage: Stage, **parameters: Any) -> list[Sifted]:
-    """The staged events that something speaks against, in order; with `every`, all of them and their digests."""
+    """The staged events that something speaks against, in order; with `every`, all of them."""
     return [Sifted(*row) for row in rows_of(_SIFT, stage.parameters | parameters)]
 
 
@@ -196,8 +198,9 @@ class Standing:
 
 
 _STANDINGS = f"""
-WITH {PRICE}, spent AS (
-    SELECT r.member_id, sum(r.amount) AS total, count(*) AS events FROM ({REDEMPTIONS}) r GROUP BY r.member_id
+WITH spent AS (
+    SELECT s.member_id, sum(s.cost) AS total, count(*) AS events
+      FROM cloud_credits_meteringstage s WHERE {STAGED} GROUP BY s.member_id
 )
 SELECT spent.member_id, m.display_name, m.status, b.liquid, b.version, b.booked_at, spent.total, spent.events
   FROM spent
@@ -205,8 +208,10 @@ SELECT spent.member_id, m.display_name, m.status, b.liquid, b.version, b.booked_
   JOIN members_member m ON m.id = spent.member_id
 """  # noqa: S608 - no value in it
 _DUES = f"""
-WITH {PRICE}, due AS (SELECT r.*, row_number() OVER (ORDER BY r.id) - 1 AS place FROM ({REDEMPTIONS}) r)
-SELECT id, place, reference, member_id, amount FROM due WHERE member_id = ANY(%(members)s::bigint[]) ORDER BY id
+WITH due AS (
+    SELECT s.*, row_number() OVER (ORDER BY s.id) - 1 AS place FROM cloud_credits_meteringstage s WHERE {STAGED}
+)
+SELECT id, place, event_id, member_id, cost FROM due WHERE member_id = ANY(%(members)s::bigint[]) ORDER BY id
 """  # noqa: S608 - no value in it
 _KNOWN_BY_NOW = """
 SELECT count(*) FROM cloud_credits_resourceusage u

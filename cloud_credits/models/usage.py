@@ -166,6 +166,13 @@ class MeteringStage(models.Model):
     ended_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     received_at = models.DateTimeField(null=True)
+    # Its price, once it has one.
+    card_id = models.BigIntegerField(null=True)
+    version = models.IntegerField(null=True)
+    rate = models.DecimalField(max_digits=12, decimal_places=8, null=True)
+    cost = models.DecimalField(max_digits=30, decimal_places=8, null=True)
+    digest = models.BinaryField(null=True)
+    description = models.TextField(null=True)  # noqa: DJ001
 
     class Meta:
         default_permissions = ()

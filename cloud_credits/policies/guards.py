@@ -122,6 +122,12 @@ METERING_GUARDS: Final = (
     Guard("cloud_credits_resourceusage", "DELETE", "no_privilege", "the application deleting usage"),
     Guard("cloud_credits_meteringrefusal", "refusal_kept", "trigger", "a refusal rewritten or deleted"),
     Guard("cloud_credits_meteringrefusal", "UPDATE", "no_privilege", "the application rewriting refusals"),
+    Guard(
+        "cloud_credits_meteringstage",
+        "UPDATE (card_id, cost, description, digest, rate, version)",
+        "columns",
+        "the application changing what a service sent",
+    ),
     *withheld("cloud_credits_meteringstage", "the application changing a batch on its way", "UPDATE", "TRUNCATE"),
     Guard("cloud_credits_meteringsubmission", "submission_states", "trigger", "queued events charged twice"),
     Guard("cloud_credits_meteringsubmission", "submission_once", "trigger", "an answer to queued events rewritten"),

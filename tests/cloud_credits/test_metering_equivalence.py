@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cloud_credits.actions import metering, metering_batch, spending
@@ -88,6 +88,32 @@ events = st.fixed_dictionaries(
 batches = st.lists(st.lists(events, min_size=1, max_size=14), min_size=1, max_size=3)
 
 
+def drawn(event: str, who: str, quantity: str = "1", **more: Any) -> dict[str, Any]:
+    """An event as it might be drawn."""
+    plain_one = {"primitive": "compute", "ago": timedelta(minutes=1), "started": None, "odd": {}}
+    return {"event": event, "who": who, "quantity": quantity} | plain_one | more
+
+
+# One of each kind, so that every run sees them all whatever else it draws.
+EACH_KIND = [
+    [drawn("a", "capped", "4"), drawn("b", "capped", "4"), drawn("c", "poor", "2.25"), drawn("d", "poor", "2.25")],
+    [
+        drawn("a", "capped", "4"),
+        drawn("c", "poor", "0.5"),
+        drawn("e", "rich", ago=timedelta(days=36)),
+        drawn("f", "rich", ago=timedelta(days=-1)),
+        drawn("g", "held"),
+        drawn("h", "nobody"),
+        drawn("i", "stranger"),
+        drawn("j", "rich", odd={"unit": "hours"}),
+        drawn("k", "rich", started=timedelta(hours=-1)),
+        drawn("l", "some", "30"),
+        drawn("l", "rich", "30"),
+        drawn("l", "rich", "30"),
+    ],
+]
+
+
 def as_batches(people: People, lists: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = []
     for bodies in lists:
@@ -160,9 +186,10 @@ def test_batches__and_their_events_one_by_one_are_the_same():
     seen: dict[str, int] = {}
 
     @settings(max_examples=150)
-    @given(drawn=batches)
-    def holds(drawn):
-        lists = [[people.body(each) for each in batch] for batch in drawn]
+    @given(many=batches)
+    @example(many=EACH_KIND)
+    def holds(many):
+        lists = [[people.body(each) for each in batch] for batch in many]
         told, left = trial(people, as_batches, lists)
         expected, alone = trial(people, one_by_one, lists)
         assert told == expected
@@ -173,7 +200,6 @@ def test_batches__and_their_events_one_by_one_are_the_same():
             seen[kind] = seen.get(kind, 0) + 1
 
     holds()
-    # The batches drawn were worth drawing.
     assert {
         "accepted", "duplicate", "event_conflict", "insufficient_balance", "event_too_late", "event_in_future",
         "spend_cap_reached", "member_not_active", "no_cloud_identity", "unknown_member", "wrong_unit",
@@ -192,11 +218,7 @@ def test_order__within_and_between_batches_changes_no_final_balance_unless_someb
     )
     def holds(quantities, cut, order):
         bodies = [
-            people.body(
-                {"event": f"o{number}", "who": "rich", "primitive": "compute", "quantity": quantity,
-                 "ago": timedelta(minutes=1), "started": None, "odd": {}}
-            )
-            for number, quantity in enumerate(quantities)
+            people.body(drawn(f"o{number}", "rich", quantity)) for number, quantity in enumerate(quantities)
         ]  # fmt: skip
         _, left = trial(people, as_batches, [bodies])
         order.shuffle(bodies)
