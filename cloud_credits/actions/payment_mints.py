@@ -74,6 +74,10 @@ def mint_for_payment(*, payment_id: int, acting: Actor) -> Minting:
     purchase, asked = _purchase_of(payment)
     if purchase is not None and purchase.invoice_id is not None:
         locks.invoice_and_balances(purchase.invoice_id)
+    if purchase is not None and purchase.state == PurchaseState.REFUNDED:
+        # Its money went back and returned.
+        purchase.wait_again()
+        purchase.save(update_fields=["state"])
     judgement = judge(_facts(payment, asked))
     if judgement.fate is Fate.MINT:
         judgement = _held_up(payment, switch) or judgement
@@ -284,9 +288,6 @@ def _complete(payment: Payment, purchase: Purchase, applied: Applied, acting: Ac
     _pay(payment, purchase)
     if purchase.state == PurchaseState.PAID:
         purchase.mint()
-    elif purchase.state == PurchaseState.REFUNDED:
-        # Its money went back and returned: what could not be minted then is minted now.
-        purchase.come_back()
     purchase.problem = ""
     purchase.save(update_fields=["state", "problem"])
     if purchase.invoice_id is not None:

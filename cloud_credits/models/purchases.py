@@ -214,6 +214,10 @@ class Purchase(FSMModelMixin, models.Model):
     def refund(self) -> None:
         """All of the money went back."""
 
+    @transition(field=state, source=PurchaseState.REFUNDED.value, target=PurchaseState.PAID.value)
+    def wait_again(self) -> None:
+        """The refund failed before there were credits: its money waits to become some."""
+
     @transition(field=state, source=PurchaseState.REFUNDED.value, target=PurchaseState.MINTED.value)
     def come_back(self) -> None:
         """The refund failed after all; the credits were given back."""

@@ -40,7 +40,7 @@ PURCHASE_EDGES: Final[dict[PurchaseState, frozenset[PurchaseState]]] = {
     PurchaseState.MINTED: frozenset({PurchaseState.REFUNDED}),
     PurchaseState.EXPIRED: frozenset({PurchaseState.PAID}),
     PurchaseState.FAILED: frozenset({PurchaseState.PAID}),
-    PurchaseState.REFUNDED: frozenset({PurchaseState.MINTED}),
+    PurchaseState.REFUNDED: frozenset({PurchaseState.MINTED, PurchaseState.PAID}),
 }
 
 

@@ -87,6 +87,21 @@ def test_refunded_at_stripe_before_the_mint__is_told_by_the_purchase():
     assert broken_proofs() == []
 
 
+def test_refund_that_failed_before_the_mint__leaves_the_purchase_waiting_again():
+    payment, purchase = waiting(buyer())
+    refund_id = refunded_at_stripe(payment, "100")
+    drain()
+    assert (state(purchase), account("2240")) == ("refunded", 0)
+
+    refunded_at_stripe(payment, "100", status="failed", refund_id=refund_id)
+    drain()
+    purchase.refresh_from_db()
+    assert (purchase.state, purchase.problem != "", account("2240")) == ("paid", True, 100)
+    members.reinstate(member=Member.objects.get(pk=purchase.member_id), reason="asked", acting=SYSTEM)
+    assert (mint(payment).fate, state(purchase), holds(purchase.member)) == (Fate.MINT, "minted", (10, 0))
+    assert broken_proofs() == []
+
+
 def test_lost_dispute_before_the_mint__is_told_by_the_purchase():
     payment, purchase = waiting(buyer())
     disputed(payment, "lost")

@@ -1,0 +1,12 @@
+"""A purchase whose refund failed before the mint waits for its credits again."""
+
+from typing import ClassVar
+
+from django.db import migrations
+
+from habitat.faces.migrations import sql_file
+
+
+class Migration(migrations.Migration):
+    dependencies: ClassVar = [("cloud_credits", "0036_top_up_guards")]
+    operations: ClassVar = [sql_file(__file__, "0037_purchase_waits_again")]
