@@ -8,5 +8,5 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("cloud_credits", "0036_top_up_guards")]
-    operations: ClassVar = [sql_file(__file__, "0037_purchase_waits_again")]
+    dependencies: ClassVar = [("cloud_credits", "0037_priced_stage")]
+    operations: ClassVar = [sql_file(__file__, "0038_purchase_waits_again")]
