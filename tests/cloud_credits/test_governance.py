@@ -579,7 +579,7 @@ def test_pricing__reading_derives_the_same_and_writes_nothing(house_clock):
     from cloud_credits.policies.primitives import Primitive
 
     assert quote([(Primitive.COMPUTE, Decimal(2))], at=house_clock.moment).total == Decimal(3)
-    assert [each.version for each in reports.adopted_cards_now()] == [1, 2]
+    assert [each.version for each in reports.adopted_cards()] == [1, 2]
     assert stored(card).state == "voting"
     assert not RateCardOutcome.objects.exists()
 

@@ -96,7 +96,7 @@ def test_refund_that_failed_before_the_mint__leaves_the_purchase_waiting_again()
     refunded_at_stripe(payment, "100", status="failed", refund_id=refund_id)
     drain()
     purchase.refresh_from_db()
-    assert (purchase.state, purchase.problem != "", account("2240")) == ("paid", True, 100)
+    assert (purchase.state, purchase.problem != "", account("2240")) == ("paid", True, -100)
     members.reinstate(member=Member.objects.get(pk=purchase.member_id), reason="asked", acting=SYSTEM)
     assert (mint(payment).fate, state(purchase), holds(purchase.member)) == (Fate.MINT, "minted", (10, 0))
     assert broken_proofs() == []

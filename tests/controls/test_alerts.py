@@ -36,6 +36,7 @@ CODES = [
     "staking_ratio",
     "redemption_rate",
     "outbox_stuck",
+    "webhook_disabled",
     "saga_stuck",
     "books_broken",
 ]
