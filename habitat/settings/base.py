@@ -161,7 +161,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "CLOUD credits, metering and books of a member-owned cooperative. Money and quantities are strings.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_NAME_OVERRIDES": {"HealthEnum": ["ok", "degraded", "failing", "unknown"]},
+    "ENUM_NAME_OVERRIDES": {
+        "HealthEnum": ["ok", "degraded", "failing", "unknown"],
+        "SubmissionStateEnum": ["queued", "done"],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
