@@ -8,6 +8,7 @@ import psycopg
 import pytest
 import time_machine
 from django.db import DatabaseError, connection, transaction
+from django.db.models.signals import post_init
 from django.utils import timezone
 
 from cloud_credits.actions import metering_batch, metering_queue
@@ -89,6 +90,48 @@ def test_drain__no_more_than_a_batch_at_a_time(monkeypatch):
         turns.append(tried)
     assert turns == [2, 1, 1, 1]
     assert holds(member)[0] == 88
+
+
+@pytest.fixture
+def bodies_read():
+    """The submissions that were loaded with their body since the test began, by id."""
+    read = []
+
+    def loaded(sender, instance, **_):
+        if instance.pk and "body" in instance.__dict__:
+            read.append(instance.pk)
+
+    post_init.connect(loaded, sender=MeteringSubmission)
+    yield read
+    post_init.disconnect(loaded, sender=MeteringSubmission)
+
+
+def test_drain__no_more_than_a_bodys_bytes_at_a_time(monkeypatch, bodies_read):
+    member, key = make_member(credits="100"), make_key()
+    left = [leave(key, body(member, eventId=f"n{number}", quantity="1")) for number in range(5)]
+    size = max(len(stored(each).body) for each in left)
+    bodies_read.clear()
+    monkeypatch.setattr(metering_queue, "MOST_BYTES", 2 * size)
+    assert metering_queue.charge_next(acting=SYSTEM) == 2
+    assert bodies_read == [left[0].pk, left[1].pk]
+    assert [metering_queue.charge_next(acting=SYSTEM) for _ in range(3)] == [2, 1, 0]
+    assert holds(member)[0] == 95
+
+
+def test_drain__reads_no_body_of_another_service(bodies_read):
+    member, first, second = make_member(credits="100"), make_key("one"), make_key("two")
+    left = [leave(key, body(member)) for key in (first, second, first)]
+    bodies_read.clear()
+    assert metering_queue.charge_next(acting=SYSTEM) == 2
+    assert bodies_read == [left[0].pk, left[2].pk]
+
+
+def test_drain__a_body_larger_than_all_others_together_is_charged_alone(monkeypatch):
+    member, key = make_member(credits="100"), make_key()
+    monkeypatch.setattr(metering_queue, "MOST_BYTES", 1)
+    for _ in range(2):
+        leave(key, body(member))
+    assert [metering_queue.charge_next(acting=SYSTEM) for _ in range(3)] == [1, 1, 0]
 
 
 def test_queue__is_registered_and_tick_wakes_it():
