@@ -68,15 +68,16 @@ _STAGED_BALANCES = """
 SELECT count(*) FROM (
     SELECT b.id FROM cloud_credits_cloudbalance b
      WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s
-                            WHERE s.id BETWEEN %s::bigint AND 9223372036854775807)
+                            WHERE s.id BETWEEN %s::bigint AND %s::bigint)
      ORDER BY b.id
        FOR NO KEY UPDATE OF b) held
 """
 
 
-def staged_balances(first: int) -> None:
-    """The balances of everybody with usage on the stage from number `first` on, locked in id order, not fetched."""
-    rows_of(_STAGED_BALANCES, [first])
+def staged_balances(first: int, last: int) -> None:
+    """The balances of everybody with usage on the stage from number `first` to `last`, locked in id order, not
+    fetched."""
+    rows_of(_STAGED_BALANCES, [first, last])
 
 
 def _locked(

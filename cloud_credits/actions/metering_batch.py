@@ -145,10 +145,10 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
     stage = staging.stage(batch.csv, cards=adopted_cards())
     period = open_period(on=now.date())
     if tried:
-        locks.staged_balances(stage.first)
+        locks.staged_balances(stage.first, stage.last)
     sifted = _sift(stage, batch, key_id, now)
     staging.drop([row.id for row in sifted if row.reason])
-    locks.staged_balances(stage.first)
+    locks.staged_balances(stage.first, stage.last)
     standings = staging.standings(stage)
     # Not `now`: a month may have turned while this waited for the balances.
     held = datetime.now(tz=UTC)
