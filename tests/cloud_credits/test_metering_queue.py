@@ -14,12 +14,15 @@ from django.utils import timezone
 from cloud_credits.actions import metering_batch, metering_queue
 from cloud_credits.errors import BatchEmpty
 from cloud_credits.models import MeteringStage, MeteringSubmission, ResourceUsage
+from cloud_credits.policies.jobs import JOBS
 from cloud_credits.policies.metering_batch import BatchForm
-from cloud_credits.workflows.metering import drain
+from cloud_credits.workflows.metering import drain, watch_queue
+from habitat.controls.models import Alert
 from habitat.controls.reports.service_keys import actor_of
 from habitat.events.models import Event
 from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM
+from habitat.workflows.policies.jobs import Every
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import body, dec, make_key, rows
 from tests.cloud_credits.test_metering_batch import service
@@ -185,6 +188,37 @@ def test_failure__of_one_holds_up_no_other(monkeypatch):
     with time_machine.travel(datetime.now(tz=UTC) + timedelta(seconds=30), tick=True):
         assert drain() == 1
     assert (stored(bad).state, holds(member)[0]) == ("done", dec("95"))
+
+
+def test_failure__of_one_that_never_goes_through_is_told_and_settled_when_it_does(monkeypatch):
+    member, key = make_member(credits="100"), make_key()
+    bad = leave(key, body(member))
+    start = datetime.now(tz=UTC)
+    with monkeypatch.context() as patch:
+        patch.setattr(metering_batch, "record", lambda **_: 1 / 0)
+        drain()
+    leave(key, body(member))
+    with time_machine.travel(start + timedelta(minutes=29), tick=False):
+        watch_queue(timezone.now())
+        assert not Alert.objects.exists()
+    with time_machine.travel(start + timedelta(minutes=40), tick=False):
+        for _ in range(2):
+            watch_queue(timezone.now())
+        alert = Alert.objects.get()
+        assert (alert.code, alert.cause, alert.state, alert.times) == ("outbox_stuck", "waiting:usage", "open", 2)
+        assert alert.message == (
+            "2 submissions of usage wait, the oldest for 40 minutes. "
+            "Attempt 1 failed: ZeroDivisionError: division by zero"
+        )
+        assert alert.details["submission"] == str(bad.pk)
+        drain()
+        watch_queue(timezone.now())
+        assert (stored(bad).state, Alert.objects.get().state) == ("done", "resolved")
+
+
+def test_watch__runs_by_the_clock():
+    [watching] = [job for job in JOBS if job.name == "cloud_credits.watch_usage_queue"]
+    assert (watching.run, watching.every) == ("cloud_credits.workflows.metering.watch_queue", Every.FIVE_MINUTES)
 
 
 def test_failure__before_the_commit_leaves_all_of_it_waiting(monkeypatch):
