@@ -9,6 +9,8 @@ import pytest
 import time_machine
 from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_init
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from cloud_credits.actions import metering_batch, metering_queue
@@ -22,11 +24,13 @@ from habitat.controls.reports.service_keys import actor_of
 from habitat.events.models import Event
 from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM
+from habitat.members.policies.roles import Role
 from habitat.workflows.policies.jobs import Every
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import body, dec, make_key, rows
 from tests.cloud_credits.test_metering_batch import service
 from tests.factories import fund, make_member
+from tests.members.people import trusted
 
 pytestmark = pytest.mark.django_db
 
@@ -313,6 +317,31 @@ def test_api__takes_one_event_or_many_and_tells_what_became_of_them():
     assert [answer["status"] for answer in done["answers"]] == ["accepted", "rejected"]
     assert done["doneAt"].endswith("Z")
     assert holds(member)[0] == 0
+
+
+def test_api__tells_that_it_waits_without_reading_the_body(bodies_read):
+    client = service("metering:write")
+    where = client.post("/api/cloud/metering", body(make_member()), format="json")["Location"]
+    bodies_read.clear()
+    assert client.get(where).json()["state"] == "queued"
+    assert bodies_read == []
+
+
+@pytest.mark.parametrize("page", ["", "export/csv/", "{}/change/"])
+def test_admin__no_list_or_export_loads_bodies_and_answers(bodies_read, page):
+    key, person = make_key(), trusted(Role.OPERATIONS)
+    left = leave(key, body(make_member(credits="5"), eventId="shown-in-answers"))
+    drain()
+    client = Client()
+    client.force_login(person.user)
+    bodies_read.clear()
+    with CaptureQueriesContext(connection) as captured:
+        answer = client.get(f"/admin/cloud_credits/meteringsubmission/{page.format(left.pk)}")
+    assert answer.status_code == 200
+    asked = [query["sql"] for query in captured if "cloud_credits_meteringsubmission" in query["sql"]]
+    assert not [sql for sql in asked if '"body"' in sql]
+    assert bool([sql for sql in asked if '"answers"' in sql]) == page.endswith("change/")
+    assert ("shown-in-answers" in answer.content.decode()) == page.endswith("change/")
 
 
 def test_api__another_services_submission_is_not_found():
