@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from cloud_credits.actions import metering_batch
 from cloud_credits.actions.metering_batch import Refused
+from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.errors import ImportBusy, ImportFileChanged
 from cloud_credits.models import UsageImport
 from cloud_credits.policies.import_usage import (
@@ -83,6 +84,7 @@ def _take(
     """Judges some lines. Their effects, their refusals and the new offset are one transaction."""
     filled = [row for row in rows if not is_blank(row)]
     counted = {"rows": len(filled), "blanks": len(rows) - len(filled)}
+    settle_before_pricing()
     with transaction.atomic():
         if filled:
             outcome = metering_batch.record(

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from cloud_credits import locks
 from cloud_credits.actions import metering_batch
+from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.locks import WaitingUsage
 from cloud_credits.models import MeteringSubmission
 from cloud_credits.policies.metering_batch import (
@@ -63,6 +64,7 @@ def charge_next(*, acting: Actor) -> int:
     fails waits longer and longer while others pass.
     """
     taken: list[int] = []
+    settle_before_pricing()
     try:
         with transaction.atomic():
             taken = _chosen(locks.queued_submissions(_TAKEN))
@@ -117,6 +119,7 @@ def _finish(submission: MeteringSubmission, answers: list[str]) -> None:
 
 def _alone(submission_id: int, acting: Actor) -> None:
     try:
+        settle_before_pricing()
         with transaction.atomic():
             submission = locks.queued_submission(submission_id)
             _charge([submission] if submission else [], acting)

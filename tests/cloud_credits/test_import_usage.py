@@ -316,6 +316,18 @@ def test_command__an_expired_key_is_no_living_key(tmp_path):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_import__a_closed_vote_is_settled_before_the_batchs_own_transaction(tmp_path, monkeypatch):
+    inside = []
+    monkeypatch.setattr("cloud_credits.reports.rate_cards.vote_waits", lambda: not inside)
+    monkeypatch.setattr(
+        "cloud_credits.actions.rate_cards.settle_due", lambda: inside.append(connection.in_atomic_block)
+    )
+    member, key = make_member(credits="100"), make_key()
+    assert run(csv_file(tmp_path / "usage.csv", [body(member)]), key).accepted == 1
+    assert inside == [False]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_import__killed_three_times_ends_with_exact_counts(tmp_path, app_dsn, owner_dsn):
     """SIGKILL at no chosen moment: every event is in once, the counts and the report are those of one whole run."""
     member, key = make_member(credits="10000"), make_key()

@@ -169,6 +169,41 @@ def test_time__early_and_late_are_measured_when_the_house_had_them():
     assert stored(early).rejected == stored(gone).rejected == 1
 
 
+@pytest.fixture
+def settled(monkeypatch):
+    """A closed vote waits to be settled: whether each settlement began inside a transaction."""
+    inside = []
+    monkeypatch.setattr("cloud_credits.reports.rate_cards.vote_waits", lambda: not inside)
+    monkeypatch.setattr(
+        "cloud_credits.actions.rate_cards.settle_due", lambda: inside.append(connection.in_atomic_block)
+    )
+    return inside
+
+
+@pytest.mark.django_db(transaction=True)
+def test_votes__are_settled_before_the_batchs_own_transaction(settled):
+    member, key = make_member(credits="100"), make_key()
+    left = leave(key, body(member))
+    assert metering_queue.charge_next(acting=SYSTEM) == 1
+    assert (settled, stored(left).state) == ([False], "done")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_votes__are_settled_before_a_submission_is_tried_alone(settled, monkeypatch):
+    left = leave(make_key(), body(make_member(credits="100")))
+    real = metering_batch.record
+
+    def once(**given):
+        monkeypatch.setattr(metering_batch, "record", real)
+        settled.clear()
+        raise RuntimeError
+
+    settled.append(False)
+    monkeypatch.setattr(metering_batch, "record", once)
+    assert metering_queue.charge_next(acting=SYSTEM) == 1
+    assert (settled, stored(left).state) == ([False], "done")
+
+
 # --- what goes wrong
 
 
