@@ -35,7 +35,7 @@ def watch_queue(due_at: datetime) -> None:
     """One alert while the oldest submission has waited for half an hour: no worker runs, or it fails each time."""
     found, now = usage_queue(), timezone.now()
     if found is None or now - found.received_at < PATIENCE:
-        resolve_cause(code=ALERT, cause=CAUSE)
+        resolve_cause(code=ALERT, cause=CAUSE, resolution="No queued usage waits longer than the limit.")
         return
     minutes = int((now - found.received_at).total_seconds() // 60)
     failed = f" Attempt {found.attempts} failed: {found.error}" if found.attempts else ""
