@@ -205,7 +205,9 @@ class EventConflict(HabitatError):
 class ImportFileChanged(HabitatError):
     code = "import_file_changed"
     status = 409
-    template = "{name} is not the file this import began with: its beginning changed. Import it under another name."
+    template = (
+        "{name} is not the file this import began with: what was read of it changed. Import it under another name."
+    )
 
 
 class ImportBusy(HabitatError):

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from django.db import connection
+from django.db.models.functions import Length
 
 from cloud_credits.errors import CardUnknown, NoCloudIdentity, PositionNotActive, UnknownMember
 from cloud_credits.models import (
@@ -67,15 +68,16 @@ _STAGED_BALANCES = """
 SELECT count(*) FROM (
     SELECT b.id FROM cloud_credits_cloudbalance b
      WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s
-                            WHERE s.id BETWEEN %s::bigint AND 9223372036854775807)
+                            WHERE s.id BETWEEN %s::bigint AND %s::bigint)
      ORDER BY b.id
        FOR NO KEY UPDATE OF b) held
 """
 
 
-def staged_balances(first: int) -> None:
-    """The balances of everybody with usage on the stage from number `first` on, locked in id order, not fetched."""
-    rows_of(_STAGED_BALANCES, [first])
+def staged_balances(first: int, last: int) -> None:
+    """The balances of everybody with usage on the stage from number `first` to `last`, locked in id order, not
+    fetched."""
+    rows_of(_STAGED_BALANCES, [first, last])
 
 
 def _locked(
@@ -129,11 +131,24 @@ def members(member_ids: Collection[int]) -> list[Member]:
     return list(Member.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=member_ids).order_by("pk"))
 
 
-def queued_submissions(most: int) -> list[MeteringSubmission]:
-    """Usage that waits to be charged, longest first; what another worker holds is passed over."""
+@dataclass(frozen=True, slots=True)
+class WaitingUsage:
+    """A queued submission under its lock, without its body: how many events are in it, and how many bytes."""
+
+    id: int
+    service_key_id: int
+    events: int
+    size: int
+
+
+def queued_submissions(most: int) -> list[WaitingUsage]:
+    """Usage that waits to be charged, longest first; what another worker holds is passed over.
+
+    Bodies stay where they are: each may have 8 MiB, and their sizes are known without reading them.
+    """
     due = MeteringSubmission.objects.filter(state=SubmissionState.QUEUED.value, due_at__lte=datetime.now(tz=UTC))
-    rows = due.select_related("service_key").order_by("due_at", "id")[:most]
-    return list(rows.select_for_update(of=("self",), no_key=True, skip_locked=True))
+    rows = due.order_by("due_at", "id").select_for_update(no_key=True, skip_locked=True)
+    return [WaitingUsage(*row) for row in rows.values_list("pk", "service_key_id", "events", Length("body"))[:most]]
 
 
 def queued_submission(submission_id: int) -> MeteringSubmission | None:

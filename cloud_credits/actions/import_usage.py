@@ -14,10 +14,12 @@ from django.db.models.functions import Now
 
 from cloud_credits.actions import metering_batch
 from cloud_credits.actions.metering_batch import Refused
+from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.errors import ImportBusy, ImportFileChanged
 from cloud_credits.models import UsageImport
 from cloud_credits.policies.import_usage import (
     FINGERPRINT_BYTES,
+    TAIL_BYTES,
     FileForm,
     RawRow,
     batch_of,
@@ -55,26 +57,34 @@ def import_usage(*, path: Path, key: ServiceKey, acting: Actor, rows_at_once: in
 
     A batch and the mark that its rows were read commit together: killed at any moment, the next run goes on with the
     first row that is not in, and its counts are exact. Not one transaction, so that a long file holds no lock for
-    long. Raises ImportFormUnknown, ImportFileChanged (the file under this name grew at its beginning), ImportBusy.
+    long. Raises ImportFormUnknown, ImportFileChanged (what was read under this name is no longer there), ImportBusy.
     """
     form = form_of(path.name)
     with path.open("rb") as stream:
         job = _job(path.name, _fingerprint(stream), key)
+        _require_grown(stream, job)
         header = header_of(stream) if form is FileForm.CSV else []
         stream.seek(max(job.offset, stream.tell()))
         first = job.rows + job.blanks + (1 if form is FileForm.CSV else 0)
         with report_path(path).open("ab") as report:
             _resume_report(report, job)
             for rows in chunks(lines(stream, number=first), rows_at_once):
-                yield _take(rows, form, header, job, report, acting)
+                yield _take(rows, _tail(stream, rows[-1].end), form, header, job, report, acting)
 
 
 def _take(
-    rows: list[RawRow], form: FileForm, header: list[str], job: UsageImport, report: IO[bytes], acting: Actor
+    rows: list[RawRow],
+    tail: bytes,
+    form: FileForm,
+    header: list[str],
+    job: UsageImport,
+    report: IO[bytes],
+    acting: Actor,
 ) -> Progress:
     """Judges some lines. Their effects, their refusals and the new offset are one transaction."""
     filled = [row for row in rows if not is_blank(row)]
     counted = {"rows": len(filled), "blanks": len(rows) - len(filled)}
+    settle_before_pricing()
     with transaction.atomic():
         if filled:
             outcome = metering_batch.record(
@@ -86,15 +96,15 @@ def _take(
                 "refused": len(outcome.refused),
             }
             _report(report, filled, outcome.refused)
-        _mark(job, rows[-1].end, counted, report.tell())
+        _mark(job, rows[-1].end, tail, counted, report.tell())
     return Progress(job.offset, job.rows, job.accepted, job.duplicates, job.refused)
 
 
-def _mark(job: UsageImport, end: int, counted: Mapping[str, int], report_bytes: int) -> None:
+def _mark(job: UsageImport, end: int, tail: bytes, counted: Mapping[str, int], report_bytes: int) -> None:
     """Moves the mark to `end`. Raises ImportBusy where it is no longer where this run left it."""
     changes: dict[str, Any] = {name: F(name) + by for name, by in counted.items()}
     moved = UsageImport.objects.filter(pk=job.pk, offset=job.offset).update(
-        offset=end, report_bytes=report_bytes, touched_at=Now(), **changes
+        offset=end, tail=tail, report_bytes=report_bytes, touched_at=Now(), **changes
     )
     if not moved:
         raise ImportBusy(name=job.name)
@@ -115,6 +125,20 @@ def _fingerprint(stream: IO[bytes]) -> bytes:
     beginning = stream.read(FINGERPRINT_BYTES).split(b"\n", 1)[0]
     stream.seek(0)
     return hashlib.sha256(beginning).digest()
+
+
+def _require_grown(stream: IO[bytes], job: UsageImport) -> None:
+    """The bytes before the mark still stand there: many files of one service begin alike. Raises ImportFileChanged."""
+    size = stream.seek(0, io.SEEK_END)
+    if size < job.offset or (job.tail is not None and _tail(stream, job.offset) != bytes(job.tail)):
+        raise ImportFileChanged(name=job.name)
+    stream.seek(0)
+
+
+def _tail(stream: IO[bytes], end: int) -> bytes:
+    """SHA-256 of the last 4 KiB before `end`, or of all of it; leaves the stream at `end`."""
+    stream.seek(max(0, end - TAIL_BYTES))
+    return hashlib.sha256(stream.read(end - stream.tell())).digest()
 
 
 def _resume_report(report: IO[bytes], job: UsageImport) -> None:

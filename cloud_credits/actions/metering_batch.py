@@ -145,12 +145,14 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
     stage = staging.stage(batch.csv, cards=adopted_cards())
     period = open_period(on=now.date())
     if tried:
-        locks.staged_balances(stage.first)
+        locks.staged_balances(stage.first, stage.last)
     sifted = _sift(stage, batch, key_id, now)
     staging.drop([row.id for row in sifted if row.reason])
-    locks.staged_balances(stage.first)
+    locks.staged_balances(stage.first, stage.last)
     standings = staging.standings(stage)
-    caps = spending.allowances([standing.member_id for standing in standings], at=now)
+    # Not `now`: a month may have turned while this waited for the balances.
+    held = datetime.now(tz=UTC)
+    caps = spending.allowances([standing.member_id for standing in standings], at=held)
     settlement = _settlement(stage, sifted, standings, caps)
     _require_nothing_overtook(settlement, standings, key_id)
     staging.drop([due.id for due in settlement.dropped])
@@ -159,7 +161,7 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
     capped = _refuse_short(settlement, standings, caps, verdicts)
     lines = _charge(stage, spendings, caps, period, key_id, now, acting)
     if capped:
-        spending.tell_caps_met(capped, at=now)
+        spending.tell_caps_met(capped, at=held)
     _log(verdicts.refused, batch, key_id)
     return verdicts.outcome(lines)
 

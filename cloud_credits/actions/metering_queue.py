@@ -11,8 +11,11 @@ from django.db import transaction
 
 from cloud_credits import locks
 from cloud_credits.actions import metering_batch
+from cloud_credits.actions.rate_cards import settle_before_pricing
+from cloud_credits.locks import WaitingUsage
 from cloud_credits.models import MeteringSubmission
 from cloud_credits.policies.metering_batch import (
+    MOST_BYTES,
     MOST_EVENTS,
     AnswerStatus,
     BatchForm,
@@ -61,11 +64,11 @@ def charge_next(*, acting: Actor) -> int:
     fails waits longer and longer while others pass.
     """
     taken: list[int] = []
+    settle_before_pricing()
     try:
         with transaction.atomic():
-            chosen = _chosen(locks.queued_submissions(_TAKEN))
-            taken = [submission.pk for submission in chosen]
-            _charge(chosen, acting)
+            taken = _chosen(locks.queued_submissions(_TAKEN))
+            _charge(_whole(taken), acting)
     except Exception:
         logger.exception("a batch of %s submissions could not be charged", len(taken))
         for submission_id in taken:
@@ -73,10 +76,17 @@ def charge_next(*, acting: Actor) -> int:
     return len(taken)
 
 
-def _chosen(waiting: Sequence[MeteringSubmission]) -> list[MeteringSubmission]:
-    """As many of the service that waits longest as fit into one batch."""
-    same = (each for each in waiting if each.service_key_id == waiting[0].service_key_id)
-    return within(list(islice(same, _TAKEN)), MOST_EVENTS, lambda each: each.events)
+def _chosen(waiting: Sequence[WaitingUsage]) -> list[int]:
+    """As many of the service that waits longest as fit into one batch, by their events and by their bytes."""
+    same = [each for each in waiting if each.service_key_id == waiting[0].service_key_id]
+    few = within(same, MOST_EVENTS, lambda each: each.events)
+    return [each.id for each in within(few, MOST_BYTES, lambda each: each.size)]
+
+
+def _whole(ids: Sequence[int]) -> list[MeteringSubmission]:
+    """The submissions with their bodies, in the order they came."""
+    found = MeteringSubmission.objects.select_related("service_key").in_bulk(ids)
+    return [found[submission_id] for submission_id in ids]
 
 
 def _charge(chosen: Sequence[MeteringSubmission], acting: Actor) -> None:
@@ -109,6 +119,7 @@ def _finish(submission: MeteringSubmission, answers: list[str]) -> None:
 
 def _alone(submission_id: int, acting: Actor) -> None:
     try:
+        settle_before_pricing()
         with transaction.atomic():
             submission = locks.queued_submission(submission_id)
             _charge([submission] if submission else [], acting)

@@ -149,7 +149,7 @@ def redeem_staged(
     `totals` are the CLOUD each member spends: their balances are locked, and hold it. `floor` is when the newest
     row of any of them was booked. Called inside the transaction that staged them.
     """
-    [(lowest,)] = rows_of(_LOWEST, {"first": stage.first})
+    [(lowest,)] = rows_of(_LOWEST, stage.parameters)
     techne = techne_id()
     summed: dict[bool, Movement] = {}
     for member_id, total in totals.items():

@@ -22,9 +22,10 @@ from habitat.statements import array_of, rows_of
 # of booking never run backwards within a balance, so no month is charged once the next one was; the comparison keeps a
 # clock of ours that ran ahead when the cap was set from doing harm.
 _ALLOWANCES = """
-SELECT member_id, monthly_cap, CASE WHEN month = %s::date THEN spent ELSE 0 END
+SELECT member_id, monthly_cap, CASE WHEN month >= %(month)s::date THEN spent ELSE 0 END,
+       greatest(month, %(month)s::date)
   FROM cloud_credits_spendcap
- WHERE member_id = ANY(%s::bigint[]) AND month <= %s::date
+ WHERE member_id = ANY(%(member)s::bigint[])
 """
 _COUNT = """
 UPDATE cloud_credits_spendcap c
@@ -35,10 +36,10 @@ RETURNING c.member_id, c.monthly_cap, c.spent - charged.cost, charged.cost
 """
 _TELL_CAP = """
 UPDATE cloud_credits_spendcap
-   SET told_for = %(month)s::date
+   SET told_for = greatest(month, %(month)s::date)
  WHERE member_id = ANY(%(member)s::bigint[]) AND monthly_cap IS NOT NULL
-   AND told_for IS DISTINCT FROM %(month)s::date
-RETURNING member_id, monthly_cap, CASE WHEN month = %(month)s::date THEN spent ELSE 0 END
+   AND told_for IS DISTINCT FROM greatest(month, %(month)s::date)
+RETURNING member_id, monthly_cap, CASE WHEN month >= %(month)s::date THEN spent ELSE 0 END, told_for
 """
 # Locked first and in order, judged by what the balances are then: two notices of one fall cannot both see it.
 _WATCHED = """
@@ -92,11 +93,11 @@ def set_limits(*, member: Member, monthly_cap: Money | None, low_balance: Money 
 
 
 def allowances(member_ids: Collection[int], *, at: datetime) -> dict[int, Allowance]:
-    """What members with a cap may still spend in the month of `at`; a charge near midnight may be booked in the next,
-    which `count` judges. Called under their balance locks."""
-    month = month_of(at)
-    rows = rows_of(_ALLOWANCES, [month, array_of(member_ids), month])
-    return {member_id: Allowance(cap=cap, spent=spent, month=month) for member_id, cap, spent in rows}
+    """What members with a cap may still spend in the month of `at`, or in the one their cap already counts: what is
+    booked after the turn of a month stays after it. A charge near midnight may be booked in the next, which `count`
+    judges. Called under their balance locks."""
+    rows = rows_of(_ALLOWANCES, {"month": month_of(at), "member": array_of(member_ids)})
+    return {member_id: Allowance(cap=cap, spent=spent, month=month) for member_id, cap, spent, month in rows}
 
 
 @transaction.atomic(savepoint=False)
@@ -114,13 +115,12 @@ def count(costs: Mapping[int, Decimal], *, at: datetime) -> None:
 @transaction.atomic(savepoint=False)
 def tell_caps_met(member_ids: Collection[int], *, at: datetime) -> None:
     """Announces a reached cap, once a month for each member: called when a charge was refused for it."""
-    month = month_of(at)
-    rows = rows_of(_TELL_CAP, {"month": month, "member": array_of(sorted(member_ids))})
+    rows = rows_of(_TELL_CAP, {"month": month_of(at), "member": array_of(sorted(member_ids))})
     facts = [
         SpendCapMet(
             member_id=member_id, monthly_cap=plain(cap), spent=plain(spent), ends_on=next_month(month).isoformat()
         )
-        for member_id, cap, spent in rows
+        for member_id, cap, spent, month in rows
     ]
     if facts:
         emit(*facts, acting=SYSTEM)

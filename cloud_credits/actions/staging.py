@@ -1,8 +1,8 @@
 """Where a batch of usage events waits, inside its own transaction, between being read and being charged.
 
 The stage is an unlogged table whose rows never see a commit, so each transaction sees its own and nobody else's. A
-row's id is the number its transaction will have; ids rise in the order of the batch, and what was drawn before the
-first row finds them all by one range of the key, however many dead rows of other batches lie about.
+row's id is the number its transaction will have; ids rise in the order of the batch, and what was drawn
+before the first row and for the last finds them all by one range of the key, whatever else lies about.
 """
 
 from collections.abc import Collection, Sequence
@@ -24,8 +24,9 @@ COPY cloud_credits_meteringstage (event_id, member_id, primitive, quantity, unit
                                   started_at, received_at)
 FROM STDIN WITH (FORMAT csv, ESCAPE '\', NULL 'null')
 """
-# Both bounds, so that the planner takes the key's range for narrow without statistics, which are never taken.
-STAGED = "s.id BETWEEN %(first)s::bigint AND 9223372036854775807"
+# Both bounds: a row that somebody left beyond them is in nobody's batch, and the planner takes the key's range for
+# narrow without statistics, which are never taken.
+STAGED = "s.id BETWEEN %(first)s::bigint AND %(last)s::bigint"
 # A usage ended at `timestamp` where nothing more was said.
 ENDED = "coalesce(s.ended_at, s.said_at)"
 # When the house had the event: with the batch, or before it where it waited in a queue.
@@ -42,9 +43,12 @@ sha256(convert_to(concat_ws(E'\\x1f', s.member_id, s.primitive, trim_scale(s.qua
                             {_ISO.format(ENDED)}, coalesce({_ISO.format("s.started_at")}, '')), 'UTF8'))
 """
 # What all the rest needs of an event, worked out before any balance is locked. PostgreSQL's numeric round() is half
-# away from zero: half-up, for positive numbers (policies/pricing). What no card prices keeps no cost.
+# away from zero: half-up, for positive numbers (policies/pricing). What no card prices keeps no cost. The number drawn
+# last in this session is that of the last row.
 _PRICE = f"""
-WITH price AS MATERIALIZED (
+WITH last AS MATERIALIZED (
+    SELECT currval('cloud_credits_cloudtransaction_id_seq') AS id
+), price AS MATERIALIZED (
     SELECT * FROM unnest(%(card)s::bigint[], %(version)s::integer[], %(begins)s::timestamptz[],
                          %(ends)s::timestamptz[], %(primitive)s::text[], %(unit)s::text[], %(rate)s::numeric[])
         AS p(card_id, version, begins, ends, primitive, unit, rate)
@@ -54,30 +58,31 @@ WITH price AS MATERIALIZED (
            cost = greatest(round(s.quantity * p.rate, 8), 0.00000001),
            description = s.primitive || ' usage: ' || trim_scale(s.quantity) || ' ' || p.unit
       FROM price p
-     WHERE {STAGED} AND p.primitive = s.primitive AND {ENDED} >= p.begins AND {ENDED} < p.ends
+     WHERE s.id BETWEEN %(first)s::bigint AND (SELECT id FROM last) AND p.primitive = s.primitive
+       AND {ENDED} >= p.begins AND {ENDED} < p.ends
 )
-SELECT 1
+SELECT id FROM last
 """  # noqa: S608 - no value in it
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A batch on the stage: its rows are those from number `first` on."""
+    """A batch on the stage: its rows are those from number `first` to `last`."""
 
     first: int
+    last: int
 
     @property
     def parameters(self) -> dict[str, int]:
-        return {"first": self.first}
+        return {"first": self.first, "last": self.last}
 
 
 def stage(csv: bytes, *, cards: Sequence[Card]) -> Stage:
     """Writes a batch's rows on the stage, in order, each with its price by `cards` and its digest."""
     [(drawn,)] = rows_of(_DRAW, ())
     copy_in(_COPY, csv)
-    stage = Stage(first=drawn + 1)
-    rows_of(_PRICE, stage.parameters | _prices(cards))
-    return stage
+    [(last,)] = rows_of(_PRICE, {"first": drawn + 1} | _prices(cards))
+    return Stage(first=drawn + 1, last=last)
 
 
 _DROP = "DELETE FROM cloud_credits_meteringstage s WHERE s.id = ANY(%s::bigint[]) RETURNING 1"
@@ -92,7 +97,7 @@ def drop(ids: Collection[int]) -> None:
 
 def clear(stage: Stage) -> None:
     """Takes what is left off the stage."""
-    rows_of(_CLEAR, {"first": stage.first})
+    rows_of(_CLEAR, stage.parameters)
 
 
 def _prices(cards: Sequence[Card]) -> dict[str, Any]:

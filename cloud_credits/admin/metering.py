@@ -1,8 +1,10 @@
 """Usage, what was refused of it, and the files and charges it came by, in the back office."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from cloud_credits.actions import metering
 from cloud_credits.errors import EventTooLate
@@ -116,6 +118,10 @@ class MeteringSubmissionAdmin(ExportMixin, HouseAdmin):
     )
     readonly_fields = fields
     export_fields = ("id", "service_key__name", "state", "events", "accepted", "rejected", "received_at", "done_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Without what may be megabytes a row; the page of one reads its answers when it shows them."""
+        return super().get_queryset(request).defer("body", "answers")
 
 
 @admin.register(SelfMeterCharge)

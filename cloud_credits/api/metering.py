@@ -134,7 +134,7 @@ class MeteringQueueOutcomeView(APIView):
     @extend_schema(operation_id="cloud_metering_outcome", responses={200: QueuedUsageOutcome})
     def get(self, request: Request, pk: int) -> HttpResponse:
         """Whether the events still wait, or what became of each. Another service's are not found."""
-        found = get_object_or_404(MeteringSubmission.objects.sent_by(request.auth), pk=pk)
+        found = get_object_or_404(MeteringSubmission.objects.sent_by(request.auth).defer("body"), pk=pk)
         return HttpResponse(_outcome(found), content_type="application/json")
 
 

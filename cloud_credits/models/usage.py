@@ -252,6 +252,8 @@ class UsageImport(models.Model):
     # SHA-256 of the file's first line: another file under the same name is not resumed by mistake.
     fingerprint = models.BinaryField(max_length=32)
     offset = models.BigIntegerField(default=0)
+    # SHA-256 of the last 4 KiB before `offset`: a file that only grew still has them there. Null before the first mark.
+    tail = models.BinaryField(max_length=32, null=True)
     rows = models.BigIntegerField(default=0)
     accepted = models.BigIntegerField(default=0)
     duplicates = models.BigIntegerField(default=0)

@@ -13,6 +13,7 @@ from cloud_credits.policies.metering_batch import LONGEST_EVENT, Batch, Unread, 
 
 LONGEST_ROW: Final = LONGEST_EVENT
 FINGERPRINT_BYTES: Final = 4_096
+TAIL_BYTES: Final = 4_096
 
 
 class FileForm(StrEnum):

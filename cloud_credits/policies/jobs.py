@@ -18,6 +18,12 @@ JOBS: Final = (
         help="Mints payments that wait for their credits, oldest first.",
     ),
     JobDefinition(
+        name="cloud_credits.watch_usage_queue",
+        every=Every.FIVE_MINUTES,
+        run="cloud_credits.workflows.metering.watch_queue",
+        help="Raises an alert when queued usage is not charged, and closes it when it is.",
+    ),
+    JobDefinition(
         name="cloud_credits.top_up",
         every=Every.HOUR,
         run="cloud_credits.workflows.topups.begin_due",

@@ -154,6 +154,49 @@ def test_import__another_file_under_the_same_name_is_refused(tmp_path):
     assert ResourceUsage.objects.count() == 1
 
 
+@pytest.mark.parametrize("count", [1, 3, 4])
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_import__tomorrows_file_of_the_same_name_and_header_is_refused(tmp_path, count, at_once):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member, eventId=f"old-{number}") for number in range(3)])
+    run(path, key, rows_at_once=at_once)
+    job, report = UsageImport.objects.values().get(), report_path(path).read_bytes()
+    csv_file(path, [body(member, eventId=f"new-{number}") for number in range(count)])
+    with pytest.raises(ImportFileChanged, match="what was read of it changed"):
+        run(path, key)
+    assert (UsageImport.objects.values().get(), report_path(path).read_bytes()) == (job, report)
+    assert ResourceUsage.objects.count() == 3
+
+
+def test_import__a_long_file_that_grew_is_known_by_what_stands_before_its_mark(tmp_path):
+    """Longer than what is compared, and read in several turns."""
+    member, key = make_member(credits="100"), make_key()
+    events = [body(member, eventId=f"long-{number}", quantity="0.1") for number in range(90)]
+    path = ndjson_file(tmp_path / "usage.ndjson", events[:70])
+    assert path.stat().st_size > 2 * 4_096
+    first = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=40)
+    next(first)
+    first.close()
+    ndjson_file(path, events)
+    assert run(path, key, rows_at_once=30).accepted == 90
+    text = path.read_bytes()
+    path.write_bytes(text[:-10] + b"?" + text[-9:] + text)
+    with pytest.raises(ImportFileChanged):
+        run(path, key)
+    assert ResourceUsage.objects.count() == 90
+
+
+def test_import__a_mark_from_before_tails_were_kept_still_needs_the_whole_length(tmp_path):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member) for _ in range(3)])
+    run(path, key)
+    UsageImport.objects.update(tail=None)
+    assert list(import_usage(path=path, key=key, acting=actor_of(key))) == []
+    csv_file(path, [body(member)])
+    with pytest.raises(ImportFileChanged):
+        run(path, key)
+
+
 def test_import__stopped_between_rows_it_goes_on_with_the_next(tmp_path):
     member, key = make_member(credits="100"), make_key()
     events = [body(member, quantity="-1" if number % 2 else "1") for number in range(6)]
@@ -270,6 +313,18 @@ def test_command__an_expired_key_is_no_living_key(tmp_path):
     ):
         call_command("import_usage", str(path), "--key", key.prefix)
     assert (ResourceUsage.objects.count(), UsageImport.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import__a_closed_vote_is_settled_before_the_batchs_own_transaction(tmp_path, monkeypatch):
+    inside = []
+    monkeypatch.setattr("cloud_credits.reports.rate_cards.vote_waits", lambda: not inside)
+    monkeypatch.setattr(
+        "cloud_credits.actions.rate_cards.settle_due", lambda: inside.append(connection.in_atomic_block)
+    )
+    member, key = make_member(credits="100"), make_key()
+    assert run(csv_file(tmp_path / "usage.csv", [body(member)]), key).accepted == 1
+    assert inside == [False]
 
 
 @pytest.mark.django_db(transaction=True)

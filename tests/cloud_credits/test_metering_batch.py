@@ -475,7 +475,7 @@ def test_digest__is_the_same_in_the_database_and_in_python(primitive, quantity, 
         cursor.execute(
             f"SELECT {staging.DIGEST} FROM cloud_credits_meteringstage s JOIN (VALUES {units}) AS p(primitive, unit)"
             f" ON p.primitive = s.primitive WHERE {staging.STAGED}",
-            {"first": stage.first},
+            stage.parameters,
         )
         [(digest,)] = cursor.fetchall()
     staging.clear(stage)
@@ -652,6 +652,18 @@ def test_stage__the_application_changes_no_row_of_it(app_connection):
     for sql in ("UPDATE cloud_credits_meteringstage SET quantity = 1", "TRUNCATE cloud_credits_meteringstage"):
         with pytest.raises(Exception, match="permission denied"):
             app_connection.execute(sql)
+
+
+@pytest.mark.parametrize("number", [2**62, 1])
+def test_stage__a_row_that_somebody_left_there_is_in_nobodys_batch(number):
+    member, victim, key = make_member(credits="100"), make_member(credits="100"), make_key()
+    left = {"event_id": "left", "member_id": victim.pk, "primitive": "compute", "quantity": "7", "unit": "comp-hr"}
+    MeteringStage.objects.create(id=number, service_name="x", said_at=datetime.now(tz=UTC), **left)
+    outcome = send(key, body(member, quantity="1"), body(member, quantity="200"), body(member, quantity="2"))
+    assert statuses(outcome) == ["accepted", "rejected", "accepted"]
+    assert (holds(member)[0], holds(victim)[0]) == (97, 100)
+    assert not ResourceUsage.objects.filter(event_id="left").exists()
+    assert MeteringStage.objects.values_list("id", "cost").get() == (number, None)
 
 
 def test_balance__version_and_last_transaction_stand_at_the_last_row():

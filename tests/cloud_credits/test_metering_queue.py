@@ -8,21 +8,29 @@ import psycopg
 import pytest
 import time_machine
 from django.db import DatabaseError, connection, transaction
+from django.db.models.signals import post_init
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from cloud_credits.actions import metering_batch, metering_queue
 from cloud_credits.errors import BatchEmpty
 from cloud_credits.models import MeteringStage, MeteringSubmission, ResourceUsage
+from cloud_credits.policies.jobs import JOBS
 from cloud_credits.policies.metering_batch import BatchForm
-from cloud_credits.workflows.metering import drain
+from cloud_credits.workflows.metering import drain, watch_queue
+from habitat.controls.models import Alert
 from habitat.controls.reports.service_keys import actor_of
 from habitat.events.models import Event
 from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM
+from habitat.members.policies.roles import Role
+from habitat.workflows.policies.jobs import Every
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import body, dec, make_key, rows
 from tests.cloud_credits.test_metering_batch import service
 from tests.factories import fund, make_member
+from tests.members.people import trusted
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +99,48 @@ def test_drain__no_more_than_a_batch_at_a_time(monkeypatch):
     assert holds(member)[0] == 88
 
 
+@pytest.fixture
+def bodies_read():
+    """The submissions that were loaded with their body since the test began, by id."""
+    read = []
+
+    def loaded(sender, instance, **_):
+        if instance.pk and "body" in instance.__dict__:
+            read.append(instance.pk)
+
+    post_init.connect(loaded, sender=MeteringSubmission)
+    yield read
+    post_init.disconnect(loaded, sender=MeteringSubmission)
+
+
+def test_drain__no_more_than_a_bodys_bytes_at_a_time(monkeypatch, bodies_read):
+    member, key = make_member(credits="100"), make_key()
+    left = [leave(key, body(member, eventId=f"n{number}", quantity="1")) for number in range(5)]
+    size = max(len(stored(each).body) for each in left)
+    bodies_read.clear()
+    monkeypatch.setattr(metering_queue, "MOST_BYTES", 2 * size)
+    assert metering_queue.charge_next(acting=SYSTEM) == 2
+    assert sorted(bodies_read) == [left[0].pk, left[1].pk]
+    assert [metering_queue.charge_next(acting=SYSTEM) for _ in range(3)] == [2, 1, 0]
+    assert holds(member)[0] == 95
+
+
+def test_drain__reads_no_body_of_another_service(bodies_read):
+    member, first, second = make_member(credits="100"), make_key("one"), make_key("two")
+    left = [leave(key, body(member)) for key in (first, second, first)]
+    bodies_read.clear()
+    assert metering_queue.charge_next(acting=SYSTEM) == 2
+    assert sorted(bodies_read) == [left[0].pk, left[2].pk]
+
+
+def test_drain__a_body_larger_than_all_others_together_is_charged_alone(monkeypatch):
+    member, key = make_member(credits="100"), make_key()
+    monkeypatch.setattr(metering_queue, "MOST_BYTES", 1)
+    for _ in range(2):
+        leave(key, body(member))
+    assert [metering_queue.charge_next(acting=SYSTEM) for _ in range(3)] == [1, 1, 0]
+
+
 def test_queue__is_registered_and_tick_wakes_it():
     assert metering_queue.USAGE in queue.names()
     member, key = make_member(credits="100"), make_key()
@@ -119,6 +169,41 @@ def test_time__early_and_late_are_measured_when_the_house_had_them():
     assert stored(early).rejected == stored(gone).rejected == 1
 
 
+@pytest.fixture
+def settled(monkeypatch):
+    """A closed vote waits to be settled: whether each settlement began inside a transaction."""
+    inside = []
+    monkeypatch.setattr("cloud_credits.reports.rate_cards.vote_waits", lambda: not inside)
+    monkeypatch.setattr(
+        "cloud_credits.actions.rate_cards.settle_due", lambda: inside.append(connection.in_atomic_block)
+    )
+    return inside
+
+
+@pytest.mark.django_db(transaction=True)
+def test_votes__are_settled_before_the_batchs_own_transaction(settled):
+    member, key = make_member(credits="100"), make_key()
+    left = leave(key, body(member))
+    assert metering_queue.charge_next(acting=SYSTEM) == 1
+    assert (settled, stored(left).state) == ([False], "done")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_votes__are_settled_before_a_submission_is_tried_alone(settled, monkeypatch):
+    left = leave(make_key(), body(make_member(credits="100")))
+    real = metering_batch.record
+
+    def once(**given):
+        monkeypatch.setattr(metering_batch, "record", real)
+        settled.clear()
+        raise RuntimeError
+
+    settled.append(False)
+    monkeypatch.setattr(metering_batch, "record", once)
+    assert metering_queue.charge_next(acting=SYSTEM) == 1
+    assert (settled, stored(left).state) == ([False], "done")
+
+
 # --- what goes wrong
 
 
@@ -142,6 +227,37 @@ def test_failure__of_one_holds_up_no_other(monkeypatch):
     with time_machine.travel(datetime.now(tz=UTC) + timedelta(seconds=30), tick=True):
         assert drain() == 1
     assert (stored(bad).state, holds(member)[0]) == ("done", dec("95"))
+
+
+def test_failure__of_one_that_never_goes_through_is_told_and_settled_when_it_does(monkeypatch):
+    member, key = make_member(credits="100"), make_key()
+    bad = leave(key, body(member))
+    start = datetime.now(tz=UTC)
+    with monkeypatch.context() as patch:
+        patch.setattr(metering_batch, "record", lambda **_: 1 / 0)
+        drain()
+    leave(key, body(member))
+    with time_machine.travel(start + timedelta(minutes=29), tick=False):
+        watch_queue(timezone.now())
+        assert not Alert.objects.exists()
+    with time_machine.travel(start + timedelta(minutes=40), tick=False):
+        for _ in range(2):
+            watch_queue(timezone.now())
+        alert = Alert.objects.get()
+        assert (alert.code, alert.cause, alert.state, alert.times) == ("outbox_stuck", "waiting:usage", "open", 2)
+        assert alert.message == (
+            "2 submissions of usage wait, the oldest for 40 minutes. "
+            "Attempt 1 failed: ZeroDivisionError: division by zero"
+        )
+        assert alert.details["submission"] == str(bad.pk)
+        drain()
+        watch_queue(timezone.now())
+        assert (stored(bad).state, Alert.objects.get().state) == ("done", "resolved")
+
+
+def test_watch__runs_by_the_clock():
+    [watching] = [job for job in JOBS if job.name == "cloud_credits.watch_usage_queue"]
+    assert (watching.run, watching.every) == ("cloud_credits.workflows.metering.watch_queue", Every.FIVE_MINUTES)
 
 
 def test_failure__before_the_commit_leaves_all_of_it_waiting(monkeypatch):
@@ -236,6 +352,31 @@ def test_api__takes_one_event_or_many_and_tells_what_became_of_them():
     assert [answer["status"] for answer in done["answers"]] == ["accepted", "rejected"]
     assert done["doneAt"].endswith("Z")
     assert holds(member)[0] == 0
+
+
+def test_api__tells_that_it_waits_without_reading_the_body(bodies_read):
+    client = service("metering:write")
+    where = client.post("/api/cloud/metering", body(make_member()), format="json")["Location"]
+    bodies_read.clear()
+    assert client.get(where).json()["state"] == "queued"
+    assert bodies_read == []
+
+
+@pytest.mark.parametrize("page", ["", "export/csv/", "{}/change/"])
+def test_admin__no_list_or_export_loads_bodies_and_answers(bodies_read, page):
+    key, person = make_key(), trusted(Role.OPERATIONS)
+    left = leave(key, body(make_member(credits="5"), eventId="shown-in-answers"))
+    drain()
+    client = Client()
+    client.force_login(person.user)
+    bodies_read.clear()
+    with CaptureQueriesContext(connection) as captured:
+        answer = client.get(f"/admin/cloud_credits/meteringsubmission/{page.format(left.pk)}")
+    assert answer.status_code == 200
+    asked = [query["sql"] for query in captured if "cloud_credits_meteringsubmission" in query["sql"]]
+    assert not [sql for sql in asked if '"body"' in sql]
+    assert bool([sql for sql in asked if '"answers"' in sql]) == page.endswith("change/")
+    assert ("shown-in-answers" in answer.content.decode()) == page.endswith("change/")
 
 
 def test_api__another_services_submission_is_not_found():

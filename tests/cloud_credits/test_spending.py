@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.db import DatabaseError, connection, connections, transaction
 
 from cloud_credits.actions import metering, spending
@@ -179,6 +180,31 @@ def test_cap__a_new_month_counts_from_nothing_by_when_usage_was_booked(superuser
             meter(member, service, quantity="2.000001")
         assert caught.value.details["ends"] == next_month(next_month(THIS_MONTH)).isoformat()
         assert spent_in(member.pk, THIS_MONTH) == Decimal(5)
+        assert [proof for proof in broken_proofs() if "spend cap" in proof] == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("quantity", ["1", "3"])
+def test_batch__that_began_before_the_turn_of_a_month_is_capped_and_counted_after_it(superuser_dsn, quantity):
+    """Another charge has moved the cap on to the new month while this batch, begun in the old one, waited."""
+    turn = datetime.combine(next_month(THIS_MONTH), datetime.min.time(), UTC)
+    with Clock(superuser_dsn) as clock:
+        member, service = limited("5"), make_key()
+        meter(member, service, quantity="4")
+        sent = body(member, quantity=quantity)
+        clock.forward(seconds=(turn - datetime.now(tz=UTC)).total_seconds() + 60)
+        meter(member, service, quantity="3", timestamp=(turn - timedelta(minutes=5)).isoformat())
+        with time_machine.travel(turn - timedelta(seconds=1), tick=False):
+            outcome = send(service, sent | {"timestamp": (turn - timedelta(minutes=1)).isoformat()})
+        fits = quantity == "1"
+        assert statuses(outcome) == ["accepted" if fits else "rejected"]
+        assert spent(member) == (next_month(THIS_MONTH), Decimal(4) if fits else Decimal(3))
+        if not fits:
+            assert answers(outcome)[0]["code"] == "spend_cap_reached"
+            told = Event.objects.get(name="spending.cap_reached").payload
+            ends = next_month(next_month(THIS_MONTH)).isoformat()
+            assert (told["spent"], told["ends_on"]) == ("3", ends)
+            assert ends in answers(outcome)[0]["reason"]
         assert [proof for proof in broken_proofs() if "spend cap" in proof] == []
 
 

@@ -164,8 +164,9 @@ CATALOGUE: Final = (
         "outbox_stuck",
         Severity.CRITICAL,
         "Events are not being delivered",
-        "An event has waited for its subscriber for longer than the setting allows, or its delivery is dead.",
-        "No delivery is dead or older than the limit.",
+        "An event has waited for its subscriber, or queued usage for its charge, for longer than the limit, "
+        "or a delivery is dead.",
+        "No delivery is dead, and neither a delivery nor queued usage is older than the limit.",
     ),
     AlertDefinition(
         "webhook_disabled",
