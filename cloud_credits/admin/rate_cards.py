@@ -34,8 +34,8 @@ from cloud_credits.policies.governance import (
     lapses_at,
     opening_problems,
 )
-from cloud_credits.policies.rate_card_bars import bars
-from cloud_credits.policies.rate_card_course import next_of, state_in_words, steps
+from cloud_credits.policies.rate_card_bars import Bar, bars, turnout
+from cloud_credits.policies.rate_card_course import Course, next_of, state_in_words, steps
 from cloud_credits.policies.rate_card_papers import ens_key
 from cloud_credits.policies.rate_cards import CardState
 from cloud_credits.reports import (
@@ -427,7 +427,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "roll": roll,
             "mine": roll.row_of(acting.id),
             "reader": acting.id,
-            "bars": bars(roll.tally, is_emergency=card.is_emergency) if card.closes_at is not None else [],
+            "bars": _bars(card, course, roll),
             "outcome": card.outcome if card.closes_at is not None else None,
             "thread": rate_card_votes.thread_of(card.version, before=_before(request)),
         }
@@ -556,6 +556,15 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "back": self._object_url(card.pk) if card else self._list_url(),
         }
         return TemplateResponse(request, "cloud_credits/admin/rate_card_draft.html", context, status=code)
+
+
+def _bars(card: RateCard, course: Course, roll: rate_card_votes.Roll) -> list[Bar]:
+    """While voting is open the turnout alone, as members see it: a single ballot would be told by its bar."""
+    if card.closes_at is None:
+        return []
+    if course.is_open:
+        return [turnout(votes=roll.tally.votes, electors=roll.tally.electors)]
+    return bars(roll.tally, is_emergency=card.is_emergency)
 
 
 def _signed(dollars: Decimal) -> str:

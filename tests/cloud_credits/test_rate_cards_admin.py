@@ -262,10 +262,14 @@ def test_vote__of_others_is_not_told_while_it_is_open(clock, stewards):
     html = page(at_desk(stewards[1]), card)
     assert "a secret" not in html
     assert ">cast<" in html
+    told = words(html)
+    assert "1 of 3 electors voted" in told
+    assert not re.search(r"\d (yes|no\b)|Majority|In favour", told)
     clock.at(card.closes_at)
     rate_cards.settle(card_id=card.pk)
     html = page(at_desk(stewards[1]), card)
     assert "a secret" in html
+    assert "0 yes, 1 no, 0 abstained" in words(html)
     assert "No quorum: 1 of 3 electors voted, 2 must." in html
 
 
