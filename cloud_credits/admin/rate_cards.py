@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from cloud_credits.actions import rate_cards
-from cloud_credits.actions.rate_cards import PROPOSE, VOTE
+from cloud_credits.actions.rate_cards import PROPOSE
 from cloud_credits.admin import rate_card_draft
 from cloud_credits.admin.rate_card_draft import DraftForm, first_month_start, judge, judged_against
 from cloud_credits.admin.rate_card_tables import HOUSE_EFFECT, LARGEST_CHANGES
@@ -48,7 +48,17 @@ from cloud_credits.reports import (
 from cloud_credits.reports.rate_cards import card_in_force, standing_of
 from habitat import clock
 from habitat.errors import HabitatError
-from habitat.faces.admin import Done, ExportMixin, HouseAdmin, ReasonForm, SecondLook, Verb, VerbForm, actor_for
+from habitat.faces.admin import (
+    Done,
+    ExportMixin,
+    HouseAdmin,
+    OfferedVerb,
+    ReasonForm,
+    SecondLook,
+    Verb,
+    VerbForm,
+    actor_for,
+)
 from habitat.faces.templatetags.faces import cloud, status, usd, when
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
@@ -311,7 +321,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             available=_is(CardState.PROPOSED),
             preview=_look_at_opening,
         ),
-        Verb("vote", "Vote", VOTE, _vote, form=BallotForm, available=_is_open),
+        # Electors are asked, not the role: it may be lost while a vote is open (see `offered`).
+        Verb("vote", "Vote", VIEW, _vote, form=BallotForm, available=_is_open),
         Verb("comment", "Comment", VIEW, _comment, form=CommentForm, available=_is(*_SPOKEN_OF)),
         Verb(
             "amend",
@@ -387,6 +398,16 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             return status("draft")
         course = rate_card_votes.course_of(card, now=card.asked_at)
         return status(standing_of(card, card.asked_at) or state_in_words(course))
+
+    def offered(self, request: HttpRequest, obj: Any) -> list[OfferedVerb]:
+        """The vote is offered to those whose ballot it waits for."""
+        found = super().offered(request, obj)
+        if obj is None or not _is_open(obj):
+            return found
+        now, member = clock.now(), getattr(request.user, "member", None)
+        roll, course = rate_card_votes.roll_of(obj, now=now), rate_card_votes.course_of(obj, now=now)
+        may_vote = rate_card_votes.awaits_ballot_of(member, roll=roll, course=course)
+        return [each for each in found if may_vote or each.verb.name != "vote"]
 
     def history_rows(self, request: HttpRequest, obj: RateCard) -> list[history.HistoryRow]:
         return history.versions(RateCardHistory.objects.filter(pgh_obj=obj))

@@ -19,6 +19,7 @@ from cloud_credits.policies.rate_cards import CardState
 from cloud_credits.reports.governance import ElectorVote, standing
 from habitat.members.models import Member
 from habitat.members.policies.actors import ActorKind
+from habitat.members.policies.statuses import MemberStatus
 
 THREAD_PAGE: Final = 50
 
@@ -36,6 +37,12 @@ class Roll:
 
     def row_of(self, member_id: int | None) -> ElectorVote | None:
         return next((row for row in self.electors if row.member_id == member_id), None)
+
+
+def awaits_ballot_of(member: Member | None, *, roll: Roll, course: Course) -> bool:
+    """True while an elector may vote: whoever lost the role since the opening too; a suspended one not (domain §2)."""
+    is_active = member is not None and member.status == MemberStatus.ACTIVE
+    return is_active and course.is_open and roll.row_of(member.pk if member else None) is not None
 
 
 @dataclass(frozen=True, slots=True)

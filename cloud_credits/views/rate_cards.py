@@ -10,7 +10,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from cloud_credits.actions import rate_cards as actions
-from cloud_credits.actions.rate_cards import VOTE
 from cloud_credits.models import RateCard
 from cloud_credits.policies.governance import LONGEST_BALLOT_REASON, LONGEST_COMMENT, Choice
 from cloud_credits.policies.primitives import MEASURES
@@ -268,7 +267,7 @@ def _vote(
     """The electorate and its bars: while voting is open the turnout alone, afterwards all of it."""
     roll = rate_card_votes.roll_of(card, now=course.now)
     mine = roll.row_of(reader)
-    may_vote = course.is_open and mine is not None and actor_of(request.user).may(VOTE)
+    may_vote = rate_card_votes.awaits_ballot_of(getattr(request.user, "member", None), roll=roll, course=course)
     context: dict[str, Any] = {"roll": roll, "mine": mine, "may_vote": may_vote, "outcome": None, "bars": []}
     if may_vote and mine is not None:
         given = {"choice": mine.choice, "reason": mine.reason} if mine.choice else {}

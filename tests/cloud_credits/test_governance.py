@@ -34,6 +34,7 @@ from habitat.events.models import Event
 from habitat.events.policies.registry import DeliveredEvent
 from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
+from habitat.members.policies.roles import Role
 from habitat.notifications.models import Email, Notification
 from tests.clock import HouseClock
 from tests.cloud_credits.governed import (
@@ -291,6 +292,28 @@ def test_ballot__refused_of_who_is_no_elector_or_not_active(house_clock):
     refused(ChoiceUnknown, lambda: vote(card, {people[0]: "maybe"}))
     members.suspend(member=people[2], reason="absent", acting=SYSTEM)
     refused(NotAnElector, lambda: vote(card, {people[2]: "yes"}))
+
+
+def test_ballot__of_an_elector_who_lost_the_role_counts(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    members.revoke_role(member=people[1], role=Role.STEWARD, reason="term over", acting=SYSTEM)
+    rate_cards.cast_ballot(card_id=card.pk, choice="no", acting=actor(people[1]))
+    assert (governance.standing(card).tally.no, governance.standing(card).tally.electors) == (1, 2)
+
+
+def test_ballot__a_suspended_elector_counts_in_the_quorum(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(5)
+    card = opened(house_clock, people[0])
+    for person in people[2:]:
+        members.suspend(member=person, reason="absent", acting=SYSTEM)
+    vote(card, {people[0]: "yes", people[1]: "yes"})
+    house_clock.at(card.closes_at)
+    outcome = rate_cards.settle(card_id=card.pk)
+    assert (outcome.electors, outcome.quorum_met, outcome.passed) == (5, False, False)
+    assert outcome.reason == "No quorum: 2 of 5 electors voted, 3 must."
 
 
 def test_ballot__the_close_comes_between_the_check_and_the_row(house_clock, monkeypatch):

@@ -9,7 +9,10 @@ from django.test import Client
 from cloud_credits.actions import rate_cards
 from cloud_credits.models import RateCard, RateCardBallot, RateCardComment
 from cloud_credits.policies.rate_card_papers import content_hash
+from habitat.members.actions import members
 from habitat.members.models import Member
+from habitat.members.policies.actors import SYSTEM
+from habitat.members.policies.roles import Role
 from tests.cloud_credits import governed
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.people import browser, reader
@@ -281,6 +284,17 @@ def test_vote__while_it_is_open_nobody_reads_how_it_stands(clock, stewards):
     assert "2 of 3 electors voted" in page
     for told in ("1 yes", "1 no", "In favour", "Majority"):
         assert told not in page
+
+
+def test_vote__an_elector_who_lost_the_role_votes_still(clock, stewards):
+    card = voting(clock, stewards)
+    members.revoke_role(member=stewards[1], role=Role.STEWARD, reason="term over", acting=SYSTEM)
+    client = browser(stewards[1])
+    assert "Cast my vote" in open_page(client, "/rate-cards/2/")
+    answer = client.post("/rate-cards/2/vote/", {"choice": "no", "reason": ""})
+    assert (answer.status_code, answer.url) == (302, "/rate-cards/2/#vote")
+    assert [ballot.choice for ballot in RateCardBallot.objects.filter(card=card)] == ["no"]
+    assert "Change my vote" in open_page(client, "/rate-cards/2/")
 
 
 def test_vote__a_member_sees_no_ballot_and_cannot_send_one(clock, stewards):

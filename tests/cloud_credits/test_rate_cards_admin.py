@@ -8,7 +8,9 @@ from django.test import Client
 
 from cloud_credits.actions import rate_cards
 from cloud_credits.models import RateCard, RateCardBallot, RateCardComment, RateCardElector
+from habitat.members.actions import members
 from habitat.members.models import Member
+from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from tests.cloud_credits import governed
 from tests.cloud_credits.metered import make_key, meter
@@ -271,6 +273,16 @@ def test_vote__of_others_is_not_told_while_it_is_open(clock, stewards):
     assert "a secret" in html
     assert "0 yes, 1 no, 0 abstained" in words(html)
     assert "No quorum: 1 of 3 electors voted, 2 must." in html
+
+
+def test_vote__an_elector_who_lost_the_role_votes_still(clock, stewards):
+    members.grant_role(member=stewards[1], role=Role.OPERATIONS, reason="hired", acting=SYSTEM)
+    card = governed.opened(clock, stewards[0])
+    members.revoke_role(member=stewards[1], role=Role.STEWARD, reason="term over", acting=SYSTEM)
+    client = at_desk(stewards[1])
+    assert "verb-vote" in page(client, card)
+    assert send(client, card, "vote", choice="no").status_code == 302
+    assert list(RateCardBallot.objects.values_list("choice", flat=True)) == ["no"]
 
 
 def test_vote__is_not_for_operations(clock, stewards):
