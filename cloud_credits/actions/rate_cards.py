@@ -197,10 +197,11 @@ def comment(*, card_id: int, member: Member, text: str, acting: Actor) -> RateCa
 def withdraw(*, card_id: int, reason: str, acting: Actor) -> RateCard:
     """Its proposer takes a card back. While it is voted on that counts as a rejection: equal or higher rates may not
     be proposed for 30 days; once the vote is closed it is too late. Raises NotAllowed, ReasonRequired, CardUnknown,
-    NotTheProposer, CardNotInState, VoteClosed."""
+    NotTheProposer, CardNotInState."""
     require(acting, PROPOSE)
     why = require_reason(reason)
     locks.governance()
+    _settle_closed()
     card = locks.rate_card(card_id)
     _withdraw(card, reason=why, acting=acting)
     return card
@@ -214,6 +215,7 @@ def _withdraw(card: RateCard, *, reason: str, acting: Actor) -> None:
     moment = now()
     is_defeat = card.state == CardState.VOTING
     if card.closes_at is not None and moment >= card.closes_at:
+        # The close came since the closed votes were settled.
         raise _closed(card)
     card.withdrawn_at = moment
     card.ended_reason = reason
@@ -448,8 +450,9 @@ def _send_back(emergency: RateCard) -> Sequence[RateCardReturned]:
 
 @transaction.atomic
 def lapse_due() -> int:
-    """Cards on which no vote was opened within 60 days lapse; how many."""
+    """Cards on which no vote was opened within 60 days lapse; how many. One that an emergency sent back is a draft."""
     locks.governance()
+    _settle_closed()
     return _lapse_overdue()
 
 

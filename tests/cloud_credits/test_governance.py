@@ -402,7 +402,22 @@ def test_withdraw__after_the_close_is_too_late(house_clock):
     people = make_stewards(2)
     card = opened(house_clock, people[0])
     house_clock.at(card.closes_at)
-    refused(VoteClosed, lambda: rate_cards.withdraw(card_id=card.pk, reason="lost", acting=steward(people[0])))
+    take_back = lambda: rate_cards.withdraw(card_id=card.pk, reason="lost", acting=steward(people[0]))  # noqa: E731
+    assert refused(CardNotInState, take_back).sentence.startswith("Rate card 2 is rejected: ")
+
+
+def test_withdraw__a_card_that_an_unsettled_emergency_sent_back_is_refused(house_clock):
+    """The emergency was adopted at its close; the worker that would have written so is late."""
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    normal = proposed(people[0], effective_date=date(2027, 4, 1), compute_rate="1.2")
+    emergency = opened(house_clock, people[1], is_emergency=True, effective_date=date(2027, 2, 1))
+    vote(emergency, dict.fromkeys(people, "yes"))
+    house_clock.at(emergency.closes_at + timedelta(minutes=1))
+    take_back = lambda: rate_cards.withdraw(card_id=normal.pk, reason="mine", acting=steward(people[0]))  # noqa: E731
+    assert "is draft: only a card that is proposed" in refused(CardNotInState, take_back).sentence
+    rate_cards.settle_due()
+    assert (stored(normal).state, stored(normal).withdrawn_at) == ("draft", None)
 
 
 def test_withdraw__during_discussion_silences_nothing(house_clock):
@@ -458,6 +473,19 @@ def test_lapse__after_sixty_days_without_a_vote(house_clock):
     assert stored(card).state == "lapsed"
     assert "rate_card.lapsed" in names()
     assert proposed(one, effective_date=date(2027, 6, 1)).version == 3
+
+
+def test_lapse__a_card_that_an_unsettled_emergency_sent_back_is_a_draft(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    normal = proposed(people[0], effective_date=date(2027, 6, 1))
+    house_clock.forward(days=58)
+    emergency = opened(house_clock, people[0], is_emergency=True, effective_date=date(2027, 3, 15))
+    vote(emergency, dict.fromkeys(people, "yes"))
+    house_clock.forward(days=2)
+    assert rate_cards.lapse_due() == 0
+    assert (stored(emergency).state, stored(normal).state) == ("approved", "draft")
+    assert "rate_card.lapsed" not in names()
 
 
 def test_lapse__no_late_worker_keeps_an_overdue_card_in_the_way(house_clock):
