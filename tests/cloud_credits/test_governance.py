@@ -550,6 +550,33 @@ def test_emergency__judged_without_the_card_it_sends_back(house_clock):
     assert refused(CardRefused, ask).codes == ["above_cap"]
 
 
+def test_emergency__whose_rates_came_to_break_a_cap_by_the_close_is_not_adopted(house_clock):
+    """While it is voted on a normal cut is adopted and takes effect: 1.5 is no longer within half above the lowest."""
+    people = make_stewards(2)
+    house_clock.at(datetime(2027, 1, 20, tzinfo=UTC))
+    cut = proposed(people[0], effective_date=MARCH, compute_rate="0.8")
+    house_clock.at(datetime(2027, 2, 20, tzinfo=UTC))
+    emergency = proposed(people[0], is_emergency=True, effective_date=date(2027, 3, 10), compute_rate="1.5")
+    house_clock.at(datetime(2027, 2, 22, tzinfo=UTC))
+    open_vote(house_clock, cut, people[0], hours=96)
+    house_clock.at(datetime(2027, 2, 25, tzinfo=UTC))
+    emergency = open_vote(house_clock, emergency, people[0], hours=132)
+    for card in (cut, emergency):
+        vote(card, dict.fromkeys(people, "yes"))
+    house_clock.at(datetime(2027, 3, 1, tzinfo=UTC))
+    assert (rate_cards.settle_due(), reports.card_at(house_clock.moment).version) == (1, 2)
+    house_clock.at(emergency.closes_at)
+    assert [card.version for card in governance.adopted_by(moment=house_clock.moment)] == [1, 2]
+    outcome = rate_cards.settle(card_id=emergency.pk)
+    commit_checks()
+    assert (outcome.yes, outcome.quorum_met, outcome.passed) == (2, True, False)
+    assert outcome.reason.startswith("Compute may cost at most 1.2 CLOUD a comp-hr then (50 % above the lowest rate")
+    assert (stored(emergency).state, stored(emergency).approved_at) == ("rejected", None)
+    house_clock.at(datetime(2027, 3, 10, tzinfo=UTC))
+    assert reports.card_at(house_clock.moment).version == 2
+    assert broken_proofs() == []
+
+
 def test_emergency__a_card_in_force_stays(house_clock):
     people = make_stewards(2)
     normal = adopt_for(house_clock, people, effective_date=MARCH)
