@@ -389,16 +389,7 @@ def _write_outcome(card: RateCard, verdict: Verdict) -> None:
         closed_at=_moment(card.closes_at),
         is_emergency=card.is_emergency,
         electorate=[{"member": each.member_id, "name": each.name} for each in vote.electors],
-        ballots=[
-            {
-                "member": each.member_id,
-                "choice": each.choice.value,
-                "reason": each.reason,
-                "castAt": each.cast_at.astimezone(UTC).isoformat(),
-            }
-            for each in vote.electors
-            if each.choice is not None and each.cast_at is not None
-        ],
+        ballots=vote.ballots,
         yes=count.yes,
         no=count.no,
         abstain=count.abstain,
