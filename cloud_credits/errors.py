@@ -484,6 +484,12 @@ class CardNotInState(HabitatError):
     template = "Rate card {card} is {state}: {why}"
 
 
+class DraftChanged(HabitatError):
+    code = "draft_changed"
+    status = 409
+    template = "Draft {card} was changed after you opened it. Open it again and read what it says now."
+
+
 class NotTheProposer(HabitatError):
     code = "not_the_proposer"
     status = 403

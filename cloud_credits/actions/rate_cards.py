@@ -18,6 +18,7 @@ from cloud_credits.errors import (
     CardRefused,
     ChoiceUnknown,
     CommentEmpty,
+    DraftChanged,
     NotAnElector,
     NotTheProposer,
     VoteClosed,
@@ -58,7 +59,7 @@ from cloud_credits.policies.governance import (
     opening_problems,
     reminders_due,
 )
-from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of
+from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of, terms_digest
 from cloud_credits.policies.rate_cards import ADOPTED, CardState
 from cloud_credits.reports import governance, rate_cards
 from cloud_credits.reports.governance import Verdict
@@ -82,10 +83,10 @@ _UNDER_WAY = frozenset({CardState.PROPOSED, CardState.VOTING})
 
 
 @transaction.atomic
-def save_draft(*, card: RateCard | None, terms: CardTerms, acting: Actor) -> RateCard:
+def save_draft(*, card: RateCard | None, terms: CardTerms, acting: Actor, seen: str | None = None) -> RateCard:
     """A new draft, or new terms for one. Only what its columns cannot hold, or a rate below its floor, is refused
-    here: the rest is told while it is written and refused at the proposal. Raises NotAllowed, CardRefused,
-    CardNotInState."""
+    here: the rest is told while it is written and refused at the proposal. `seen` is the digest of the terms that
+    were edited. Raises NotAllowed, CardRefused, CardNotInState, DraftChanged."""
     require(acting, PROPOSE)
     found = malformed(terms) or below_floors(terms, RULES)
     if found:
@@ -96,6 +97,7 @@ def save_draft(*, card: RateCard | None, terms: CardTerms, acting: Actor) -> Rat
             return RateCard.objects.create(**written, created_by=acting.label)
         held = locks.rate_card(card.pk)
         _require_state(held, CardState.DRAFT, why="members were told of it. Amend it to write another draft.")
+        _require_seen(held, seen)
         for name, value in written.items():
             setattr(held, name, value)
         held.save(update_fields=list(written))
@@ -118,17 +120,19 @@ def amend(*, card_id: int, acting: Actor) -> RateCard:
 
 
 @transaction.atomic
-def propose(*, card_id: int, acting: Actor) -> RateCard:
+def propose(*, card_id: int, acting: Actor, seen: str | None = None) -> RateCard:
     """Freezes the draft, gives it the next number, writes down its electorate and tells the members (domain §4).
 
-    A draft that amends a card under way withdraws that card first; only its proposer may. Raises NotAllowed,
-    CardUnknown, CardNotInState, NotTheProposer, CardRefused.
+    A draft that amends a card under way withdraws that card first; only its proposer may. `seen` is the digest of the
+    terms that were looked at. Raises NotAllowed, CardUnknown, CardNotInState, DraftChanged, NotTheProposer,
+    CardRefused.
     """
     require(acting, PROPOSE)
     locks.governance()
     _bring_up_to_date()
     card = locks.rate_card(card_id)
     _require_state(card, CardState.DRAFT, why="it was proposed already.")
+    _require_seen(card, seen)
     if card.amends_id is not None:
         card.amends = locks.rate_card(card.amends_id)
         _give_way(card.amends, acting=acting)
@@ -592,6 +596,12 @@ def _rejected(card: RateCard, verdict: Verdict) -> RateCardRejected:
 def _require_state(card: RateCard, state: CardState, *, why: str) -> None:
     if card.state != state:
         raise _wrong_state(card, why)
+
+
+def _require_seen(card: RateCard, seen: str | None) -> None:
+    """Nobody puts words before the members, or over somebody's, that they did not read."""
+    if seen is not None and seen != terms_digest(card.terms):
+        raise DraftChanged(card=card.pk)
 
 
 def _wrong_state(card: RateCard, why: str) -> CardNotInState:

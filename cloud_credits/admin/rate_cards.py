@@ -23,7 +23,7 @@ from cloud_credits.actions.rate_cards import PROPOSE
 from cloud_credits.admin import rate_card_draft
 from cloud_credits.admin.rate_card_draft import DraftForm, first_month_start, judge, judged_against
 from cloud_credits.admin.rate_card_tables import HOUSE_EFFECT, LARGEST_CHANGES
-from cloud_credits.errors import CardRefused
+from cloud_credits.errors import CardRefused, DraftChanged
 from cloud_credits.models import RateCard, RateCardHistory
 from cloud_credits.policies.governance import (
     LONGEST_BALLOT_REASON,
@@ -36,7 +36,7 @@ from cloud_credits.policies.governance import (
 )
 from cloud_credits.policies.rate_card_bars import Bar, bars, turnout
 from cloud_credits.policies.rate_card_course import Course, next_of, state_in_words, steps
-from cloud_credits.policies.rate_card_papers import ens_key
+from cloud_credits.policies.rate_card_papers import ens_key, terms_digest
 from cloud_credits.policies.rate_cards import CardState
 from cloud_credits.reports import (
     governance,
@@ -65,6 +65,7 @@ from habitat.members.policies.actors import Actor
 from habitat.members.reports import history
 
 VIEW: Final = "cloud_credits.view_ratecard"
+SEEN: Final = "seen"
 HOUR: Final = timedelta(hours=1)
 LONGEST_NUMBER: Final = 19
 _SPOKEN_OF: Final = (CardState.PROPOSED, CardState.VOTING)
@@ -85,6 +86,12 @@ class CommentForm(VerbForm):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="Every member reads it, with your name. It cannot be changed afterwards.",
     )
+
+
+class ProposalForm(VerbForm):
+    """Carries what the draft said when its page was read, through the second look."""
+
+    seen = forms.CharField(max_length=66, required=False, widget=forms.HiddenInput)
 
 
 class OpeningForm(VerbForm):
@@ -135,7 +142,9 @@ def _address(card: RateCard) -> str:
     return reverse("admin:cloud_credits_ratecard_change", args=[card.pk])
 
 
-def _look_at_proposal(card: RateCard, *, acting: Actor) -> SecondLook:
+def _look_at_proposal(card: RateCard, *, acting: Actor, seen: str) -> SecondLook:
+    if seen != terms_digest(card.terms):
+        raise DraftChanged(card=card.pk)
     now = clock.now()
     found = governance.problems_of(card, step=Step.PROPOSE, moment=now)
     if found:
@@ -175,8 +184,8 @@ def _given_way_to(card: RateCard) -> list[tuple[str, str]]:
     return [(f"Version {original.version}", words)]
 
 
-def _propose(card: RateCard, *, acting: Actor, key: str) -> Done:
-    told = rate_cards.propose(card_id=card.pk, acting=acting)
+def _propose(card: RateCard, *, acting: Actor, key: str, seen: str) -> Done:
+    told = rate_cards.propose(card_id=card.pk, acting=acting, seen=seen)
     return Done(message=f"Version {told.version} is before the members; they are being told.")
 
 
@@ -308,7 +317,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "Propose to the members",
             PROPOSE,
             _propose,
-            form=VerbForm,
+            form=ProposalForm,
+            initial=lambda card: {"seen": terms_digest(card.terms)},
             available=_is(CardState.DRAFT),
             preview=_look_at_proposal,
         ),
@@ -547,7 +557,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
         if terms is None or "check" in request.POST:
             return self._draft_page(request, card, form, code=200 if terms is not None else 422)
         try:
-            saved = rate_cards.save_draft(card=card, terms=terms, acting=actor_for(request))
+            seen = request.POST.get(SEEN, "") if card is not None else None
+            saved = rate_cards.save_draft(card=card, terms=terms, acting=actor_for(request), seen=seen)
         except HabitatError as refusal:
             form.refuse(refusal)
             return self._draft_page(request, card, form, code=refusal.status)
@@ -568,6 +579,12 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "rows": rate_card_draft.rows_of(form, judgement, in_force),
             "judgement": judgement,
             "is_fresh": is_fresh,
+            # As it was when the page was opened: a form sent again does not learn of what came between.
+            "seen": request.POST.get(SEEN, "")
+            if request.method == "POST"
+            else terms_digest(card.terms)
+            if card
+            else "",
             "in_force": in_force,
             "check_url": (
                 reverse("admin:cloud_credits_ratecard_check", args=[card.pk])
