@@ -512,11 +512,13 @@ def _follow(card: RateCard, begun: Sequence[RateCard], place: int) -> int:
 def remind_due() -> int:
     """Reminders to electors 48, 24 and 4 hours before a close, once each; how many were announced. Of several that a
     late worker left, only the latest is sent."""
+    locks.governance()
+    _settle_closed()
     moment, sent = now(), 0
-    for card in RateCard.objects.filter(state=CardState.VOTING.value, closes_at__gt=moment).order_by("pk"):
+    for found in RateCard.objects.filter(state=CardState.VOTING.value, closes_at__gt=moment).order_by("pk"):
+        card = locks.rate_card(found.pk)
         opens_at, closes_at = _moment(card.opens_at), _moment(card.closes_at)
         due = reminders_due(moment=moment, opens_at=opens_at, closes_at=closes_at)
-        locks.rate_card(card.pk)
         marked = set(RateCardReminder.objects.filter(version=card.number).values_list("hours", flat=True))
         fresh = [hours for hours in due if hours not in marked]
         RateCardReminder.objects.bulk_create(

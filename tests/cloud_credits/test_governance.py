@@ -731,6 +731,32 @@ def test_reminder__to_who_has_not_voted_once_each(house_clock):
     assert rate_cards.remind_due() == 0
 
 
+@pytest.mark.parametrize("ended", ["closed", "withdrawn"])
+def test_reminder__told_when_the_vote_is_over_says_nothing(ended, house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    house_clock.at(card.closes_at - timedelta(hours=4))
+    rate_cards.remind_due()
+    if ended == "withdrawn":
+        rate_cards.withdraw(card_id=card.pk, reason="wrong figures", acting=steward(people[0]))
+    else:
+        house_clock.at(card.closes_at)
+    hear("rate_card.vote_reminder", subscribers.remind_to_vote)
+    assert not Notification.objects.exists()
+
+
+def test_reminder__of_a_card_that_an_unsettled_emergency_sent_back_is_not_sent(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    normal = opened(house_clock, people[0], effective_date=date(2027, 4, 1))
+    emergency = opened(house_clock, people[0], is_emergency=True, effective_date=date(2027, 2, 1))
+    vote(emergency, dict.fromkeys(people, "yes"))
+    house_clock.at(normal.closes_at - timedelta(hours=24))
+    assert rate_cards.remind_due() == 0
+    assert stored(normal).state == "draft"
+
+
 def test_notices__of_an_opened_vote_tell_electors_that_it_waits_for_them(house_clock):
     house_clock.at(NOON)
     people = make_stewards(2)
