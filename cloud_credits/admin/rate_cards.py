@@ -65,6 +65,7 @@ from habitat.members.policies.actors import Actor
 from habitat.members.reports import history
 
 VIEW: Final = "cloud_credits.view_ratecard"
+VIEW_USAGE: Final = "cloud_credits.view_resourceusage"
 SEEN: Final = "seen"
 HOUR: Final = timedelta(hours=1)
 LONGEST_NUMBER: Final = 19
@@ -512,6 +513,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
         asked = rate_card_effects.span_called(request.GET.get("span", ""), spans)
         span = asked or next(iter(spans), None)
         effect = rate_card_effects.of_all(card, span) if span is not None else None
+        names_members = actor_for(request).may(VIEW_USAGE)
         context = self.admin_site.each_context(request) | {
             "title": f"Dry run of {card}",
             "opts": self.opts,
@@ -532,7 +534,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             }
             context |= {
                 "lines": HOUSE_EFFECT.render(effect.lines, totals),
-                "largest": LARGEST_CHANGES.render(effect.largest) if effect.largest else "",
+                # Who used how much is operations' and the member's own; a steward judges the sums.
+                "largest": LARGEST_CHANGES.render(effect.largest) if effect.largest and names_members else "",
                 "difference": _signed(effect.revenue_would_be - effect.revenue_was),
             }
         return TemplateResponse(request, "cloud_credits/admin/rate_card_dry_run.html", context)

@@ -396,6 +396,9 @@ def test_dry_run__shows_revenue_cost_and_margin_and_writes_nothing(stewards):
     assert "$1,000.00, with this card $1,200.00 (+$200.00)" in told
     assert "$4.16, with this card&#x27;s cost basis $6.00" in told or "$4.16, with this card's cost basis $6.00" in told
     assert "99.58 %, with this card 99.5 %" in told
+    # Members are named to who may read their usage anyway.
+    assert "Meg" not in told
+    told = words(nothing_changed(lambda: desk_of(Role.OPERATIONS).get(address)).content.decode())
     assert "Meg" in told
 
 
