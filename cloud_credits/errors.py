@@ -522,6 +522,11 @@ class ChoiceUnknown(HabitatError):
     template = "“{given}” is no vote. Choose yes, no or abstain."
 
 
+class BallotReasonTooLong(HabitatError):
+    code = "ballot_reason_too_long"
+    template = "The reason of a vote has at most {longest:,} characters; this has {given:,}."
+
+
 class CommentEmpty(HabitatError):
     code = "comment_empty"
     template = "A comment has 1 to {longest} characters."

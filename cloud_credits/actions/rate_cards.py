@@ -14,6 +14,7 @@ from django.db.models import Max
 
 from cloud_credits import locks
 from cloud_credits.errors import (
+    BallotReasonTooLong,
     CardNotInState,
     CardRefused,
     ChoiceUnknown,
@@ -283,16 +284,19 @@ def open_voting(*, card_id: int, closes_at: datetime, acting: Actor) -> RateCard
 @transaction.atomic
 def cast_ballot(*, card_id: int, choice: str, reason: str = "", acting: Actor) -> RateCardBallot:
     """Yes, no or abstain, changeable until the close: the newest counts. The electorate is frozen: a steward of a
-    later day is not in it. Raises ChoiceUnknown, CardUnknown, CardNotInState, VoteClosed, NotAllowed, NotAnElector."""
+    later day is not in it. Raises ChoiceUnknown, BallotReasonTooLong, CardUnknown, CardNotInState, VoteClosed,
+    NotAllowed, NotAnElector."""
     if choice not in set(Choice):
         raise ChoiceUnknown(given=str(choice)[:40], field="choice")
+    said = reason.replace("\x00", "").strip()
+    if len(said) > LONGEST_BALLOT_REASON:
+        raise BallotReasonTooLong(longest=LONGEST_BALLOT_REASON, given=len(said), field="reason")
     card = locks.rate_card_shared(card_id)
     if card.state != CardState.VOTING:
         raise _wrong_state(card, "no vote is open on it.")
     if now() >= _moment(card.closes_at):
         raise _closed(card)
     elector = _elector(card, acting)
-    said = reason.replace("\x00", "").strip()[:LONGEST_BALLOT_REASON]
     try:
         with transaction.atomic():
             return RateCardBallot.objects.create(card=card, elector=elector, choice=Choice(choice).value, reason=said)

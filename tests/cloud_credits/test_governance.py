@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from cloud_credits import subscribers
 from cloud_credits.actions import rate_cards
 from cloud_credits.errors import (
+    BallotReasonTooLong,
     CardNotInState,
     CardRefused,
     CardUnknown,
@@ -292,6 +293,16 @@ def test_ballot__refused_of_who_is_no_elector_or_not_active(house_clock):
     refused(ChoiceUnknown, lambda: vote(card, {people[0]: "maybe"}))
     members.suspend(member=people[2], reason="absent", acting=SYSTEM)
     refused(NotAnElector, lambda: vote(card, {people[2]: "yes"}))
+
+
+def test_ballot__a_reason_is_kept_whole_or_refused(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    cast = lambda reason: rate_cards.cast_ballot(card_id=card.pk, choice="no", reason=reason, acting=steward(people[0]))  # noqa: E731, E501  # fmt: skip
+    refusal = refused(BallotReasonTooLong, lambda: cast("x" * 2001))
+    assert refusal.sentence == "The reason of a vote has at most 2,000 characters; this has 2,001."
+    assert len(cast(" " + "x" * 2000).reason) == 2000
 
 
 def test_ballot__of_an_elector_who_lost_the_role_counts(house_clock):
