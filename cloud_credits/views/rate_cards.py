@@ -27,7 +27,6 @@ from habitat.members.reports.actors import actor_of
 from habitat.money import cloud_to_usd
 
 EVENTS_PAGE: Final = 25
-EXPORTED_AT_MOST: Final = 50_000
 LARGEST_NUMBER: Final = 18
 LARGEST_VERSION: Final = 2**31
 
@@ -186,7 +185,7 @@ class MyUsageUnderCard(MemberPage):
         if span is None:
             raise Http404
         if request.GET.get("export") in EXPORTS:
-            every, _ = rate_card_effects.events(self.member.pk, card, span, size=EXPORTED_AT_MOST)
+            every = rate_card_effects.every_event(self.member.pk, card, span)
             wanted = request.GET["export"]
             return EFFECT_EVENTS.csv_response(every) if wanted == "csv" else EFFECT_EVENTS.xlsx_response(every)
         rows, mark = rate_card_effects.events(self.member.pk, card, span, size=EVENTS_PAGE, after=_mark(request))

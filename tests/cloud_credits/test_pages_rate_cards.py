@@ -1,14 +1,17 @@
 """`/rate-cards/`: what is proposed and what it would cost me, the thread, the vote, the outcome, the papers."""
 
+import io
 import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.test import Client
+from openpyxl import load_workbook
 
 from cloud_credits.actions import rate_cards
 from cloud_credits.models import RateCard, RateCardBallot, RateCardComment
 from cloud_credits.policies.rate_card_papers import content_hash
+from cloud_credits.reports import rate_card_effects
 from habitat.members.actions import members
 from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
@@ -198,6 +201,19 @@ def test_my_usage__pages_hold_every_event_once(stewards):
     found = [re.findall(r'data-label="What you paid"><span>(.*?) compute', page) for page in (first, second)]
     assert [len(part) for part in found] == [25, 5]
     assert len({*found[0], *found[1]}) == 30
+
+
+def test_my_usage__an_export_holds_every_event_however_many(stewards, monkeypatch):
+    monkeypatch.setattr(rate_card_effects, "EXPORT_PIECE", 2)
+    member, key = reader("100"), make_key()
+    for number in range(1, 6):
+        meter(member, key, quantity=f"0.{number}")
+    proposal(stewards)
+    client = browser(member)
+    exported = b"".join(client.get("/rate-cards/2/my-usage/?span=this&export=csv").streaming_content).decode()
+    assert re.findall(r"(0\.\d) compute-hours × 1\.2", exported) == ["0.5", "0.4", "0.3", "0.2", "0.1"]
+    book = client.get("/rate-cards/2/my-usage/?span=this&export=xlsx").content
+    assert load_workbook(io.BytesIO(book)).active.max_row == 6
 
 
 # --- the thread
