@@ -123,6 +123,12 @@ def thread_of(version: int | None, *, before: int | None = None) -> Thread:
     return Thread(shown, count, shown[0].pk if len(found) > THREAD_PAGE else None)
 
 
+def reason_of_return(told: RateCardHistory) -> str:
+    """Why it was sent back then: the card itself may have been proposed, and have ended, again since."""
+    later = RateCardHistory.objects.filter(pgh_obj=told.pgh_obj_id, pgh_id__gt=told.pgh_id)
+    return later.order_by("pgh_id").values_list("ended_reason", flat=True).first() or ""
+
+
 def sent_back(version: int) -> RateCardHistory | None:
     """A version whose card an adopted emergency sent back to draft, as it was put before the members."""
     told = RateCardHistory.objects.filter(version=version).select_related("pgh_obj").order_by("-pgh_id").first()

@@ -97,6 +97,7 @@ class RateCardDetail(Page):
             raise Http404
         context = {
             "told": told,
+            "why": rate_card_votes.reason_of_return(told),
             "lines": [(measure, getattr(told, f"{primitive.value}_rate")) for primitive, measure in MEASURES.items()],
             "thread": rate_card_votes.thread_of(version, before=_number(request.GET.get("before"))),
         }

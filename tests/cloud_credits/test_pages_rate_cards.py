@@ -172,6 +172,12 @@ def test_card__sent_back_by_an_emergency_keeps_its_page_and_thread(clock, stewar
     assert "Emergency card 3 was adopted: rate card 2 is a draft again." in page
     assert "1.2 CLOUD a comp-hr" in page
     assert "What about spring?" in page
+    # Proposed again and withdrawn, its first version still tells what happened to it then.
+    again = rate_cards.propose(card_id=card.pk, acting=governed.steward(stewards[0]))
+    rate_cards.withdraw(card_id=again.pk, reason="Second thoughts", acting=governed.steward(stewards[0]))
+    page = text_of(open_page(browser(reader()), "/rate-cards/2/"))
+    assert "Emergency card 3 was adopted: rate card 2 is a draft again." in page
+    assert "Second thoughts" not in page
 
 
 # --- my usage, event by event
