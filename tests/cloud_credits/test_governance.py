@@ -299,7 +299,7 @@ def test_ballot__a_reason_is_kept_whole_or_refused(house_clock):
     house_clock.at(NOON)
     people = make_stewards(2)
     card = opened(house_clock, people[0])
-    cast = lambda reason: rate_cards.cast_ballot(card_id=card.pk, choice="no", reason=reason, acting=steward(people[0]))  # noqa: E731, E501  # fmt: skip
+    cast = lambda reason: rate_cards.cast_ballot(card_id=card.pk, choice="no", reason=reason, acting=steward(people[0]))  # noqa: E731  # fmt: skip
     refusal = refused(BallotReasonTooLong, lambda: cast("x" * 2001))
     assert refusal.sentence == "The reason of a vote has at most 2,000 characters; this has 2,001."
     assert len(cast(" " + "x" * 2000).reason) == 2000
