@@ -674,10 +674,10 @@ def test_pricing__reading_derives_the_same_and_writes_nothing(house_clock):
 
 
 def test_pricing__derives_an_emergency_that_sends_a_scheduled_card_back(house_clock):
-    """Closed half a minute before a scheduled card's midnight, and nobody settled it."""
+    """Closed five minutes before a scheduled card's midnight, as late as it may, and nobody settled it."""
     people = make_stewards(2)
     adopt_for(house_clock, people, effective_date=MARCH, compute_rate="1.5")
-    house_clock.at(datetime(2027, 2, 27, 23, 59, 30, tzinfo=UTC))
+    house_clock.at(datetime(2027, 2, 27, 23, 55, tzinfo=UTC))
     card = opened(house_clock, people[0], is_emergency=True, effective_date=date(2027, 3, 7), compute_rate="1.2")
     vote(card, dict.fromkeys(people, "yes"))
     house_clock.at(datetime(2027, 3, 1, tzinfo=UTC))
