@@ -819,6 +819,7 @@ def test_locks__each_verb_takes_them_in_one_order(house_clock):
     take_back = lambda: rate_cards.withdraw(card_id=other.pk, reason="a mistake", acting=by)  # noqa: E731
     assert locks_of(take_back) == ["decision", "card"]
     assert locks_of(rate_cards.lapse_due) == ["decision"]
+    assert locks_of(rate_cards.remind_due) == ["decision"]
 
 
 # --- at once: each thread has a connection of its own
