@@ -41,8 +41,9 @@ class Roll:
 
 def awaits_ballot_of(member: Member | None, *, roll: Roll, course: Course) -> bool:
     """True while an elector may vote: whoever lost the role since the opening too; a suspended one not (domain §2)."""
-    is_active = member is not None and member.status == MemberStatus.ACTIVE
-    return is_active and course.is_open and roll.row_of(member.pk if member else None) is not None
+    if member is None or member.status != MemberStatus.ACTIVE:
+        return False
+    return course.is_open and roll.row_of(member.pk) is not None
 
 
 @dataclass(frozen=True, slots=True)
