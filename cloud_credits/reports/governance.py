@@ -197,7 +197,7 @@ def verdict(card: RateCard) -> Verdict:
 
 def verdicts_of(outcomes: Iterable[RateCardOutcome]) -> Iterator[tuple[RateCardOutcome, Standing, bool | None]]:
     """Each outcome with its vote counted again from the rows, and whether ballots and rules together adopt its card
-    (None where no such card was ever put before the members).
+    (None where no such card was put to such a vote).
 
     Walked in the order the votes closed, over the cards as they were put before the members: one that was sent back
     since may read differently now.
@@ -209,7 +209,7 @@ def verdicts_of(outcomes: Iterable[RateCardOutcome]) -> Iterator[tuple[RateCardO
         vote = _counted_again(
             outcome.card_id, outcome.version, closes_at=outcome.closed_at, is_emergency=outcome.is_emergency
         )
-        if card is None:
+        if card is None or not _is_vote_on(card, outcome):
             yield outcome, vote, None
             continue
         others = [each for each in adopted if each.version != outcome.version]
@@ -218,6 +218,10 @@ def verdicts_of(outcomes: Iterable[RateCardOutcome]) -> Iterator[tuple[RateCardO
             if outcome.is_emergency:
                 others = [each for each in others if not _gives_way(each, outcome.closed_at)]
             adopted = [*others, card]
+
+
+def _is_vote_on(card: RateCard, outcome: RateCardOutcome) -> bool:
+    return card.is_emergency == outcome.is_emergency and card.closes_at in {None, outcome.closed_at}
 
 
 def _told() -> dict[int, RateCard]:
