@@ -486,6 +486,12 @@ class CardNotInState(HabitatError):
     template = "Rate card {card} is {state}: {why}"
 
 
+class DraftChanged(HabitatError):
+    code = "draft_changed"
+    status = 409
+    template = "Draft {card} was changed after you opened it. Open it again and read what it says now."
+
+
 class NotTheProposer(HabitatError):
     code = "not_the_proposer"
     status = 403
@@ -516,6 +522,11 @@ class NotAnElector(HabitatError):
 class ChoiceUnknown(HabitatError):
     code = "choice_unknown"
     template = "“{given}” is no vote. Choose yes, no or abstain."
+
+
+class BallotReasonTooLong(HabitatError):
+    code = "ballot_reason_too_long"
+    template = "The reason of a vote has at most {longest:,} characters; this has {given:,}."
 
 
 class CommentEmpty(HabitatError):
