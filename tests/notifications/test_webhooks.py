@@ -131,6 +131,8 @@ def test_signature__is_that_of_the_published_test_vector():
     ],
 )
 def test_address__of_no_public_network_is_refused(address):
+        "fec0::1",
+        "feff:ffff::1",
     assert may_connect(address, allow_loopback=False) is False
 
 
