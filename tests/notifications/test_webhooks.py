@@ -463,7 +463,8 @@ def test_name_that_leads_home__is_refused_when_it_is_called(receiver, monkeypatc
     door = HttpReceiver(allow_loopback=False)
     with pytest.raises(errors.AddressNotAllowed) as caught:
         door.post(receiver.url.replace("127.0.0.1", "localhost"), headers={}, body=b"{}")
-    assert "localhost leads to" in caught.value.sentence
+    assert caught.value.sentence == "localhost leads to an address that is not of the public internet."
+    assert caught.value.details == {"host": "localhost"}
     assert receiver.heard == []
 
 

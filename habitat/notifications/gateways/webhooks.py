@@ -73,7 +73,7 @@ class HttpReceiver:
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
             if not may_connect(address, allow_loopback=self.allow_loopback):
-                raise AddressNotAllowed(host=host, address=address)
+                raise AddressNotAllowed(host=host)
         return addresses
 
 
