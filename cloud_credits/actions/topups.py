@@ -20,7 +20,7 @@ from cloud_credits.errors import (
 )
 from cloud_credits.events import TopUpChanged
 from cloud_credits.models import CloudBalance, Purchase, TopUp
-from cloud_credits.policies.purchases import TOP_UP_KEY, PurchaseKind, check_amount
+from cloud_credits.policies.purchases import TOP_UP_KEY, UNPAID, PurchaseKind, check_amount
 from cloud_credits.policies.settings import TOP_UPS_A_DAY
 from cloud_credits.policies.topups import Judgement, Standing, TopUpState, Verdict, judge
 from cloud_credits.reports import terms
@@ -116,12 +116,20 @@ def begin_if_due(*, member_id: int, acting: Actor) -> Purchase | None:
 
 
 @transaction.atomic
-def stop(*, member_id: int, why: str, acting: Actor) -> None:
-    """A charge was declined: nothing more is charged until the member switches it on again. Told and alerted once."""
+def declined(*, purchase_id: int, why: str, acting: Actor) -> None:
+    """A charge was declined: nothing more is charged until the member switches it on again. Told and alerted once.
+
+    The saga tells it and Stripe's webhook too, in any order and however late: what the member switched on again in
+    between, with another card, stays on.
+    """
+    member_id = Purchase.objects.values_list("member_id", flat=True).get(pk=purchase_id)
     locks.member(member_id)
     row = locks.top_up(member_id)
+    if locks.purchase(purchase_id).state not in UNPAID:
+        return
     if row is not None and row.state == TopUpState.ON.value:
         _stop(row, why, acting)
+    purchases.fail(purchase_id=purchase_id, problem=why, acting=acting)
 
 
 def consider(*, member_ids: Collection[int], acting: Actor) -> int:

@@ -326,8 +326,7 @@ _TAKEN: Final = frozenset({"succeeded", "processing"})
 def _stop_top_up(context: StepContext, answer: Answer) -> Answer | None:
     del answer
     why = refusal_of(context.execution_id, step="charge") or "The card could not be charged."
-    topups.stop(member_id=context.input["member_id"], why=why, acting=SYSTEM)
-    purchases.fail(purchase_id=context.input["purchase_id"], problem=why, acting=SYSTEM)
+    topups.declined(purchase_id=context.input["purchase_id"], why=why, acting=SYSTEM)
     return None
 
 

@@ -234,6 +234,22 @@ def test_suspended_member__is_not_charged(stripe):  # noqa: F811
     assert topped(member) == []
 
 
+def test_decline_told_late__leaves_alone_what_was_switched_on_again_with_another_card(stripe):  # noqa: F811
+    member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    sagas.drain()
+    assert (TopUp.objects.get().state, topped(member)) == ("stopped", ["failed"])
+    switch_on(member, another)
+
+    # Now Stripe tells of the decline, and after it the second one is charged.
+    hear(stripe)
+    hear(stripe)
+
+    assert (TopUp.objects.get().state, topped(member)) == ("on", ["failed", "minted"])
+    assert Alert.objects.get(code="topup_stopped").state == "resolved"
+
+
 def test_new_terms__stop_it_until_they_are_accepted(stripe):  # noqa: F811
     from cloud_credits.actions import terms
 
