@@ -16,6 +16,7 @@ from cloud_credits.errors import (
     NoCloudIdentity,
     TooManyTopUps,
     TopUpAboveDailyLimit,
+    TopUpCardChanged,
     TopUpNotOn,
 )
 from cloud_credits.events import TopUpChanged
@@ -84,7 +85,7 @@ def switch_on(
 
 @transaction.atomic
 def switch_off(*, member: Member, acting: Actor) -> TopUp:
-    """Nothing is charged any more; what is under way still arrives. Raises NotAllowed, TopUpNotOn."""
+    """Nothing is charged any more; what was charged already still arrives. Raises NotAllowed, TopUpNotOn."""
     if not acting.is_member(member.pk):
         raise NotAllowed(permission="to act for yourself")
     locks.member(member.pk)
@@ -113,6 +114,20 @@ def begin_if_due(*, member_id: int, acting: Actor) -> Purchase | None:
     if judgement.verdict is Verdict.STOP:
         _stop(row, judgement.why, acting)
     return _begin(held, row, acting) if judgement.verdict is Verdict.BUY else None
+
+
+@transaction.atomic
+def require_wished(*, member_id: int, method_id: str) -> None:
+    """Still on, still with this card, and still a member who may buy: asked right before the card is charged, however
+    long after the top-up began. Raises MemberNotActive, TopUpNotOn, TopUpCardChanged."""
+    held = locks.member(member_id)
+    row = locks.top_up(member_id)
+    if held.status not in MAY_TRADE:
+        raise MemberNotActive(holder=held.display_name, status=held.status)
+    if row is None or row.state != TopUpState.ON.value:
+        raise TopUpNotOn
+    if row.method_id != method_id:
+        raise TopUpCardChanged
 
 
 @transaction.atomic

@@ -234,6 +234,43 @@ def test_suspended_member__is_not_charged(stripe):  # noqa: F811
     assert topped(member) == []
 
 
+@pytest.mark.parametrize("change", ["off", "suspended", "another card"])
+def test_begun_and_not_wished_any_more__is_not_charged_nor_alerted(stripe, change):  # noqa: F811
+    member, card = low_member(stripe, credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    assert topped(member) == ["created"]
+    if change == "off":
+        topups.switch_off(member=member, acting=actor(member))
+    elif change == "suspended":
+        members.suspend(member=member, reason="looked into", acting=SYSTEM)
+    else:
+        assert another != card
+        switch_on(member, another)
+
+    sagas.drain()
+    hear(stripe)
+
+    purchase = Purchase.objects.get(kind="topup")
+    assert (purchase.state, purchase.problem) == (
+        "failed",
+        {
+            "off": "The automatic top-up is not switched on.",
+            "suspended": "Ada is suspended, so this cannot be done. Ask operations if that is a mistake.",
+            "another card": "Another card was chosen since: this one is not charged.",
+        }[change],
+    )
+    assert [call for call in stripe.sandbox.calls() if call["path"] == "/v1/payment_intents"] == []
+    assert (TopUp.objects.get().state, TopUp.objects.get().because) == ("off" if change == "off" else "on", "")
+    assert Execution.objects.get(saga="top_up").state == "compensated"
+    assert Alert.objects.filter(code="topup_stopped").count() == 0
+    assert holds(member) == (Decimal(1), Decimal(0))
+    if change == "another card":
+        assert begin_due() == 1
+        follow(stripe)
+        assert topped(member) == ["failed", "minted"]
+
+
 def test_decline_told_late__leaves_alone_what_was_switched_on_again_with_another_card(stripe):  # noqa: F811
     member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
     another = saved_card(stripe, member, "pm_card_mastercard")
