@@ -168,6 +168,7 @@ def judge_now(member: Member, row: TopUp) -> Judgement:
             may_trade=member.status in MAY_TRADE,
             terms_accepted=terms.accepted(member.pk, terms.current()),
             backing_allows=today.recurring_allowed,
+            load_cap=reports.load_cap(),
             room=max(today.most - open_today(member.pk), Decimal(0)),
         )
     )
