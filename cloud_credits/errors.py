@@ -281,6 +281,12 @@ class TopUpNotOn(HabitatError):
     template = "The automatic top-up is not switched on."
 
 
+class TopUpCardChanged(HabitatError):
+    code = "top_up_card_changed"
+    status = 409
+    template = "Another card was chosen since: this one is not charged."
+
+
 class TermsOutdated(HabitatError):
     code = "terms_outdated"
     status = 409
