@@ -8,5 +8,5 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("cloud_credits", "0038_purchase_waits_again")]
+    dependencies: ClassVar = [("cloud_credits", "0039_import_tail")]
     operations: ClassVar = [sql_file(__file__, "0040_opening_before_midnight")]
