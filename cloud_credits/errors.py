@@ -281,6 +281,12 @@ class TopUpNotOn(HabitatError):
     template = "The automatic top-up is not switched on."
 
 
+class TopUpCardChanged(HabitatError):
+    code = "top_up_card_changed"
+    status = 409
+    template = "Another card was chosen since: this one is not charged."
+
+
 class TermsOutdated(HabitatError):
     code = "terms_outdated"
     status = 409
@@ -486,6 +492,12 @@ class CardNotInState(HabitatError):
     template = "Rate card {card} is {state}: {why}"
 
 
+class DraftChanged(HabitatError):
+    code = "draft_changed"
+    status = 409
+    template = "Draft {card} was changed after you opened it. Open it again and read what it says now."
+
+
 class NotTheProposer(HabitatError):
     code = "not_the_proposer"
     status = 403
@@ -516,6 +528,11 @@ class NotAnElector(HabitatError):
 class ChoiceUnknown(HabitatError):
     code = "choice_unknown"
     template = "“{given}” is no vote. Choose yes, no or abstain."
+
+
+class BallotReasonTooLong(HabitatError):
+    code = "ballot_reason_too_long"
+    template = "The reason of a vote has at most {longest:,} characters; this has {given:,}."
 
 
 class CommentEmpty(HabitatError):

@@ -31,7 +31,6 @@ from cloud_credits.errors import (
 )
 from cloud_credits.events import CloudRedeemed
 from cloud_credits.policies.metering import (
-    AHEAD,
     LATE,
     MeteringEvent,
     RefusalRecord,
@@ -53,7 +52,7 @@ from cloud_credits.policies.metering_batch import (
     settle,
     spellings,
 )
-from cloud_credits.policies.rate_cards import utc_day
+from cloud_credits.policies.rate_cards import AHEAD, utc_day
 from cloud_credits.policies.spending import Allowance, month_of
 from cloud_credits.reports.rate_cards import adopted_cards
 from habitat.errors import HabitatError

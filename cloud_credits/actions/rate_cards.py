@@ -14,10 +14,12 @@ from django.db.models import Max
 
 from cloud_credits import locks
 from cloud_credits.errors import (
+    BallotReasonTooLong,
     CardNotInState,
     CardRefused,
     ChoiceUnknown,
     CommentEmpty,
+    DraftChanged,
     NotAnElector,
     NotTheProposer,
     VoteClosed,
@@ -58,7 +60,7 @@ from cloud_credits.policies.governance import (
     opening_problems,
     reminders_due,
 )
-from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of
+from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of, terms_digest
 from cloud_credits.policies.rate_cards import ADOPTED, CardState
 from cloud_credits.reports import governance, rate_cards
 from cloud_credits.reports.governance import Verdict
@@ -82,10 +84,10 @@ _UNDER_WAY = frozenset({CardState.PROPOSED, CardState.VOTING})
 
 
 @transaction.atomic
-def save_draft(*, card: RateCard | None, terms: CardTerms, acting: Actor) -> RateCard:
+def save_draft(*, card: RateCard | None, terms: CardTerms, acting: Actor, seen: str | None = None) -> RateCard:
     """A new draft, or new terms for one. Only what its columns cannot hold, or a rate below its floor, is refused
-    here: the rest is told while it is written and refused at the proposal. Raises NotAllowed, CardRefused,
-    CardNotInState."""
+    here: the rest is told while it is written and refused at the proposal. `seen` is the digest of the terms that
+    were edited. Raises NotAllowed, CardRefused, CardNotInState, DraftChanged."""
     require(acting, PROPOSE)
     found = malformed(terms) or below_floors(terms, RULES)
     if found:
@@ -96,6 +98,7 @@ def save_draft(*, card: RateCard | None, terms: CardTerms, acting: Actor) -> Rat
             return RateCard.objects.create(**written, created_by=acting.label)
         held = locks.rate_card(card.pk)
         _require_state(held, CardState.DRAFT, why="members were told of it. Amend it to write another draft.")
+        _require_seen(held, seen)
         for name, value in written.items():
             setattr(held, name, value)
         held.save(update_fields=list(written))
@@ -118,17 +121,19 @@ def amend(*, card_id: int, acting: Actor) -> RateCard:
 
 
 @transaction.atomic
-def propose(*, card_id: int, acting: Actor) -> RateCard:
+def propose(*, card_id: int, acting: Actor, seen: str | None = None) -> RateCard:
     """Freezes the draft, gives it the next number, writes down its electorate and tells the members (domain §4).
 
-    A draft that amends a card under way withdraws that card first; only its proposer may. Raises NotAllowed,
-    CardUnknown, CardNotInState, NotTheProposer, CardRefused.
+    A draft that amends a card under way withdraws that card first; only its proposer may. `seen` is the digest of the
+    terms that were looked at. Raises NotAllowed, CardUnknown, CardNotInState, DraftChanged, NotTheProposer,
+    CardRefused.
     """
     require(acting, PROPOSE)
     locks.governance()
     _bring_up_to_date()
     card = locks.rate_card(card_id)
     _require_state(card, CardState.DRAFT, why="it was proposed already.")
+    _require_seen(card, seen)
     if card.amends_id is not None:
         card.amends = locks.rate_card(card.amends_id)
         _give_way(card.amends, acting=acting)
@@ -197,10 +202,11 @@ def comment(*, card_id: int, member: Member, text: str, acting: Actor) -> RateCa
 def withdraw(*, card_id: int, reason: str, acting: Actor) -> RateCard:
     """Its proposer takes a card back. While it is voted on that counts as a rejection: equal or higher rates may not
     be proposed for 30 days; once the vote is closed it is too late. Raises NotAllowed, ReasonRequired, CardUnknown,
-    NotTheProposer, CardNotInState, VoteClosed."""
+    NotTheProposer, CardNotInState."""
     require(acting, PROPOSE)
     why = require_reason(reason)
     locks.governance()
+    _settle_closed()
     card = locks.rate_card(card_id)
     _withdraw(card, reason=why, acting=acting)
     return card
@@ -214,6 +220,7 @@ def _withdraw(card: RateCard, *, reason: str, acting: Actor) -> None:
     moment = now()
     is_defeat = card.state == CardState.VOTING
     if card.closes_at is not None and moment >= card.closes_at:
+        # The close came since the closed votes were settled.
         raise _closed(card)
     card.withdrawn_at = moment
     card.ended_reason = reason
@@ -277,16 +284,19 @@ def open_voting(*, card_id: int, closes_at: datetime, acting: Actor) -> RateCard
 @transaction.atomic
 def cast_ballot(*, card_id: int, choice: str, reason: str = "", acting: Actor) -> RateCardBallot:
     """Yes, no or abstain, changeable until the close: the newest counts. The electorate is frozen: a steward of a
-    later day is not in it. Raises ChoiceUnknown, CardUnknown, CardNotInState, VoteClosed, NotAllowed, NotAnElector."""
+    later day is not in it. Raises ChoiceUnknown, BallotReasonTooLong, CardUnknown, CardNotInState, VoteClosed,
+    NotAllowed, NotAnElector."""
     if choice not in set(Choice):
         raise ChoiceUnknown(given=str(choice)[:40], field="choice")
+    said = reason.replace("\x00", "").strip()
+    if len(said) > LONGEST_BALLOT_REASON:
+        raise BallotReasonTooLong(longest=LONGEST_BALLOT_REASON, given=len(said), field="reason")
     card = locks.rate_card_shared(card_id)
     if card.state != CardState.VOTING:
         raise _wrong_state(card, "no vote is open on it.")
     if now() >= _moment(card.closes_at):
         raise _closed(card)
     elector = _elector(card, acting)
-    said = reason.replace("\x00", "").strip()[:LONGEST_BALLOT_REASON]
     try:
         with transaction.atomic():
             return RateCardBallot.objects.create(card=card, elector=elector, choice=Choice(choice).value, reason=said)
@@ -387,16 +397,7 @@ def _write_outcome(card: RateCard, verdict: Verdict) -> None:
         closed_at=_moment(card.closes_at),
         is_emergency=card.is_emergency,
         electorate=[{"member": each.member_id, "name": each.name} for each in vote.electors],
-        ballots=[
-            {
-                "member": each.member_id,
-                "choice": each.choice.value,
-                "reason": each.reason,
-                "castAt": each.cast_at.astimezone(UTC).isoformat(),
-            }
-            for each in vote.electors
-            if each.choice is not None and each.cast_at is not None
-        ],
+        ballots=vote.ballots,
         yes=count.yes,
         no=count.no,
         abstain=count.abstain,
@@ -448,8 +449,9 @@ def _send_back(emergency: RateCard) -> Sequence[RateCardReturned]:
 
 @transaction.atomic
 def lapse_due() -> int:
-    """Cards on which no vote was opened within 60 days lapse; how many."""
+    """Cards on which no vote was opened within 60 days lapse; how many. One that an emergency sent back is a draft."""
     locks.governance()
+    _settle_closed()
     return _lapse_overdue()
 
 
@@ -514,11 +516,13 @@ def _follow(card: RateCard, begun: Sequence[RateCard], place: int) -> int:
 def remind_due() -> int:
     """Reminders to electors 48, 24 and 4 hours before a close, once each; how many were announced. Of several that a
     late worker left, only the latest is sent."""
+    locks.governance()
+    _settle_closed()
     moment, sent = now(), 0
-    for card in RateCard.objects.filter(state=CardState.VOTING.value, closes_at__gt=moment).order_by("pk"):
+    for found in RateCard.objects.filter(state=CardState.VOTING.value, closes_at__gt=moment).order_by("pk"):
+        card = locks.rate_card(found.pk)
         opens_at, closes_at = _moment(card.opens_at), _moment(card.closes_at)
         due = reminders_due(moment=moment, opens_at=opens_at, closes_at=closes_at)
-        locks.rate_card(card.pk)
         marked = set(RateCardReminder.objects.filter(version=card.number).values_list("hours", flat=True))
         fresh = [hours for hours in due if hours not in marked]
         RateCardReminder.objects.bulk_create(
@@ -598,6 +602,12 @@ def _rejected(card: RateCard, verdict: Verdict) -> RateCardRejected:
 def _require_state(card: RateCard, state: CardState, *, why: str) -> None:
     if card.state != state:
         raise _wrong_state(card, why)
+
+
+def _require_seen(card: RateCard, seen: str | None) -> None:
+    """Nobody puts words before the members, or over somebody's, that they did not read."""
+    if seen is not None and seen != terms_digest(card.terms):
+        raise DraftChanged(card=card.pk)
 
 
 def _wrong_state(card: RateCard, why: str) -> CardNotInState:

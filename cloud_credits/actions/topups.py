@@ -16,11 +16,12 @@ from cloud_credits.errors import (
     NoCloudIdentity,
     TooManyTopUps,
     TopUpAboveDailyLimit,
+    TopUpCardChanged,
     TopUpNotOn,
 )
 from cloud_credits.events import TopUpChanged
 from cloud_credits.models import CloudBalance, Purchase, TopUp
-from cloud_credits.policies.purchases import TOP_UP_KEY, PurchaseKind, check_amount
+from cloud_credits.policies.purchases import TOP_UP_KEY, UNPAID, PurchaseKind, check_amount
 from cloud_credits.policies.settings import TOP_UPS_A_DAY
 from cloud_credits.policies.topups import Judgement, Standing, TopUpState, Verdict, judge
 from cloud_credits.reports import terms
@@ -84,7 +85,7 @@ def switch_on(
 
 @transaction.atomic
 def switch_off(*, member: Member, acting: Actor) -> TopUp:
-    """Nothing is charged any more; what is under way still arrives. Raises NotAllowed, TopUpNotOn."""
+    """Nothing is charged any more; what was charged already still arrives. Raises NotAllowed, TopUpNotOn."""
     if not acting.is_member(member.pk):
         raise NotAllowed(permission="to act for yourself")
     locks.member(member.pk)
@@ -116,12 +117,34 @@ def begin_if_due(*, member_id: int, acting: Actor) -> Purchase | None:
 
 
 @transaction.atomic
-def stop(*, member_id: int, why: str, acting: Actor) -> None:
-    """A charge was declined: nothing more is charged until the member switches it on again. Told and alerted once."""
+def require_wished(*, member_id: int, method_id: str) -> None:
+    """Still on, still with this card, and still a member who may buy: asked right before the card is charged, however
+    long after the top-up began. Raises MemberNotActive, TopUpNotOn, TopUpCardChanged."""
+    held = locks.member(member_id)
+    row = locks.top_up(member_id)
+    if held.status not in MAY_TRADE:
+        raise MemberNotActive(holder=held.display_name, status=held.status)
+    if row is None or row.state != TopUpState.ON.value:
+        raise TopUpNotOn
+    if row.method_id != method_id:
+        raise TopUpCardChanged
+
+
+@transaction.atomic
+def declined(*, purchase_id: int, why: str, acting: Actor) -> None:
+    """A charge was declined: nothing more is charged until the member switches it on again. Told and alerted once.
+
+    The saga tells it and Stripe's webhook too, in any order and however late: what the member switched on again in
+    between, with another card, stays on.
+    """
+    member_id = Purchase.objects.values_list("member_id", flat=True).get(pk=purchase_id)
     locks.member(member_id)
     row = locks.top_up(member_id)
+    if locks.purchase(purchase_id).state not in UNPAID:
+        return
     if row is not None and row.state == TopUpState.ON.value:
         _stop(row, why, acting)
+    purchases.fail(purchase_id=purchase_id, problem=why, acting=acting)
 
 
 def consider(*, member_ids: Collection[int], acting: Actor) -> int:
@@ -145,6 +168,7 @@ def judge_now(member: Member, row: TopUp) -> Judgement:
             may_trade=member.status in MAY_TRADE,
             terms_accepted=terms.accepted(member.pk, terms.current()),
             backing_allows=today.recurring_allowed,
+            load_cap=reports.load_cap(),
             room=max(today.most - open_today(member.pk), Decimal(0)),
         )
     )

@@ -19,11 +19,11 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from cloud_credits.actions import rate_cards
-from cloud_credits.actions.rate_cards import PROPOSE, VOTE
+from cloud_credits.actions.rate_cards import PROPOSE
 from cloud_credits.admin import rate_card_draft
 from cloud_credits.admin.rate_card_draft import DraftForm, first_month_start, judge, judged_against
 from cloud_credits.admin.rate_card_tables import HOUSE_EFFECT, LARGEST_CHANGES
-from cloud_credits.errors import CardRefused
+from cloud_credits.errors import CardRefused, DraftChanged
 from cloud_credits.models import RateCard, RateCardHistory
 from cloud_credits.policies.governance import (
     LONGEST_BALLOT_REASON,
@@ -34,9 +34,9 @@ from cloud_credits.policies.governance import (
     lapses_at,
     opening_problems,
 )
-from cloud_credits.policies.rate_card_bars import bars
-from cloud_credits.policies.rate_card_course import next_of, state_in_words, steps
-from cloud_credits.policies.rate_card_papers import ens_key
+from cloud_credits.policies.rate_card_bars import Bar, bars, turnout
+from cloud_credits.policies.rate_card_course import Course, next_of, state_in_words, steps
+from cloud_credits.policies.rate_card_papers import ens_key, terms_digest
 from cloud_credits.policies.rate_cards import CardState
 from cloud_credits.reports import (
     governance,
@@ -48,13 +48,25 @@ from cloud_credits.reports import (
 from cloud_credits.reports.rate_cards import card_in_force, standing_of
 from habitat import clock
 from habitat.errors import HabitatError
-from habitat.faces.admin import Done, ExportMixin, HouseAdmin, ReasonForm, SecondLook, Verb, VerbForm, actor_for
+from habitat.faces.admin import (
+    Done,
+    ExportMixin,
+    HouseAdmin,
+    OfferedVerb,
+    ReasonForm,
+    SecondLook,
+    Verb,
+    VerbForm,
+    actor_for,
+)
 from habitat.faces.templatetags.faces import cloud, status, usd, when
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
 from habitat.members.reports import history
 
 VIEW: Final = "cloud_credits.view_ratecard"
+VIEW_USAGE: Final = "cloud_credits.view_resourceusage"
+SEEN: Final = "seen"
 HOUR: Final = timedelta(hours=1)
 LONGEST_NUMBER: Final = 19
 _SPOKEN_OF: Final = (CardState.PROPOSED, CardState.VOTING)
@@ -75,6 +87,12 @@ class CommentForm(VerbForm):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="Every member reads it, with your name. It cannot be changed afterwards.",
     )
+
+
+class ProposalForm(VerbForm):
+    """Carries what the draft said when its page was read, through the second look."""
+
+    seen = forms.CharField(max_length=66, required=False, widget=forms.HiddenInput)
 
 
 class OpeningForm(VerbForm):
@@ -125,7 +143,9 @@ def _address(card: RateCard) -> str:
     return reverse("admin:cloud_credits_ratecard_change", args=[card.pk])
 
 
-def _look_at_proposal(card: RateCard, *, acting: Actor) -> SecondLook:
+def _look_at_proposal(card: RateCard, *, acting: Actor, seen: str) -> SecondLook:
+    if seen != terms_digest(card.terms):
+        raise DraftChanged(card=card.pk)
     now = clock.now()
     found = governance.problems_of(card, step=Step.PROPOSE, moment=now)
     if found:
@@ -165,8 +185,8 @@ def _given_way_to(card: RateCard) -> list[tuple[str, str]]:
     return [(f"Version {original.version}", words)]
 
 
-def _propose(card: RateCard, *, acting: Actor, key: str) -> Done:
-    told = rate_cards.propose(card_id=card.pk, acting=acting)
+def _propose(card: RateCard, *, acting: Actor, key: str, seen: str) -> Done:
+    told = rate_cards.propose(card_id=card.pk, acting=acting, seen=seen)
     return Done(message=f"Version {told.version} is before the members; they are being told.")
 
 
@@ -298,7 +318,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "Propose to the members",
             PROPOSE,
             _propose,
-            form=VerbForm,
+            form=ProposalForm,
+            initial=lambda card: {"seen": terms_digest(card.terms)},
             available=_is(CardState.DRAFT),
             preview=_look_at_proposal,
         ),
@@ -311,7 +332,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             available=_is(CardState.PROPOSED),
             preview=_look_at_opening,
         ),
-        Verb("vote", "Vote", VOTE, _vote, form=BallotForm, available=_is_open),
+        # Electors are asked, not the role: it may be lost while a vote is open (see `offered`).
+        Verb("vote", "Vote", VIEW, _vote, form=BallotForm, available=_is_open),
         Verb("comment", "Comment", VIEW, _comment, form=CommentForm, available=_is(*_SPOKEN_OF)),
         Verb(
             "amend",
@@ -388,6 +410,16 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
         course = rate_card_votes.course_of(card, now=card.asked_at)
         return status(standing_of(card, card.asked_at) or state_in_words(course))
 
+    def offered(self, request: HttpRequest, obj: Any) -> list[OfferedVerb]:
+        """The vote is offered to those whose ballot it waits for."""
+        found = super().offered(request, obj)
+        if obj is None or not _is_open(obj):
+            return found
+        now, member = clock.now(), getattr(request.user, "member", None)
+        roll, course = rate_card_votes.roll_of(obj, now=now), rate_card_votes.course_of(obj, now=now)
+        may_vote = rate_card_votes.awaits_ballot_of(member, roll=roll, course=course)
+        return [each for each in found if may_vote or each.verb.name != "vote"]
+
     def history_rows(self, request: HttpRequest, obj: RateCard) -> list[history.HistoryRow]:
         return history.versions(RateCardHistory.objects.filter(pgh_obj=obj))
 
@@ -427,7 +459,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "roll": roll,
             "mine": roll.row_of(acting.id),
             "reader": acting.id,
-            "bars": bars(roll.tally, is_emergency=card.is_emergency) if card.closes_at is not None else [],
+            "bars": _bars(card, course, roll),
             "outcome": card.outcome if card.closes_at is not None else None,
             "thread": rate_card_votes.thread_of(card.version, before=_before(request)),
         }
@@ -481,6 +513,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
         asked = rate_card_effects.span_called(request.GET.get("span", ""), spans)
         span = asked or next(iter(spans), None)
         effect = rate_card_effects.of_all(card, span) if span is not None else None
+        names_members = actor_for(request).may(VIEW_USAGE)
         context = self.admin_site.each_context(request) | {
             "title": f"Dry run of {card}",
             "opts": self.opts,
@@ -501,7 +534,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             }
             context |= {
                 "lines": HOUSE_EFFECT.render(effect.lines, totals),
-                "largest": LARGEST_CHANGES.render(effect.largest) if effect.largest else "",
+                # Who used how much is operations' and the member's own; a steward judges the sums.
+                "largest": LARGEST_CHANGES.render(effect.largest) if effect.largest and names_members else "",
                 "difference": _signed(effect.revenue_would_be - effect.revenue_was),
             }
         return TemplateResponse(request, "cloud_credits/admin/rate_card_dry_run.html", context)
@@ -526,7 +560,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
         if terms is None or "check" in request.POST:
             return self._draft_page(request, card, form, code=200 if terms is not None else 422)
         try:
-            saved = rate_cards.save_draft(card=card, terms=terms, acting=actor_for(request))
+            seen = request.POST.get(SEEN, "") if card is not None else None
+            saved = rate_cards.save_draft(card=card, terms=terms, acting=actor_for(request), seen=seen)
         except HabitatError as refusal:
             form.refuse(refusal)
             return self._draft_page(request, card, form, code=refusal.status)
@@ -547,6 +582,12 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "rows": rate_card_draft.rows_of(form, judgement, in_force),
             "judgement": judgement,
             "is_fresh": is_fresh,
+            # As it was when the page was opened: a form sent again does not learn of what came between.
+            "seen": request.POST.get(SEEN, "")
+            if request.method == "POST"
+            else terms_digest(card.terms)
+            if card
+            else "",
             "in_force": in_force,
             "check_url": (
                 reverse("admin:cloud_credits_ratecard_check", args=[card.pk])
@@ -556,6 +597,15 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "back": self._object_url(card.pk) if card else self._list_url(),
         }
         return TemplateResponse(request, "cloud_credits/admin/rate_card_draft.html", context, status=code)
+
+
+def _bars(card: RateCard, course: Course, roll: rate_card_votes.Roll) -> list[Bar]:
+    """While voting is open the turnout alone, as members see it: a single ballot would be told by its bar."""
+    if card.closes_at is None:
+        return []
+    if course.is_open:
+        return [turnout(votes=roll.tally.votes, electors=roll.tally.electors)]
+    return bars(roll.tally, is_emergency=card.is_emergency)
 
 
 def _signed(dollars: Decimal) -> str:

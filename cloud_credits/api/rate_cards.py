@@ -1,6 +1,7 @@
 """`/api/rate-card…`: the card of a day, every published card, and a quote. For anyone signed in and any key."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,11 +15,17 @@ from cloud_credits.api.serializers import QuoteRequest, QuoteSerializer, RateCar
 from cloud_credits.models import RateCard
 from cloud_credits.reports.quotes import parse_item, quote
 from cloud_credits.reports.rate_cards import card_in_force
+from habitat import clock
 from habitat.faces.pagination import CursorPages
 
 
 class RateCardPages(CursorPages):
     ordering = "-version"
+
+
+def at_now() -> dict[str, Any]:
+    """What the cards' serializers tell states by."""
+    return {"now": clock.now()}
 
 
 class CardOfDayView(APIView):
@@ -29,7 +36,8 @@ class CardOfDayView(APIView):
     )
     def get(self, request: Request) -> Response:
         """The card in force on a day."""
-        return Response(RateCardSerializer(card_in_force(end_of(day_of(request, "date")))).data)
+        card = card_in_force(end_of(day_of(request, "date")))
+        return Response(RateCardSerializer(card, context=at_now()).data)
 
 
 class RateCardListView(ListAPIView):  # type: ignore[type-arg]
@@ -39,6 +47,9 @@ class RateCardListView(ListAPIView):  # type: ignore[type-arg]
 
     def get_queryset(self) -> QuerySet[RateCard]:
         return RateCard.objects.published()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return super().get_serializer_context() | at_now()
 
 
 class RateCardView(RetrieveAPIView):  # type: ignore[type-arg]
@@ -50,6 +61,9 @@ class RateCardView(RetrieveAPIView):  # type: ignore[type-arg]
 
     def get_queryset(self) -> QuerySet[RateCard]:
         return RateCard.objects.published()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return super().get_serializer_context() | at_now()
 
 
 class QuoteView(APIView):

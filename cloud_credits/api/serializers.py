@@ -14,6 +14,7 @@ from cloud_credits.policies.purchases import PayBy, PurchaseKind, PurchaseState
 from cloud_credits.policies.rate_card_papers import ens_key
 from cloud_credits.policies.transfers import LONGEST_MEMO
 from cloud_credits.reports.purchases import minted_in
+from cloud_credits.reports.rate_cards import state_of
 from cloud_credits.reports.usage import UsageRow
 from habitat.faces.serializers import ExactField, IdField, MomentField
 from habitat.money import cloud_to_usd
@@ -316,10 +317,10 @@ class RateSerializer(serializers.Serializer[Any]):
 
 
 class RateCardSerializer(serializers.Serializer[Any]):
-    """Moments are null where they have not come, or where nobody voted: the first card."""
+    """Moments are null where they have not come, or where nobody voted: the first card. The view gives `now`."""
 
     version = serializers.IntegerField()
-    state = serializers.CharField()
+    state = serializers.SerializerMethodField()
     effectiveDate = serializers.DateField(source="effective_date")
     noticeDate = serializers.DateField(source="notice_date")
     proposedAt = MomentField(source="proposed_at", allow_null=True)
@@ -336,6 +337,9 @@ class RateCardSerializer(serializers.Serializer[Any]):
     endedReason = serializers.CharField(source="ended_reason")
     contentHash = serializers.CharField(source="content_hash", help_text="keccak-256 of the canonical JSON")
     rates = serializers.SerializerMethodField()
+
+    def get_state(self, card: Any) -> str:
+        return state_of(card, self.context["now"]).value
 
     @extend_schema_field(RateSerializer(many=True))
     def get_rates(self, card: Any) -> list[dict[str, Any]]:

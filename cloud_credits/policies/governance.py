@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from cloud_credits.policies.primitives import MEASURES, Primitive
 from cloud_credits.policies.rate_cards import (
+    AHEAD,
     EMERGENCY_NOTICE_DAYS,
     NOTICE_DAYS,
     CardState,
@@ -478,6 +479,13 @@ def opening_problems(
         last = f"{day_start(effective_date) - rest:%Y-%m-%d %H:%M} UTC"
         sentence = f"A vote closes at least {_hours(rest)} hours before the rates change: by {last}."
         found.append(Problem("closes_too_late", sentence, "closes_at"))
+    left = day_start(utc_day(closes_at) + timedelta(days=1)) - closes_at
+    if left < AHEAD:
+        sentence = (
+            f"A vote does not close in the {int(AHEAD.total_seconds()) // 60} minutes before 00:00 UTC: usage of the "
+            "next day may be priced already."
+        )
+        found.append(Problem("closes_before_midnight", sentence, "closes_at"))
     if electors < rules.fewest_electors:
         sentence = (
             f"A vote needs {rules.fewest_electors} stewards who were active at the notice and are now: here {electors}."

@@ -22,11 +22,10 @@ from cloud_credits.errors import (
     WrongUnit,
 )
 from cloud_credits.policies.primitives import MEASURES, Primitive, measure_of
+from cloud_credits.policies.rate_cards import AHEAD
 from habitat.errors import HabitatError
 from habitat.money import LARGEST_QUANTITY, QUANTITY_PLACES, parse_decimal, plain
 
-# A service's clock may run ahead of ours by this much (interfaces: "time > 5 min ahead" is refused).
-AHEAD: Final = timedelta(minutes=5)
 # Older usage needs an approval: else a service could choose its price by back-dating (domain §4).
 LATE: Final = timedelta(days=35)
 

@@ -7,13 +7,14 @@ are UTC, nothing in it can change after the notice, so whoever has the page can 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from eth_utils.crypto import keccak
 
+from cloud_credits.policies.governance import CardTerms
 from cloud_credits.policies.primitives import MEASURES, Primitive
 from habitat.money import plain
 
@@ -124,6 +125,12 @@ def canonical(content: CardContent) -> bytes:
 def content_hash(paper: bytes) -> str:
     """keccak-256 of the canonical bytes, `0x` and 64 hexadecimal digits: what the ENS text record carries."""
     return f"0x{keccak(paper).hex()}"
+
+
+def terms_digest(terms: CardTerms) -> str:
+    """What a draft said when somebody read it: equal terms have equal digests, however their numbers are written."""
+    said = {name: plain(value) if isinstance(value, Decimal) else value for name, value in asdict(terms).items()}
+    return content_hash(json.dumps(said, sort_keys=True, ensure_ascii=False, default=str).encode())
 
 
 def ens_key(version: int) -> str:

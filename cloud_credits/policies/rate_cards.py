@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -43,6 +43,8 @@ ADOPTED: Final = frozenset({CardState.APPROVED, CardState.ACTIVE, CardState.SUPE
 
 NOTICE_DAYS: Final = 30
 EMERGENCY_NOTICE_DAYS: Final = 7
+# A service's clock may run ahead of ours by this much (interfaces: "time > 5 min ahead" is refused).
+AHEAD: Final = timedelta(minutes=5)
 
 
 class Standing(StrEnum):

@@ -33,7 +33,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of a member when a top-up is considered. Amounts in CLOUD, `room` in USD."""
+    """What is known of a member when a top-up is considered. Amounts in CLOUD, `load_cap` and `room` in USD."""
 
     liquid: Decimal
     threshold: Decimal
@@ -44,6 +44,7 @@ class Standing:
     may_trade: bool
     terms_accepted: bool
     backing_allows: bool
+    load_cap: Decimal
     room: Decimal
 
 
@@ -63,6 +64,9 @@ def judge(now: Standing) -> Judgement:
         return Judgement(Verdict.STOP, "The terms changed: accept them, then switch it on again.")
     if now.in_flight:
         return Judgement(Verdict.WAIT, "One is under way.")
+    if cloud_to_usd(now.amount) > now.load_cap:
+        limit = f"At most {cents(now.load_cap)} USD may be loaded a day by now"
+        return Judgement(Verdict.STOP, f"{limit}: choose a smaller amount, then switch it on again.")
     if not now.backing_allows:
         return Judgement(Verdict.WAIT, "The reserve is low. It goes on by itself.")
     if now.today >= now.most_a_day:

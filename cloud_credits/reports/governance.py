@@ -1,12 +1,13 @@
 """A rate card's way through notice, thread and vote, as its pages and verbs read it. Reads only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 
-from cloud_credits.models import RateCard, RateCardBallot, RateCardElector, RateCardOutcome
+from cloud_credits.models import RateCard, RateCardBallot, RateCardElector, RateCardHistory, RateCardOutcome
 from cloud_credits.policies.governance import (
     RULES,
     Adopted,
@@ -113,6 +114,20 @@ class Standing:
     is_closed: bool
 
     @property
+    def ballots(self) -> list[dict[str, Any]]:
+        """The ballots that count, as an outcome keeps them."""
+        return [
+            {
+                "member": each.member_id,
+                "choice": each.choice.value,
+                "reason": each.reason,
+                "castAt": each.cast_at.astimezone(UTC).isoformat(),
+            }
+            for each in self.electors
+            if each.choice is not None and each.cast_at is not None
+        ]
+
+    @property
     def waiting(self) -> list[ElectorVote]:
         """Those who have not voted."""
         return [elector for elector in self.electors if elector.choice is None]
@@ -122,14 +137,19 @@ def standing(card: RateCard, *, moment: datetime | None = None) -> Standing:
     """The vote on a card that was opened, as of `moment` (now). Raises ValueError for one that was not."""
     if card.closes_at is None:
         raise ValueError("no vote was opened on this card")
+    held = _counted_again(card.pk, card.number, closes_at=card.closes_at, is_emergency=card.is_emergency)
+    return replace(held, is_closed=card.closes_at <= (moment or now()))
+
+
+def _counted_again(card_id: int, version: int, *, closes_at: datetime, is_emergency: bool) -> Standing:
     roll = list(
-        RateCardElector.objects.filter(card=card, version=card.version, at_opening=True)
+        RateCardElector.objects.filter(card=card_id, version=version, at_opening=True)
         .select_related("member")
         .order_by("member_id")
     )
     ballots = {ballot.pk: ballot for ballot in RateCardBallot.objects.filter(elector__in=[each.pk for each in roll])}
     votes = [Vote(each.pk, each.elector_id, Choice(each.choice), each.cast_at) for each in ballots.values()]
-    choices = counted(votes, closes_at=card.closes_at)
+    choices = counted(votes, closes_at=closes_at)
     newest = {vote.elector_id: ballots[vote.id] for vote in sorted(votes, key=lambda vote: (vote.cast_at, vote.id))}
     return Standing(
         electors=[
@@ -143,8 +163,8 @@ def standing(card: RateCard, *, moment: datetime | None = None) -> Standing:
             )
             for each in roll
         ],
-        tally=tally(choices.values(), len(roll), card.is_emergency),
-        is_closed=card.closes_at <= (moment or now()),
+        tally=tally(choices.values(), len(roll), is_emergency),
+        is_closed=True,
     )
 
 
@@ -175,17 +195,41 @@ def verdict(card: RateCard) -> Verdict:
     return Verdict(standing(card, moment=card.closes_at), found)
 
 
-def votes_of(outcome: RateCardOutcome) -> tuple[list[int], Tally]:
-    """The electorate (member numbers) and the ballots behind an outcome, counted again from their rows."""
-    roll = list(
-        RateCardElector.objects.filter(card_id=outcome.card_id, version=outcome.version, at_opening=True)
-        .order_by("member_id")
-        .values_list("pk", "member_id")
-    )
-    cast = RateCardBallot.objects.filter(elector__in=[elector_id for elector_id, _ in roll])
-    votes = [Vote(each.pk, each.elector_id, Choice(each.choice), each.cast_at) for each in cast]
-    choices = counted(votes, closes_at=outcome.closed_at)
-    return [member for _, member in roll], tally(choices.values(), len(roll), outcome.is_emergency)
+def verdicts_of(outcomes: Iterable[RateCardOutcome]) -> Iterator[tuple[RateCardOutcome, Standing, bool | None]]:
+    """Each outcome with its vote counted again from the rows, and whether ballots and rules together adopt its card
+    (None where no such card was put to such a vote).
+
+    Walked in the order the votes closed, over the cards as they were put before the members: one that was sent back
+    since may read differently now.
+    """
+    told = _told()
+    adopted = [card for card in told.values() if card.closes_at is None and card.approved_at is not None]
+    for outcome in sorted(outcomes, key=lambda each: (each.closed_at, not each.is_emergency, each.card_id)):
+        card = told.get(outcome.version)
+        vote = _counted_again(
+            outcome.card_id, outcome.version, closes_at=outcome.closed_at, is_emergency=outcome.is_emergency
+        )
+        if card is None or not _is_vote_on(card, outcome):
+            yield outcome, vote, None
+            continue
+        others = [each for each in adopted if each.version != outcome.version]
+        yield outcome, vote, vote.tally.passed and not _broken(card, others, at=outcome.closed_at)
+        if outcome.passed:
+            if outcome.is_emergency:
+                others = [each for each in others if not _gives_way(each, outcome.closed_at)]
+            adopted = [*others, card]
+
+
+def _is_vote_on(card: RateCard, outcome: RateCardOutcome) -> bool:
+    return card.is_emergency == outcome.is_emergency and card.closes_at in {None, outcome.closed_at}
+
+
+def _told() -> dict[int, RateCard]:
+    """Every version as it was put before the members, by number."""
+    told = {card.number: card for card in RateCard.objects.published()}
+    rows = RateCardHistory.objects.filter(version__isnull=False).exclude(version__in=told).order_by("pgh_id")
+    names = [each.attname for each in RateCard._meta.concrete_fields]
+    return told | {row.version: RateCard(**{name: getattr(row, name) for name in names}) for row in rows}
 
 
 def closed_unsettled(*, moment: datetime) -> list[RateCard]:
@@ -219,16 +263,20 @@ def _gives_way(card: RateCard, at: datetime) -> bool:
 def _would_pass(card: RateCard, adopted: Sequence[RateCard]) -> bool:
     if card.closes_at is None:
         return False
-    known = History(adopted=tuple(_adopted(each) for each in adopted))
-    broken = problems(
+    broken = _broken(card, adopted, at=card.closes_at)
+    return not broken and standing(card, moment=card.closes_at).tally.passed
+
+
+def _broken(card: RateCard, adopted: Iterable[RateCard], *, at: datetime) -> list[Problem]:
+    """The rules that a card's rates break when its vote closes, beside the cards adopted by then."""
+    return problems(
         card.terms,
-        moment=card.closes_at,
-        history=known,
+        moment=at,
+        history=History(adopted=tuple(_adopted(each) for each in adopted)),
         rules=card.as_told,
         step=Step.OUTCOME,
         noticed_at=card.proposed_at,
     )
-    return not broken and standing(card, moment=card.closes_at).tally.passed
 
 
 def in_flight_at(*, moment: datetime, excluding: int) -> list[RateCard]:

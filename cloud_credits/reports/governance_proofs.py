@@ -1,16 +1,15 @@
 """What must always be true of votes on rate cards, checked from scratch over every row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
 from django.db import transaction
 
 from cloud_credits.models import RateCard, RateCardOutcome
-from cloud_credits.policies.governance import Tally
 from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of
 from cloud_credits.policies.rate_cards import ADOPTED, CardState
-from cloud_credits.reports.governance import votes_of
+from cloud_credits.reports.governance import Standing, verdicts_of
 from habitat.controls.policies.proofs import Proof, ProofResult
 
 # The card the cooperative opened with was adopted before there was anybody to vote.
@@ -24,24 +23,25 @@ def _result(counted: int, faults: Iterable[str], *, right: str) -> ProofResult:
 
 @transaction.atomic
 def outcomes_are_counted() -> ProofResult:
-    """Every outcome is its ballots counted again, by the electorate that was frozen, at the close."""
-    outcomes = list(RateCardOutcome.objects.select_related("card").order_by("version"))
+    """Every outcome is its ballots counted again, by the electorate that was frozen, and judged by the rules that held
+    at the close."""
+    outcomes = list(RateCardOutcome.objects.order_by("version"))
     faults = [
         f"the outcome of rate card {outcome.version} is not what its ballots come to"
-        for outcome in outcomes
-        if not _agrees(outcome, votes_of(outcome))
+        for outcome, vote, passed in verdicts_of(outcomes)
+        if not _agrees(outcome, vote, passed=passed)
     ]
     return _result(len(outcomes), faults, right="every outcome is its ballots counted again")
 
 
-def _agrees(outcome: RateCardOutcome, vote: tuple[Sequence[int], Tally]) -> bool:
-    roll, count = vote
-    if [each["member"] for each in outcome.electorate] != list(roll):
-        return False
-    # A card the ballots adopted may still fail by its rates, never the other way round.
-    kept = (outcome.yes, outcome.no, outcome.abstain, outcome.electors, outcome.quorum_met)
-    return kept == (count.yes, count.no, count.abstain, count.electors, count.quorum_met) and (
-        count.passed or not outcome.passed
+def _agrees(outcome: RateCardOutcome, vote: Standing, *, passed: bool | None) -> bool:
+    """Electorate, ballots, count and verdict; names may have changed since."""
+    count = vote.tally
+    kept = (outcome.yes, outcome.no, outcome.abstain, outcome.electors, outcome.quorum_met, outcome.passed)
+    return (
+        [each["member"] for each in outcome.electorate] == [each.member_id for each in vote.electors]
+        and outcome.ballots == vote.ballots
+        and kept == (count.yes, count.no, count.abstain, count.electors, count.quorum_met, passed)
     )
 
 

@@ -5,7 +5,7 @@ database: a sum of rounded costs, never a rounded sum.
 """
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, localcontext
@@ -24,6 +24,7 @@ from habitat.money import CLOUD_PLACES, EXACT_DIGITS, SMALLEST_CLOUD, cloud_to_u
 from treasury.models import Period
 
 LARGEST_CHANGES: Final = 10
+EXPORT_PIECE: Final = 1_000
 _PERCENT_PLACES: Final = 2
 
 # Per member by the index on (member, metered_at): as dear as the span is long, however much usage lies before it.
@@ -281,6 +282,16 @@ def events(
     """The member's single events of `span`, newest first, each under both prices; and the mark of the next page."""
     rows, mark = usage.page(usage.of_member(member_id, start=span.start, end=span.end), size=size, after=after)
     return priced(rows, card), mark
+
+
+def every_event(member_id: int, card: RateCard, span: Span) -> Iterator[EventEffect]:
+    """The same without pages, for exports: read in pieces, however many there are."""
+    mark: Mark | None = None
+    while True:
+        part, mark = events(member_id, card, span, size=EXPORT_PIECE, after=mark)
+        yield from part
+        if mark is None:
+            return
 
 
 def priced(rows: Iterable[UsageRow], card: RateCard) -> list[EventEffect]:

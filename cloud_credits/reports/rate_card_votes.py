@@ -19,6 +19,7 @@ from cloud_credits.policies.rate_cards import CardState
 from cloud_credits.reports.governance import ElectorVote, standing
 from habitat.members.models import Member
 from habitat.members.policies.actors import ActorKind
+from habitat.members.policies.statuses import MemberStatus
 
 THREAD_PAGE: Final = 50
 
@@ -36,6 +37,13 @@ class Roll:
 
     def row_of(self, member_id: int | None) -> ElectorVote | None:
         return next((row for row in self.electors if row.member_id == member_id), None)
+
+
+def awaits_ballot_of(member: Member | None, *, roll: Roll, course: Course) -> bool:
+    """True while an elector may vote: whoever lost the role since the opening too; a suspended one not (domain §2)."""
+    if member is None or member.status != MemberStatus.ACTIVE:
+        return False
+    return course.is_open and roll.row_of(member.pk) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,12 @@ def thread_of(version: int | None, *, before: int | None = None) -> Thread:
     found = list(rows.order_by("-pk")[: THREAD_PAGE + 1])
     shown = found[:THREAD_PAGE][::-1]
     return Thread(shown, count, shown[0].pk if len(found) > THREAD_PAGE else None)
+
+
+def reason_of_return(told: RateCardHistory) -> str:
+    """Why it was sent back then: the card itself may have been proposed, and have ended, again since."""
+    later = RateCardHistory.objects.filter(pgh_obj=told.pgh_obj_id, pgh_id__gt=told.pgh_id)
+    return later.order_by("pgh_id").values_list("ended_reason", flat=True).first() or ""
 
 
 def sent_back(version: int) -> RateCardHistory | None:

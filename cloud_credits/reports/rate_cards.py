@@ -20,6 +20,13 @@ from habitat.clock import now
 REMEMBERED_NANOSECONDS: Final = 60 * 1_000_000_000
 
 
+_STATES: Final = {
+    Standing.SCHEDULED: CardState.APPROVED,
+    Standing.IN_FORCE: CardState.ACTIVE,
+    Standing.PAST: CardState.SUPERSEDED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """What a process read, when by the house's clock and by its own stopwatch."""
@@ -108,6 +115,13 @@ def standing_of(card: RateCard, at: datetime) -> Standing | None:
     cards = adopted_cards()
     mine = next((each for each in cards if each.id == card.pk), None)
     return standing(mine, cards, at) if mine else None
+
+
+def state_of(card: RateCard, at: datetime) -> CardState:
+    """The column's word for what the dates say at `at`: an adopted card takes effect, and gives way, by its date and
+    not when a worker writes so. A closed vote that nobody settled is adopted, or still in the vote."""
+    found = standing_of(card, at)
+    return _STATES[found] if found is not None else CardState(card.state)
 
 
 def forget() -> None:

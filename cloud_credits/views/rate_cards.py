@@ -10,7 +10,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from cloud_credits.actions import rate_cards as actions
-from cloud_credits.actions.rate_cards import VOTE
 from cloud_credits.models import RateCard
 from cloud_credits.policies.governance import LONGEST_BALLOT_REASON, LONGEST_COMMENT, Choice
 from cloud_credits.policies.primitives import MEASURES
@@ -28,7 +27,6 @@ from habitat.members.reports.actors import actor_of
 from habitat.money import cloud_to_usd
 
 EVENTS_PAGE: Final = 25
-EXPORTED_AT_MOST: Final = 50_000
 LARGEST_NUMBER: Final = 18
 LARGEST_VERSION: Final = 2**31
 
@@ -99,6 +97,7 @@ class RateCardDetail(Page):
             raise Http404
         context = {
             "told": told,
+            "why": rate_card_votes.reason_of_return(told),
             "lines": [(measure, getattr(told, f"{primitive.value}_rate")) for primitive, measure in MEASURES.items()],
             "thread": rate_card_votes.thread_of(version, before=_number(request.GET.get("before"))),
         }
@@ -187,7 +186,7 @@ class MyUsageUnderCard(MemberPage):
         if span is None:
             raise Http404
         if request.GET.get("export") in EXPORTS:
-            every, _ = rate_card_effects.events(self.member.pk, card, span, size=EXPORTED_AT_MOST)
+            every = rate_card_effects.every_event(self.member.pk, card, span)
             wanted = request.GET["export"]
             return EFFECT_EVENTS.csv_response(every) if wanted == "csv" else EFFECT_EVENTS.xlsx_response(every)
         rows, mark = rate_card_effects.events(self.member.pk, card, span, size=EVENTS_PAGE, after=_mark(request))
@@ -268,7 +267,7 @@ def _vote(
     """The electorate and its bars: while voting is open the turnout alone, afterwards all of it."""
     roll = rate_card_votes.roll_of(card, now=course.now)
     mine = roll.row_of(reader)
-    may_vote = course.is_open and mine is not None and actor_of(request.user).may(VOTE)
+    may_vote = rate_card_votes.awaits_ballot_of(getattr(request.user, "member", None), roll=roll, course=course)
     context: dict[str, Any] = {"roll": roll, "mine": mine, "may_vote": may_vote, "outcome": None, "bars": []}
     if may_vote and mine is not None:
         given = {"choice": mine.choice, "reason": mine.reason} if mine.choice else {}

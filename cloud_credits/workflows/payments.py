@@ -54,8 +54,9 @@ def failed(event: DeliveredEvent) -> None:
         return
     why = fact["message"] or fact["code"]
     if purchase.kind == PurchaseKind.TOP_UP:
-        topups.stop(member_id=purchase.member_id, why=why, acting=SYSTEM)
-    purchases.fail(purchase_id=purchase.pk, problem=why, acting=SYSTEM)
+        topups.declined(purchase_id=purchase.pk, why=why, acting=SYSTEM)
+    else:
+        purchases.fail(purchase_id=purchase.pk, problem=why, acting=SYSTEM)
 
 
 def checkout_expired(event: DeliveredEvent) -> None:

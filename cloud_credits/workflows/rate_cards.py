@@ -18,7 +18,7 @@ def remind_electors(due_at: datetime) -> None:
 
 
 def follow_rate_cards(due_at: datetime) -> None:
-    """Lapses first, then what has taken effect."""
+    """Lapses first, then what has taken effect; each settles the closed votes before."""
     del due_at
     rate_cards.lapse_due()
     rate_cards.follow_dates()

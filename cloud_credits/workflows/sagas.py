@@ -10,7 +10,13 @@ from typing import Any, Final
 from django.conf import settings
 
 from cloud_credits.actions import payment_refunds, purchases, recurring, refunds, topups
-from cloud_credits.errors import InsufficientBalance, PaymentNotRefundable
+from cloud_credits.errors import (
+    InsufficientBalance,
+    MemberNotActive,
+    PaymentNotRefundable,
+    TopUpCardChanged,
+    TopUpNotOn,
+)
 from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, PayBy, PurchaseKind, RecurringChange
 from cloud_credits.reports.purchases import customer_of, payer_of
 from habitat.members.policies.actors import SYSTEM
@@ -325,9 +331,25 @@ _TAKEN: Final = frozenset({"succeeded", "processing"})
 
 def _stop_top_up(context: StepContext, answer: Answer) -> Answer | None:
     del answer
+    purchase_id = context.input["purchase_id"]
+    withdrawn = refusal_of(context.execution_id, step="consent")
+    if withdrawn:
+        # No card was asked: whatever the member chose meanwhile stands as it is.
+        purchases.fail(purchase_id=purchase_id, problem=withdrawn, acting=SYSTEM)
+        return None
     why = refusal_of(context.execution_id, step="charge") or "The card could not be charged."
-    topups.stop(member_id=context.input["member_id"], why=why, acting=SYSTEM)
-    purchases.fail(purchase_id=context.input["purchase_id"], problem=why, acting=SYSTEM)
+    topups.declined(purchase_id=purchase_id, why=why, acting=SYSTEM)
+    return None
+
+
+def _consent(context: StepContext, answer: Answer) -> Answer | None:
+    """Between the wish and this a worker may have been down for days."""
+    del answer
+    given = context.input
+    try:
+        topups.require_wished(member_id=given["member_id"], method_id=given["method_id"])
+    except (MemberNotActive, TopUpNotOn, TopUpCardChanged) as refusal:
+        raise StepRefused(refusal.sentence) from refusal
     return None
 
 
@@ -367,9 +389,12 @@ TOP_UP: Final = SagaDefinition(
     name=topups.SAGA,
     version=1,
     title="Automatic top-up",
-    help="Charges the saved card of a member whose balance is low. Declined: nothing is tried until they say so.",
+    help="Charges the saved card of a member whose balance is low and who still wishes it. Declined: nothing is tried"
+    " until they say so.",
     steps=(
         SagaStep("wish", record=_nothing, undo_record=_stop_top_up),
+        # A step of its own: what refuses in it goes back through the wish, which closes the purchase.
+        SagaStep("consent", record=_consent),
         SagaStep("charge", call=_charge, find=_find_charge, record=_nothing),
     ),
 )

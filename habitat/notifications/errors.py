@@ -78,7 +78,8 @@ class WebhookNotReplayable(HabitatError):
 
 class AddressNotAllowed(HabitatError):
     code = "webhook_address_not_allowed"
-    template = "{host} leads to {address}, which is no address of the public internet."
+    # Which one is the house's own affair: its name server may know more than the internet's.
+    template = "{host} leads to an address that is not of the public internet."
 
 
 class ReceiverUnreachable(HabitatError):

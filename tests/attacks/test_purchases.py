@@ -208,8 +208,6 @@ def test_acceptance_and_customer__stand_once(rows, owner_connection):
         "INSERT INTO cloud_credits_termsacceptance (member_id, terms_id)"
         " SELECT member_id, terms_id FROM cloud_credits_termsacceptance LIMIT 1",
         "INSERT INTO cloud_credits_billingcustomer (member_id, customer_id)"
-        " SELECT member_id, 'cus_second' FROM cloud_credits_billingcustomer",
-        "INSERT INTO cloud_credits_billingcustomer (member_id, customer_id)"
         " SELECT (SELECT max(id) FROM members_member), customer_id FROM cloud_credits_billingcustomer",
     ):
         with pytest.raises(psycopg.errors.UniqueViolation):

@@ -1,5 +1,7 @@
 """`/api/rate-cards/`: a card's way through notice and vote, and its outcome once it is counted."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from cloud_credits.actions import rate_cards
@@ -56,11 +58,29 @@ def test_card__once_it_is_counted_tells_all_of_it(clock):
     assert outcome["settledAt"] == "2027-01-21T12:00:00Z"
 
 
+def test_state__follows_the_dates_whatever_a_worker_wrote(clock):
+    """Nobody settles the vote or follows the dates: the API tells what the pages tell, in the column's words."""
+    people = governed.make_stewards(2)
+    card = governed.opened(clock, people[0], compute_rate="1.2", effective_date=governed.MARCH)
+    governed.vote(card, dict.fromkeys(people, "yes"))
+    states = []
+    for moment in (card.closes_at - timedelta(seconds=1), card.closes_at, datetime(2027, 3, 1, tzinfo=UTC)):
+        clock.at(moment)
+        listed = api(reader()).get("/api/rate-cards/").json()["results"]
+        states.append([told(version)["state"] for version in (2, 1)])
+        assert [row["state"] for row in listed] == states[-1]
+    assert states == [["voting", "active"], ["approved", "active"], ["active", "superseded"]]
+    assert api(reader()).get("/api/rate-card").json()["state"] == "active"
+    assert governed.stored(card).state == "voting"
+
+
 def test_list__asks_once_however_many_cards(clock, django_assert_max_num_queries):
     people = governed.make_stewards(2)
     governed.adopted(clock, people)
     client = api(reader())
-    with django_assert_max_num_queries(9):
+    # The adopted cards are remembered by the process.
+    client.get("/api/rate-cards/")
+    with django_assert_max_num_queries(10):
         rows = client.get("/api/rate-cards/").json()["results"]
     assert [row["version"] for row in rows] == [2, 1]
     assert "outcome" not in rows[0]

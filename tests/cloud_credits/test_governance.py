@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from cloud_credits import subscribers
 from cloud_credits.actions import rate_cards
 from cloud_credits.errors import (
+    BallotReasonTooLong,
     CardNotInState,
     CardRefused,
     CardUnknown,
@@ -34,6 +35,7 @@ from habitat.events.models import Event
 from habitat.events.policies.registry import DeliveredEvent
 from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
+from habitat.members.policies.roles import Role
 from habitat.notifications.models import Email, Notification
 from tests.clock import HouseClock
 from tests.cloud_credits.governed import (
@@ -293,6 +295,38 @@ def test_ballot__refused_of_who_is_no_elector_or_not_active(house_clock):
     refused(NotAnElector, lambda: vote(card, {people[2]: "yes"}))
 
 
+def test_ballot__a_reason_is_kept_whole_or_refused(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    cast = lambda reason: rate_cards.cast_ballot(card_id=card.pk, choice="no", reason=reason, acting=steward(people[0]))  # noqa: E731  # fmt: skip
+    refusal = refused(BallotReasonTooLong, lambda: cast("x" * 2001))
+    assert refusal.sentence == "The reason of a vote has at most 2,000 characters; this has 2,001."
+    assert len(cast(" " + "x" * 2000).reason) == 2000
+
+
+def test_ballot__of_an_elector_who_lost_the_role_counts(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    members.revoke_role(member=people[1], role=Role.STEWARD, reason="term over", acting=SYSTEM)
+    rate_cards.cast_ballot(card_id=card.pk, choice="no", acting=actor(people[1]))
+    assert (governance.standing(card).tally.no, governance.standing(card).tally.electors) == (1, 2)
+
+
+def test_ballot__a_suspended_elector_counts_in_the_quorum(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(5)
+    card = opened(house_clock, people[0])
+    for person in people[2:]:
+        members.suspend(member=person, reason="absent", acting=SYSTEM)
+    vote(card, {people[0]: "yes", people[1]: "yes"})
+    house_clock.at(card.closes_at)
+    outcome = rate_cards.settle(card_id=card.pk)
+    assert (outcome.electors, outcome.quorum_met, outcome.passed) == (5, False, False)
+    assert outcome.reason == "No quorum: 2 of 5 electors voted, 3 must."
+
+
 def test_ballot__the_close_comes_between_the_check_and_the_row(house_clock, monkeypatch):
     house_clock.at(NOON)
     people = make_stewards(2)
@@ -379,7 +413,22 @@ def test_withdraw__after_the_close_is_too_late(house_clock):
     people = make_stewards(2)
     card = opened(house_clock, people[0])
     house_clock.at(card.closes_at)
-    refused(VoteClosed, lambda: rate_cards.withdraw(card_id=card.pk, reason="lost", acting=steward(people[0])))
+    take_back = lambda: rate_cards.withdraw(card_id=card.pk, reason="lost", acting=steward(people[0]))  # noqa: E731
+    assert refused(CardNotInState, take_back).sentence.startswith("Rate card 2 is rejected: ")
+
+
+def test_withdraw__a_card_that_an_unsettled_emergency_sent_back_is_refused(house_clock):
+    """The emergency was adopted at its close; the worker that would have written so is late."""
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    normal = proposed(people[0], effective_date=date(2027, 4, 1), compute_rate="1.2")
+    emergency = opened(house_clock, people[1], is_emergency=True, effective_date=date(2027, 2, 1))
+    vote(emergency, dict.fromkeys(people, "yes"))
+    house_clock.at(emergency.closes_at + timedelta(minutes=1))
+    take_back = lambda: rate_cards.withdraw(card_id=normal.pk, reason="mine", acting=steward(people[0]))  # noqa: E731
+    assert "is draft: only a card that is proposed" in refused(CardNotInState, take_back).sentence
+    rate_cards.settle_due()
+    assert (stored(normal).state, stored(normal).withdrawn_at) == ("draft", None)
 
 
 def test_withdraw__during_discussion_silences_nothing(house_clock):
@@ -435,6 +484,19 @@ def test_lapse__after_sixty_days_without_a_vote(house_clock):
     assert stored(card).state == "lapsed"
     assert "rate_card.lapsed" in names()
     assert proposed(one, effective_date=date(2027, 6, 1)).version == 3
+
+
+def test_lapse__a_card_that_an_unsettled_emergency_sent_back_is_a_draft(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    normal = proposed(people[0], effective_date=date(2027, 6, 1))
+    house_clock.forward(days=58)
+    emergency = opened(house_clock, people[0], is_emergency=True, effective_date=date(2027, 3, 15))
+    vote(emergency, dict.fromkeys(people, "yes"))
+    house_clock.forward(days=2)
+    assert rate_cards.lapse_due() == 0
+    assert (stored(emergency).state, stored(normal).state) == ("approved", "draft")
+    assert "rate_card.lapsed" not in names()
 
 
 def test_lapse__no_late_worker_keeps_an_overdue_card_in_the_way(house_clock):
@@ -497,6 +559,33 @@ def test_emergency__judged_without_the_card_it_sends_back(house_clock):
     card = draft(people[0], is_emergency=True, effective_date=date(2027, 3, 5), compute_rate="1.50000001")
     ask = lambda: rate_cards.propose(card_id=card.pk, acting=steward(people[0]))  # noqa: E731
     assert refused(CardRefused, ask).codes == ["above_cap"]
+
+
+def test_emergency__whose_rates_came_to_break_a_cap_by_the_close_is_not_adopted(house_clock):
+    """While it is voted on a normal cut is adopted and takes effect: 1.5 is no longer within half above the lowest."""
+    people = make_stewards(2)
+    house_clock.at(datetime(2027, 1, 20, tzinfo=UTC))
+    cut = proposed(people[0], effective_date=MARCH, compute_rate="0.8")
+    house_clock.at(datetime(2027, 2, 20, tzinfo=UTC))
+    emergency = proposed(people[0], is_emergency=True, effective_date=date(2027, 3, 10), compute_rate="1.5")
+    house_clock.at(datetime(2027, 2, 22, tzinfo=UTC))
+    open_vote(house_clock, cut, people[0], hours=96)
+    house_clock.at(datetime(2027, 2, 25, tzinfo=UTC))
+    emergency = open_vote(house_clock, emergency, people[0], hours=132)
+    for card in (cut, emergency):
+        vote(card, dict.fromkeys(people, "yes"))
+    house_clock.at(datetime(2027, 3, 1, tzinfo=UTC))
+    assert (rate_cards.settle_due(), reports.card_at(house_clock.moment).version) == (1, 2)
+    house_clock.at(emergency.closes_at)
+    assert [card.version for card in governance.adopted_by(moment=house_clock.moment)] == [1, 2]
+    outcome = rate_cards.settle(card_id=emergency.pk)
+    commit_checks()
+    assert (outcome.yes, outcome.quorum_met, outcome.passed) == (2, True, False)
+    assert outcome.reason.startswith("Compute may cost at most 1.2 CLOUD a comp-hr then (50 % above the lowest rate")
+    assert (stored(emergency).state, stored(emergency).approved_at) == ("rejected", None)
+    house_clock.at(datetime(2027, 3, 10, tzinfo=UTC))
+    assert reports.card_at(house_clock.moment).version == 2
+    assert broken_proofs() == []
 
 
 def test_emergency__a_card_in_force_stays(house_clock):
@@ -585,10 +674,10 @@ def test_pricing__reading_derives_the_same_and_writes_nothing(house_clock):
 
 
 def test_pricing__derives_an_emergency_that_sends_a_scheduled_card_back(house_clock):
-    """Closed half a minute before a scheduled card's midnight, and nobody settled it."""
+    """Closed five minutes before a scheduled card's midnight, as late as it may, and nobody settled it."""
     people = make_stewards(2)
     adopt_for(house_clock, people, effective_date=MARCH, compute_rate="1.5")
-    house_clock.at(datetime(2027, 2, 27, 23, 59, 30, tzinfo=UTC))
+    house_clock.at(datetime(2027, 2, 27, 23, 55, tzinfo=UTC))
     card = opened(house_clock, people[0], is_emergency=True, effective_date=date(2027, 3, 7), compute_rate="1.2")
     vote(card, dict.fromkeys(people, "yes"))
     house_clock.at(datetime(2027, 3, 1, tzinfo=UTC))
@@ -653,6 +742,32 @@ def test_reminder__to_who_has_not_voted_once_each(house_clock):
     assert rate_cards.remind_due() == 0
 
 
+@pytest.mark.parametrize("ended", ["closed", "withdrawn"])
+def test_reminder__told_when_the_vote_is_over_says_nothing(ended, house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    house_clock.at(card.closes_at - timedelta(hours=4))
+    rate_cards.remind_due()
+    if ended == "withdrawn":
+        rate_cards.withdraw(card_id=card.pk, reason="wrong figures", acting=steward(people[0]))
+    else:
+        house_clock.at(card.closes_at)
+    hear("rate_card.vote_reminder", subscribers.remind_to_vote)
+    assert not Notification.objects.exists()
+
+
+def test_reminder__of_a_card_that_an_unsettled_emergency_sent_back_is_not_sent(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    normal = opened(house_clock, people[0], effective_date=date(2027, 4, 1))
+    emergency = opened(house_clock, people[0], is_emergency=True, effective_date=date(2027, 2, 1))
+    vote(emergency, dict.fromkeys(people, "yes"))
+    house_clock.at(normal.closes_at - timedelta(hours=24))
+    assert rate_cards.remind_due() == 0
+    assert stored(normal).state == "draft"
+
+
 def test_notices__of_an_opened_vote_tell_electors_that_it_waits_for_them(house_clock):
     house_clock.at(NOON)
     people = make_stewards(2)
@@ -704,6 +819,7 @@ def test_locks__each_verb_takes_them_in_one_order(house_clock):
     take_back = lambda: rate_cards.withdraw(card_id=other.pk, reason="a mistake", acting=by)  # noqa: E731
     assert locks_of(take_back) == ["decision", "card"]
     assert locks_of(rate_cards.lapse_due) == ["decision"]
+    assert locks_of(rate_cards.remind_due) == ["decision"]
 
 
 # --- at once: each thread has a connection of its own

@@ -285,6 +285,8 @@ def test_electorate__at_opening_is_who_is_active_then(house_clock):
         ("habitat_now()", "habitat_now() + interval '1 minute'", "its vote is too short"),
         ("habitat_now()", "habitat_now() + interval '71:59:59.999999'", "its vote is too short"),
         ("habitat_now()", "'2027-02-26 00:00:00.000001+00'", "its vote closes too late"),
+        ("habitat_now()", "'2027-02-25 23:55:00.000001+00'", "within the five minutes before midnight"),
+        ("habitat_now()", "'2027-02-25 23:59:59.999999+00'", "within the five minutes before midnight"),
     ],
 )
 def test_opening__by_the_rules(opens, closes, said, house_clock):
@@ -295,6 +297,21 @@ def test_opening__by_the_rules(opens, closes, said, house_clock):
     run("UPDATE cloud_credits_ratecardelector SET at_opening = true")
     sql = f"UPDATE cloud_credits_ratecard SET state = 'voting', opens_at = {opens}, closes_at = {closes} WHERE id = %s"
     assert said in stopped(sql, card.pk)
+
+
+@pytest.mark.parametrize("closes", ["2027-02-25 23:55+00", "2027-02-26 00:00+00"])
+def test_opening__may_close_at_midnight_and_five_minutes_before(closes, house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = proposed(people[0])
+    house_clock.forward(days=14)
+    run("UPDATE cloud_credits_ratecardelector SET at_opening = true")
+    run(
+        "UPDATE cloud_credits_ratecard SET state = 'voting', opens_at = habitat_now(), closes_at = %s WHERE id = %s",
+        closes,
+        card.pk,
+    )
+    assert stored(card).state == "voting"
 
 
 def test_opening__after_fourteen_days_only(house_clock):

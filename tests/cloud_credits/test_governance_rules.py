@@ -293,6 +293,10 @@ OPENS = NOTICE + timedelta(days=14)
         ({"closes_at": OPENS + timedelta(minutes=1)}, "voting_too_short"),
         ({"closes_at": utc(2027, 2, 26)}, None),
         ({"closes_at": utc(2027, 2, 26, 0, 0, 0, 1)}, "closes_too_late"),
+        # a card that begins at midnight may price usage five minutes before
+        ({"closes_at": utc(2027, 2, 25, 23, 55)}, None),
+        ({"closes_at": utc(2027, 2, 25, 23, 55, 0, 1)}, "closes_before_midnight"),
+        ({"closes_at": utc(2027, 2, 25, 23, 59, 59, 999999)}, "closes_before_midnight"),
         ({"electors": 1}, "too_few_electors"),
         ({"electors": 0}, "too_few_electors"),
         ({"opens_at": NOTICE + timedelta(days=60, microseconds=-1), "closes_at": NOTICE + timedelta(days=64), "effective_date": date(2027, 6, 1)}, None),

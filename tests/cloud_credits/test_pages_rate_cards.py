@@ -1,15 +1,21 @@
 """`/rate-cards/`: what is proposed and what it would cost me, the thread, the vote, the outcome, the papers."""
 
+import io
 import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.test import Client
+from openpyxl import load_workbook
 
 from cloud_credits.actions import rate_cards
 from cloud_credits.models import RateCard, RateCardBallot, RateCardComment
 from cloud_credits.policies.rate_card_papers import content_hash
+from cloud_credits.reports import rate_card_effects
+from habitat.members.actions import members
 from habitat.members.models import Member
+from habitat.members.policies.actors import SYSTEM
+from habitat.members.policies.roles import Role
 from tests.cloud_credits import governed
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.people import browser, reader
@@ -166,6 +172,12 @@ def test_card__sent_back_by_an_emergency_keeps_its_page_and_thread(clock, stewar
     assert "Emergency card 3 was adopted: rate card 2 is a draft again." in page
     assert "1.2 CLOUD a comp-hr" in page
     assert "What about spring?" in page
+    # Proposed again and withdrawn, its first version still tells what happened to it then.
+    again = rate_cards.propose(card_id=card.pk, acting=governed.steward(stewards[0]))
+    rate_cards.withdraw(card_id=again.pk, reason="Second thoughts", acting=governed.steward(stewards[0]))
+    page = text_of(open_page(browser(reader()), "/rate-cards/2/"))
+    assert "Emergency card 3 was adopted: rate card 2 is a draft again." in page
+    assert "Second thoughts" not in page
 
 
 # --- my usage, event by event
@@ -195,6 +207,19 @@ def test_my_usage__pages_hold_every_event_once(stewards):
     found = [re.findall(r'data-label="What you paid"><span>(.*?) compute', page) for page in (first, second)]
     assert [len(part) for part in found] == [25, 5]
     assert len({*found[0], *found[1]}) == 30
+
+
+def test_my_usage__an_export_holds_every_event_however_many(stewards, monkeypatch):
+    monkeypatch.setattr(rate_card_effects, "EXPORT_PIECE", 2)
+    member, key = reader("100"), make_key()
+    for number in range(1, 6):
+        meter(member, key, quantity=f"0.{number}")
+    proposal(stewards)
+    client = browser(member)
+    exported = b"".join(client.get("/rate-cards/2/my-usage/?span=this&export=csv").streaming_content).decode()
+    assert re.findall(r"(0\.\d) compute-hours × 1\.2", exported) == ["0.5", "0.4", "0.3", "0.2", "0.1"]
+    book = client.get("/rate-cards/2/my-usage/?span=this&export=xlsx").content
+    assert load_workbook(io.BytesIO(book)).active.max_row == 6
 
 
 # --- the thread
@@ -281,6 +306,17 @@ def test_vote__while_it_is_open_nobody_reads_how_it_stands(clock, stewards):
     assert "2 of 3 electors voted" in page
     for told in ("1 yes", "1 no", "In favour", "Majority"):
         assert told not in page
+
+
+def test_vote__an_elector_who_lost_the_role_votes_still(clock, stewards):
+    card = voting(clock, stewards)
+    members.revoke_role(member=stewards[1], role=Role.STEWARD, reason="term over", acting=SYSTEM)
+    client = browser(stewards[1])
+    assert "Cast my vote" in open_page(client, "/rate-cards/2/")
+    answer = client.post("/rate-cards/2/vote/", {"choice": "no", "reason": ""})
+    assert (answer.status_code, answer.url) == (302, "/rate-cards/2/#vote")
+    assert [ballot.choice for ballot in RateCardBallot.objects.filter(card=card)] == ["no"]
+    assert "Change my vote" in open_page(client, "/rate-cards/2/")
 
 
 def test_vote__a_member_sees_no_ballot_and_cannot_send_one(clock, stewards):

@@ -41,6 +41,7 @@ from tests.cloud_credits.metered import make_key, meter
 from tests.faces.people import browser
 from tests.factories import actor, key, make_member
 from tests.treasury.stripe_side import KEY
+from treasury.policies.settings import LOAD_CAP
 
 GOOD = Standing(
     liquid=Decimal("4.99999999"),
@@ -52,6 +53,7 @@ GOOD = Standing(
     may_trade=True,
     terms_accepted=True,
     backing_allows=True,
+    load_cap=Decimal(100),
     room=Decimal(100),
 )
 
@@ -66,6 +68,8 @@ GOOD = Standing(
         ({"today": 2}, Verdict.WAIT),
         ({"may_trade": False}, Verdict.WAIT),
         ({"terms_accepted": False}, Verdict.STOP),
+        ({"load_cap": Decimal("99.99")}, Verdict.STOP),
+        ({"load_cap": Decimal("99.99"), "in_flight": True}, Verdict.WAIT),
         ({"backing_allows": False}, Verdict.WAIT),
         ({"room": Decimal("99.99")}, Verdict.WAIT),
     ],
@@ -232,6 +236,95 @@ def test_suspended_member__is_not_charged(stripe):  # noqa: F811
     members.suspend(member=member, reason="looked into", acting=SYSTEM)
     follow(stripe)
     assert topped(member) == []
+
+
+@pytest.mark.parametrize("change", ["off", "suspended", "another card"])
+def test_begun_and_not_wished_any_more__is_not_charged_nor_alerted(stripe, change):  # noqa: F811
+    member, card = low_member(stripe, credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    assert topped(member) == ["created"]
+    if change == "off":
+        topups.switch_off(member=member, acting=actor(member))
+    elif change == "suspended":
+        members.suspend(member=member, reason="looked into", acting=SYSTEM)
+    else:
+        assert another != card
+        switch_on(member, another)
+
+    sagas.drain()
+    hear(stripe)
+
+    purchase = Purchase.objects.get(kind="topup")
+    assert (purchase.state, purchase.problem) == (
+        "failed",
+        {
+            "off": "The automatic top-up is not switched on.",
+            "suspended": "Ada is suspended, so this cannot be done. Ask operations if that is a mistake.",
+            "another card": "Another card was chosen since: this one is not charged.",
+        }[change],
+    )
+    assert [call for call in stripe.sandbox.calls() if call["path"] == "/v1/payment_intents"] == []
+    assert (TopUp.objects.get().state, TopUp.objects.get().because) == ("off" if change == "off" else "on", "")
+    assert Execution.objects.get(saga="top_up").state == "compensated"
+    assert Alert.objects.filter(code="topup_stopped").count() == 0
+    assert holds(member) == (Decimal(1), Decimal(0))
+    if change == "another card":
+        assert begin_due() == 1
+        follow(stripe)
+        assert topped(member) == ["failed", "minted"]
+
+
+def test_decline_told_late__leaves_alone_what_was_switched_on_again_with_another_card(stripe):  # noqa: F811
+    member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    sagas.drain()
+    assert (TopUp.objects.get().state, topped(member)) == ("stopped", ["failed"])
+    switch_on(member, another)
+
+    # Now Stripe tells of the decline, and after it the second one is charged.
+    hear(stripe)
+    hear(stripe)
+
+    assert (TopUp.objects.get().state, topped(member)) == ("on", ["failed", "minted"])
+    assert Alert.objects.get(code="topup_stopped").state == "resolved"
+
+
+def test_one_member_in_trouble__holds_up_no_other(stripe, monkeypatch, caplog):  # noqa: F811
+    first, first_card = low_member(stripe)
+    second, second_card = low_member(stripe, name="Bo")
+    for member, card in ((first, first_card), (second, second_card)):
+        switch_on(member, card)
+        transfer(
+            sender=member, recipient=make_member(), amount=cloud("18"), idempotency_key=key(), acting=actor(member)
+        )
+    real = topups.judge_now
+
+    def troubled(member, row):
+        if member.pk == first.pk:
+            raise RuntimeError("what is wrong with the first")
+        return real(member, row)
+
+    monkeypatch.setattr(topups, "judge_now", troubled)
+    assert begin_due() == 1
+    assert (topped(first), topped(second)) == ([], ["created"])
+    assert f"The automatic top-up of member {first.pk} could not begin" in caplog.text
+
+
+def test_load_cap_below_the_amount__stops_it_with_the_reason(stripe):  # noqa: F811
+    member, card = low_member(stripe)
+    switch_on(member, card, amount=cloud("50"))
+    runtime_settings.change(key=LOAD_CAP, value=400, reason="careful", acting=SYSTEM)
+    meter(member, make_key(), quantity="16")
+    follow(stripe)
+    assert topped(member) == []
+    row = TopUp.objects.get()
+    assert (row.state, row.because) == (
+        "stopped",
+        "At most 400.00 USD may be loaded a day by now: choose a smaller amount, then switch it on again.",
+    )
+    assert Alert.objects.get(code="topup_stopped").state == "open"
 
 
 def test_new_terms__stop_it_until_they_are_accepted(stripe):  # noqa: F811

@@ -5,8 +5,11 @@ import hashlib
 import hmac
 import http.server
 import json
+import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,16 +99,64 @@ def dripping(seconds: float) -> Any:
     """Sends its head one byte at a time: each byte comes in time, the whole never does."""
 
     def answer(handler: Any) -> None:
-        end = time.monotonic() + seconds
-        try:
-            while time.monotonic() < end:
-                handler.wfile.write(b"H")
-                handler.wfile.flush()
-                time.sleep(0.05)
-        except OSError:
-            pass
+        _drip(handler.wfile.write, b"H", seconds)
 
     return answer
+
+
+def dripping_body(seconds: float) -> Any:
+    """Says all of its head and that the connection ends with the answer; then the body comes byte by byte."""
+
+    def answer(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        _drip(handler.wfile.write, b"x", seconds)
+
+    return answer
+
+
+@contextmanager
+def dripping_tls(seconds: float) -> Iterator[int]:
+    """A port whose side of the handshake comes byte by byte."""
+
+    def handshake() -> None:
+        taken, _ = listener.accept()
+        with taken:
+            # A handshake record of 16,384 bytes begins.
+            taken.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")
+            _drip(taken.sendall, b"x", seconds)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=handshake, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+@contextmanager
+def black_hole(address: str, port: int = 0) -> Iterator[int]:
+    """A port where nobody answers: its queue is full, and whoever knocks is left standing."""
+    with socket.socket() as listener:
+        listener.bind((address, port))
+        listener.listen(0)
+        place = listener.getsockname()
+        knocking = [socket.socket() for _ in range(4)]
+        for knock in knocking:
+            knock.setblocking(False)
+            knock.connect_ex(place)
+        time.sleep(0.05)
+        try:
+            yield place[1]
+        finally:
+            for knock in knocking:
+                knock.close()
+
+
+def _drip(send: Any, byte: bytes, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    with suppress(OSError):
+        while time.monotonic() < end:
+            send(byte)
+            time.sleep(0.05)
 
 
 def endless(size: int) -> Any:

@@ -1,6 +1,7 @@
 """Webhooks to services, against a real receiver: signed, retried, replayed, judged by address, given up in time."""
 
 import base64
+import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from habitat.money import cloud
 from habitat.notifications import errors
 from habitat.notifications.actions import webhook_deliveries, webhooks
 from habitat.notifications.actions.webhook_deliveries import Told, publish
+from habitat.notifications.gateways import webhooks as gateway
 from habitat.notifications.gateways.webhooks import HttpReceiver
 from habitat.notifications.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from habitat.notifications.policies import webhooks as policies
@@ -37,7 +39,16 @@ from habitat.notifications.policies.webhooks import (
 )
 from habitat.notifications.workflows.webhooks import drain
 from tests.factories import actor, key, make_member
-from tests.notifications.receiver import Receiver, dripping, endless, redirecting, slow
+from tests.notifications.receiver import (
+    Receiver,
+    black_hole,
+    dripping,
+    dripping_body,
+    dripping_tls,
+    endless,
+    redirecting,
+    slow,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +131,8 @@ def test_signature__is_that_of_the_published_test_vector():
         "fe80::1%eth0",
         "fd00::1",
         "fd00:ec2::254",
+        "fec0::1",
+        "feff:ffff::1",
         "ff02::1",
         "::ffff:10.0.0.1",
         "::ffff:169.254.169.254",
@@ -449,6 +462,79 @@ def test_slow_receiver__is_cut_off_when_its_time_is_up(receiver, answer):
     assert time.monotonic() - started < 2
 
 
+def leading_to(monkeypatch, *addresses):
+    """Every name of example.org leads to these."""
+    real = socket.getaddrinfo
+
+    def resolver(host, port, *rest, **named):
+        if not str(host).endswith("example.org"):
+            return real(host, port, *rest, **named)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+
+
+def test_dripping_body__after_a_head_that_ends_the_connection_is_cut_off(receiver):
+    receiver.answers = [dripping_body(5)]
+    started = time.monotonic()
+    assert HttpReceiver(allow_loopback=True, total_seconds=0.4).post(receiver.url, headers={}, body=b"{}") == 200
+    assert time.monotonic() - started < 2
+
+
+def test_dripping_handshake__is_cut_off_when_its_time_is_up():
+    with dripping_tls(5) as port:
+        started = time.monotonic()
+        with pytest.raises(errors.ReceiverUnreachable) as caught:
+            HttpReceiver(allow_loopback=True, total_seconds=0.4).post(
+                f"https://127.0.0.1:{port}/", headers={}, body=b"{}"
+            )
+    assert time.monotonic() - started < 2
+    assert caught.value.sentence == "127.0.0.1 cannot be reached: it takes too long."
+
+
+@pytest.mark.allow_hosts(["127.0.0.1", "127.0.0.2"])
+def test_black_hole__before_a_right_address_is_passed_by(receiver, monkeypatch):
+    monkeypatch.setattr(gateway, "CONNECT_SECONDS", 0.2)
+    leading_to(monkeypatch, "127.0.0.2", "127.0.0.1")
+    port = receiver.server.server_port
+    with black_hole("127.0.0.2", port):
+        status = HttpReceiver(allow_loopback=True).post(f"http://hooks.example.org:{port}/", headers={}, body=b"{}")
+    assert (status, len(receiver.heard)) == (200, 1)
+
+
+def test_black_holes__however_many_take_no_longer_than_the_whole_may(monkeypatch):
+    monkeypatch.setattr(gateway, "CONNECT_SECONDS", 0.3)
+    leading_to(monkeypatch, *["127.0.0.1"] * 20)
+    with black_hole("127.0.0.1") as port:
+        started = time.monotonic()
+        with pytest.raises(errors.ReceiverUnreachable) as caught:
+            HttpReceiver(allow_loopback=True, total_seconds=0.7).post(
+                f"http://hooks.example.org:{port}/", headers={}, body=b"{}"
+            )
+    assert time.monotonic() - started < 2
+    assert caught.value.sentence == "hooks.example.org cannot be reached: it takes too long."
+
+
+def test_addresses__are_tried_three_of_a_name_at_most(monkeypatch):
+    tried = []
+
+    def refused(address, *rest):
+        tried.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refused)
+    leading_to(monkeypatch, *(f"127.0.0.{number}" for number in range(1, 9)))
+    with pytest.raises(errors.ReceiverUnreachable):
+        HttpReceiver(allow_loopback=True).post("http://hooks.example.org/", headers={}, body=b"{}")
+    assert tried == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+
+
+def test_addresses__beyond_those_are_judged_too(monkeypatch):
+    leading_to(monkeypatch, "127.0.0.1", "127.0.0.2", "127.0.0.3", "10.0.0.1")
+    with pytest.raises(errors.AddressNotAllowed):
+        HttpReceiver(allow_loopback=True).post("http://hooks.example.org/", headers={}, body=b"{}")
+
+
 def test_long_answer__is_not_read_to_its_end(receiver):
     receiver.answers = [endless(512 * 1024 * 1024)]
     started = time.monotonic()
@@ -461,13 +547,24 @@ def test_name_that_leads_home__is_refused_when_it_is_called(receiver, monkeypatc
     door = HttpReceiver(allow_loopback=False)
     with pytest.raises(errors.AddressNotAllowed) as caught:
         door.post(receiver.url.replace("127.0.0.1", "localhost"), headers={}, body=b"{}")
-    assert "localhost leads to" in caught.value.sentence
+    assert caught.value.sentence == "localhost leads to an address that is not of the public internet."
+    assert caught.value.details == {"host": "localhost"}
     assert receiver.heard == []
 
 
-def test_name__is_resolved_once_and_the_judged_address_is_called(receiver, monkeypatch):
-    import socket
+@pytest.mark.django_db(transaction=True)
+def test_name_that_leads_home__is_not_told_where(receiver, monkeypatch):
+    leading_to(monkeypatch, "10.20.30.40")
+    listening("https://inside.example.org/hooks")
+    say()
+    drain(HttpReceiver(allow_loopback=False))
+    assert (
+        only().error == "AddressNotAllowed: inside.example.org leads to an address that is not of the public internet."
+    )
+    assert "10.20.30.40" not in WebhookAttempt.objects.get().error
 
+
+def test_name__is_resolved_once_and_the_judged_address_is_called(receiver, monkeypatch):
     asked = []
     real = socket.getaddrinfo
 
@@ -514,6 +611,38 @@ def test_crash_after_the_receiver_took_it__sends_it_once_more_and_an_old_hand_wr
     assert webhook_deliveries.settle(claim=first, answer=taken, acting=SYSTEM) is False
     assert WebhookAttempt.objects.count() == 0
     assert webhook_deliveries.settle(claim=second, answer=taken, acting=SYSTEM) is True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killer_of_workers__is_dead_after_its_attempts_and_counts_as_a_failure_of_its_endpoint(receiver):
+    endpoint, _ = listening(receiver.url)
+    say()
+    for _ in range(MAX_ATTEMPTS):
+        assert webhook_deliveries.claim(acting=SYSTEM) is not None
+        WebhookDelivery.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+
+    assert drain() == 0
+
+    delivery = only()
+    assert (delivery.state, delivery.attempts, delivery.lease_until) == ("dead", MAX_ATTEMPTS, None)
+    assert delivery.error == "The last attempt never ended: its worker died of it."
+    assert (receiver.heard, WebhookAttempt.objects.count()) == ([], 0)
+    endpoint.refresh_from_db()
+    assert endpoint.failures == 1
+    assert endpoint.failing_since is not None
+    say(number=2)
+    assert drain() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_last_attempt__is_made_before_it_is_given_up(receiver):
+    listening(receiver.url)
+    say()
+    for _ in range(MAX_ATTEMPTS - 1):
+        webhook_deliveries.claim(acting=SYSTEM)
+        WebhookDelivery.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert drain() == 1
+    assert (only().state, only().attempts) == ("delivered", MAX_ATTEMPTS)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -255,6 +255,14 @@ def top_up_declined(side: StripeSide) -> Execution:
     return _topped_up(side, "pm_card_chargeCustomerFail")
 
 
+def top_up_switched_off(side: StripeSide) -> Execution:
+    """Its member changed their mind while no worker ran."""
+    execution = _topped_up(side, "pm_card_visa")
+    ada = Member.objects.get(pk=execution.input["member_id"])
+    topups.switch_off(member=ada, acting=actor(ada))
+    return execution
+
+
 SCENARIOS = (
     Scenario("checkout", "a first purchase", first_checkout),
     Scenario("checkout", "a recurring one", recurring_checkout),
@@ -271,4 +279,5 @@ SCENARIOS = (
     Scenario("recurring_change", "cancel", recurring_ends),
     Scenario("top_up", "arrives", top_up_arrives),
     Scenario("top_up", "declined", top_up_declined, ends="compensated"),
+    Scenario("top_up", "switched off", top_up_switched_off, ends="compensated"),
 )

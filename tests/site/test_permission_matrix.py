@@ -413,7 +413,7 @@ cloud_credits.receivable           verb       write-off        operations admin
 cloud_credits.termsversion         list_verb  publish          operations admin
 cloud_credits.ratecard             verb       propose          steward operations admin
 cloud_credits.ratecard             verb       open-voting      steward operations admin
-cloud_credits.ratecard             verb       vote             steward
+cloud_credits.ratecard             verb       vote             steward operations admin
 cloud_credits.ratecard             verb       comment          steward operations admin
 cloud_credits.ratecard             verb       amend            steward operations admin
 cloud_credits.ratecard             verb       withdraw         steward operations admin

@@ -30,6 +30,21 @@ _SECOND_CARD = (
     " notice_date = '2026-02-01', closes_at = '2026-03-10', approved_at = '2026-03-10', state = 'approved';"
     "INSERT INTO cloud_credits_ratecard OVERRIDING SYSTEM VALUE SELECT * FROM another"
 )
+# A vote on the first card, by two members who both said yes; `ballots` and `passed` are what its outcome claims.
+_VOTE = (
+    "INSERT INTO cloud_credits_ratecardelector (card_id, version, member_id, at_opening) SELECT c.id, 1, m.id, true"
+    " FROM cloud_credits_ratecard c, (SELECT id FROM members_member ORDER BY id LIMIT 2) m;"
+    "INSERT INTO cloud_credits_ratecardballot (card_id, elector_id, choice, reason, cast_at)"
+    " SELECT card_id, id, 'yes', '', '2026-04-02 00:00:00+00' FROM cloud_credits_ratecardelector;"
+    "INSERT INTO cloud_credits_ratecardoutcome (card_id, version, closed_at, is_emergency, electorate, ballots, yes, no,"
+    " abstain, electors, quorum_met, bar, passed, reason)"
+    " SELECT min(card_id), 1, '2026-04-03', false, jsonb_agg(jsonb_build_object('member', member_id) ORDER BY member_id),"
+    " {ballots}, 2, 0, 0, 2, true, 'x', {passed}, 'x' FROM cloud_credits_ratecardelector"
+)
+_CAST = (
+    "jsonb_agg(jsonb_build_object('member', member_id, 'choice', 'yes', 'reason', '',"
+    " 'castAt', '2026-04-02T00:00:00+00:00') ORDER BY member_id)"
+)
 # One break a proof, by a superuser with triggers and foreign keys switched off: (proof, SQL).
 BREAKS = [
     ("entries balance", f"UPDATE treasury_journalline SET amount = amount + 1 WHERE entry_id = {_FIRST_ENTRY} AND side = 'D'"),
@@ -116,6 +131,8 @@ BREAKS = [
         " abstain, electors, quorum_met, bar, passed, reason)"
         " SELECT id, 1, now(), false, '[]', '[]', 2, 0, 0, 2, true, 'x', true, 'x' FROM cloud_credits_ratecard",
     ),
+    ("every outcome is its ballots counted again", _VOTE.format(ballots=_CAST, passed="false")),
+    ("every outcome is its ballots counted again", _VOTE.format(ballots="'[]'", passed="true")),
     (
         "every adopted rate card was voted for",
         _SECOND_CARD.format(effective="2027-03-01"),

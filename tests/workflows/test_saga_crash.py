@@ -11,8 +11,10 @@ import pytest
 from django.db import connection, connections
 from django_q.models import Schedule
 
+from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM
 from habitat.workflows.actions import sagas
+from habitat.workflows.actions.sagas import QUEUE
 from habitat.workflows.models import Execution
 from habitat.workflows.policies.sagas import Direction, SagaDefinition, SagaStep, StepContext
 from habitat.workflows.reports.proofs import PROOFS
@@ -278,7 +280,9 @@ def test_real_worker__dies_at_its_point_and_the_next_one_goes_on(tmp_path: Path)
     program, log = ("-m", "tests.workflows.cake_worker"), tmp_path / "log"
     point = Point("cake", "pay", Direction.FORWARD, KillPoint.AFTER_CALL)
 
+    # The worker's own clock first ticks after half a minute; the wake of a commit waits for it here.
     Schedule.objects.all().delete()
+    queue.send(QUEUE)
     with worker(log, point, *program):
         wait_for(lambda: any(entry["act"] == "pay" for entry in killed.bakery.log()))
         wait_for(lambda: killed.execution.steps.filter(name="pay", state="calling").exists())
@@ -287,6 +291,7 @@ def test_real_worker__dies_at_its_point_and_the_next_one_goes_on(tmp_path: Path)
 
     lease_over(killed.execution.pk)
     Schedule.objects.all().delete()
+    queue.send(QUEUE)
     with worker(log, "", *program):
         wait_for(lambda: Execution.objects.get(pk=killed.execution.pk).state == "completed")
 

@@ -23,6 +23,7 @@ from habitat.notifications.errors import WebhookNotInState, WebhookNotReplayable
 from habitat.notifications.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from habitat.notifications.policies.webhooks import (
     GONE,
+    MAX_ATTEMPTS,
     DeliveryState,
     EndpointState,
     rest_after,
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 # Longer than a sending may take whole, so that a lease runs out only on the dead.
 LEASE: Final = timedelta(seconds=60)
 DISABLE_AFTER: Final = "webhooks.disable_after_days"
+NEVER_BACK: Final = "The last attempt never ended: its worker died of it."
 
 # Deliveries are made for who listens now; nobody listening means no message either.
 _PUBLISH = """
@@ -82,7 +84,7 @@ UPDATE notifications_webhookdelivery d
        due_at = clock_timestamp() + make_interval(secs => %(lease)s)
   FROM chosen
  WHERE d.id = chosen.id
-RETURNING d.id, d.fence
+RETURNING d.id, d.fence, d.attempts
 """
 
 
@@ -149,13 +151,40 @@ def publish(messages: Sequence[Told], *, event_id: int, occurred_at: datetime) -
     return made
 
 
-@transaction.atomic
 def claim(*, acting: Actor) -> WebhookClaim | None:
-    """Takes the next delivery and counts an attempt; None when nothing is due."""
+    """Takes the next delivery and counts an attempt; None when nothing is due.
+
+    One that never came back from its last attempt is buried on the way: it kills its worker, and must not for ever.
+    """
+    while taken := _take(acting=acting):
+        found, attempts = taken
+        if attempts <= MAX_ATTEMPTS:
+            return found
+    return None
+
+
+@transaction.atomic
+def _take(*, acting: Actor) -> tuple[WebhookClaim, int] | None:
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"lease": LEASE.seconds})
         row = cursor.fetchone()
-    return WebhookClaim(*row) if row else None
+    if row is None:
+        return None
+    delivery_id, fence, attempts = row
+    if attempts > MAX_ATTEMPTS:
+        _bury(delivery_id, acting)
+    return WebhookClaim(delivery_id, fence), attempts
+
+
+def _bury(delivery_id: int, acting: Actor) -> None:
+    """Dead, and a failure of its endpoint like any other. No attempt is recorded: this one was not made."""
+    delivery = locks.webhook_delivery(delivery_id)
+    endpoint = locks.webhook_endpoint(delivery.endpoint_id)
+    delivery.die()
+    delivery.attempts, delivery.lease_until = MAX_ATTEMPTS, None
+    delivery.status, delivery.error = None, NEVER_BACK
+    delivery.save(update_fields=["state", "attempts", "lease_until", "status", "error"])
+    _failed(endpoint, NEVER_BACK, is_gone=False, acting=acting)
 
 
 @transaction.atomic
@@ -180,7 +209,7 @@ def settle(*, claim: WebhookClaim, answer: Answer, acting: Actor) -> bool:
         _well(endpoint)
     else:
         _try_later(delivery)
-        _failed(endpoint, answer, acting)
+        _failed(endpoint, answer.problem, is_gone=answer.status == GONE, acting=acting)
     delivery.save(update_fields=["state", "lease_until", "status", "error", "due_at", "delivered_at"])
     return answer.is_taken
 
@@ -232,7 +261,7 @@ def _well(endpoint: WebhookEndpoint) -> None:
         endpoint.save(update_fields=["failures", "failing_since"])
 
 
-def _failed(endpoint: WebhookEndpoint, answer: Answer, acting: Actor) -> None:
+def _failed(endpoint: WebhookEndpoint, problem: str, *, is_gone: bool, acting: Actor) -> None:
     now = datetime.now(tz=UTC)
     endpoint.failures += 1
     endpoint.failing_since = endpoint.failing_since or now
@@ -241,8 +270,8 @@ def _failed(endpoint: WebhookEndpoint, answer: Answer, acting: Actor) -> None:
     if endpoint.state != EndpointState.ACTIVE.value:
         return
     patience = timedelta(days=int(value(DISABLE_AFTER)))
-    if answer.status == GONE:
+    if is_gone:
         webhooks.switch_off(held=endpoint, why="The receiver says that it is gone (410).", acting=acting)
     elif now - endpoint.failing_since >= patience:
-        why = f"Nothing got through for {patience.days} days; last: {answer.problem}"[:500]
+        why = f"Nothing got through for {patience.days} days; last: {problem}"[:500]
         webhooks.switch_off(held=endpoint, why=why, acting=acting)

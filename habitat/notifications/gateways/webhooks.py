@@ -20,8 +20,13 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 10
-# Whole, from the connection to the last byte that is read: a receiver that drips is cut off.
+# Whole, from the name to the last byte that is read: a receiver that drips is cut off.
 TOTAL_SECONDS: Final = 15
+# Of a name's addresses so many are tried: the rest of a long list would only use up the time.
+MOST_ADDRESSES: Final = 3
+# How soon it is cut once more: the first cut may have come while there was no connection yet.
+AGAIN_SECONDS: Final = 0.1
+TOO_LONG: Final = "it takes too long"
 # Of the answer only the status matters; this much of the rest is read, so that its connection ends in peace.
 MOST_ANSWER_BYTES: Final = 16_384
 
@@ -45,12 +50,11 @@ class HttpReceiver:
         parts = urlsplit(url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        started = time.monotonic()
+        end = time.monotonic() + self.total_seconds
         kind = _JudgedTls if parts.scheme == "https" else _Judged
-        connection = kind(host, port, self._judged(host, port))
-        watch = threading.Timer(max(self.total_seconds - (time.monotonic() - started), 0.01), _cut, [connection])
-        watch.daemon = True
-        watch.start()
+        connection = kind(host, port, self._judged(host, port), end)
+        over = threading.Event()
+        threading.Thread(target=_watch, args=[connection, over], daemon=True).start()
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("POST", target, body=body, headers=dict(headers))
@@ -58,11 +62,12 @@ class HttpReceiver:
             with suppress(OSError, http.client.HTTPException):
                 answer.read(MOST_ANSWER_BYTES)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ReceiverUnreachable(host=host, problem=_words(error)) from error
+            problem = TOO_LONG if time.monotonic() >= end else _words(error)
+            raise ReceiverUnreachable(host=host, problem=problem) from error
         else:
             return answer.status
         finally:
-            watch.cancel()
+            over.set()
             connection.close()
 
     def _judged(self, host: str, port: int) -> list[str]:
@@ -73,16 +78,20 @@ class HttpReceiver:
         addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
             if not may_connect(address, allow_loopback=self.allow_loopback):
-                raise AddressNotAllowed(host=host, address=address)
-        return addresses
+                raise AddressNotAllowed(host=host)
+        return addresses[:MOST_ADDRESSES]
 
 
 class _Judged(http.client.HTTPConnection):
-    """Connects to the judged addresses in their order, whatever the name would lead to by now."""
+    """Connects to the judged addresses in their order, whatever the name would lead to by now, and ends at `end`
+    (of the monotonic clock) at the latest."""
 
-    def __init__(self, host: str, port: int, addresses: list[str]) -> None:
+    def __init__(self, host: str, port: int, addresses: list[str], end: float) -> None:
         super().__init__(host, port, timeout=ANSWER_SECONDS)
         self._addresses = addresses
+        self.end = end
+        # `sock` is given away as soon as an answer says that nothing comes after it, and the answer is read from it.
+        self._reached: socket.socket | None = None
 
     def connect(self) -> None:
         for address in self._addresses[:-1]:
@@ -91,9 +100,24 @@ class _Judged(http.client.HTTPConnection):
                 return
         self._reach(self._addresses[-1])
 
+    def cut(self) -> None:
+        """Whoever reads from it now is told."""
+        if self._reached is not None:
+            try:
+                # Not the method of TLS, which would take away what the reader is using.
+                socket.socket.shutdown(self._reached, socket.SHUT_RDWR)
+            except OSError:
+                logger.debug("A connection was closed before it could be cut.")
+
     def _reach(self, address: str) -> None:
-        self.sock = socket.create_connection((address, self.port), CONNECT_SECONDS)
-        self.sock.settimeout(ANSWER_SECONDS)
+        self.sock = self._reached = socket.create_connection((address, self.port), min(CONNECT_SECONDS, self._left()))
+        self.sock.settimeout(min(ANSWER_SECONDS, self._left()))
+
+    def _left(self) -> float:
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
 
 
 class _JudgedTls(_Judged):
@@ -103,7 +127,12 @@ class _JudgedTls(_Judged):
 
     def connect(self) -> None:
         super().connect()
-        self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host)
+        # Wrapped first and shaken hands on afterwards: in between it can be cut.
+        wrapped = _tls().wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
+        self.sock = self._reached = wrapped
+        wrapped.settimeout(min(ANSWER_SECONDS, self._left()))
+        wrapped.do_handshake()
+        self._left()
 
 
 @cache
@@ -112,19 +141,18 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _cut(connection: _Judged) -> None:
-    """Time is up: whoever reads from it now is told."""
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            logger.debug("A connection was closed before it could be cut.")
+def _watch(connection: _Judged, over: threading.Event) -> None:
+    """Cuts the connection when its time is up, and again until its owner is done with it."""
+    wait = max(connection.end - time.monotonic(), 0)
+    while not over.wait(wait):
+        connection.cut()
+        wait = AGAIN_SECONDS
 
 
 def _words(error: Exception) -> str:
     """What went wrong, in short; never what was sent or received."""
     if isinstance(error, TimeoutError):
-        return "it takes too long"
+        return TOO_LONG
     if isinstance(error, ssl.SSLError):
         return f"its certificate is not right ({error.reason or 'TLS'})"
     if isinstance(error, socket.gaierror):

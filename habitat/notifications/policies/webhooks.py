@@ -131,8 +131,8 @@ def _url_problem(url: str, *, allow_loopback: bool) -> str:
 def may_connect(address: str, *, allow_loopback: bool) -> bool:
     """True for an IP address of the public internet, and for this machine itself where that is allowed.
 
-    Private, link-local (cloud metadata among them), shared, multicast and reserved addresses are refused, also in the
-    clothes of IPv6.
+    Private, link-local (cloud metadata among them), site-local, shared, multicast and reserved addresses are refused,
+    also in the clothes of IPv6.
     """
     found = _address(address)
     if found is None:
@@ -141,7 +141,7 @@ def may_connect(address: str, *, allow_loopback: bool) -> bool:
         inner = found.ipv4_mapped
         if inner is not None:
             return may_connect(str(inner), allow_loopback=allow_loopback)
-        if found.sixtofour or found.teredo or found in _TRANSLATED or found.scope_id:
+        if found.sixtofour or found.teredo or found in _TRANSLATED or found.scope_id or found.is_site_local:
             return False
     if found.is_loopback:
         return allow_loopback

@@ -34,7 +34,9 @@ class DemoGovernance:
                 continue
             card = self._proposed(proposal, card)
             if card.state == CardState.PROPOSED and proposal.closes_in is not None:
-                closes_at = (clock.now() + timedelta(days=proposal.closes_in)).replace(second=0, microsecond=0)
+                closes_at = (clock.now() + timedelta(days=proposal.closes_in)).replace(
+                    minute=0, second=0, microsecond=0
+                )
                 card = rate_cards.open_voting(card_id=card.pk, closes_at=closes_at, acting=self._as(proposal.proposer))
             if card.state in {CardState.PROPOSED, CardState.VOTING}:
                 self._discuss(proposal, card)
