@@ -8,7 +8,7 @@ from typing import Any, Final
 from cloud_credits.actions import spending
 from cloud_credits.policies import notices
 from cloud_credits.policies.invoices import PaymentMethod
-from cloud_credits.policies.movements import Purpose
+from cloud_credits.policies.movements import Purpose, members_of
 from cloud_credits.policies.topups import TopUpState
 from cloud_credits.policies.webhooks import TOLD
 from cloud_credits.reports import rate_card_notices
@@ -379,13 +379,6 @@ MOVING = (
     "cloud.unstaked",
     "cloud.corrected",
 )
-
-
-def members_of(fact: dict[str, Any]) -> list[int]:
-    """The members whose balances a fact moved; a batch names each in its `ranges`."""
-    named = [fact.get(key) for key in ("member_id", "from_member_id", "to_member_id")]
-    named += [part["member_id"] for part in fact.get("ranges") or ()]
-    return sorted({member_id for member_id in named if member_id is not None})
 
 
 def register() -> None:

@@ -4,7 +4,7 @@ The function production has reads no setting, and nobody but its owner can repla
 owner does, in that test's own database, and puts it back; `verify_books` names it if it were ever left.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -84,12 +84,11 @@ def travelling(owner_dsn: str) -> Iterator[HouseClock]:
 
 @contextmanager
 def _replaced(owner_dsn: str) -> Iterator[None]:
-    run: Callable[[str], None] = lambda sql: _run(owner_dsn, sql)  # noqa: E731
-    run(TRAVELLING)
+    _run(owner_dsn, TRAVELLING)
     try:
         yield
     finally:
-        run(REAL)
+        _run(owner_dsn, REAL)
 
 
 def _run(owner_dsn: str, sql: str) -> None:

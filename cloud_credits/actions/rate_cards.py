@@ -57,7 +57,6 @@ from cloud_credits.policies.governance import (
     day_start,
     lapses_at,
     malformed,
-    opening_problems,
     reminders_due,
 )
 from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of, terms_digest
@@ -252,15 +251,8 @@ def open_voting(*, card_id: int, closes_at: datetime, acting: Actor) -> RateCard
     roll = list(RateCardElector.objects.filter(card=card, version=card.number).order_by("pk"))
     for elector in roll:
         elector.at_opening = elector.member_id in active
-    found = governance.problems_of(card, step=Step.OPEN, moment=moment) + opening_problems(
-        is_emergency=card.is_emergency,
-        effective_date=_day(card),
-        proposed_at=_moment(card.proposed_at),
-        opens_at=moment,
-        closes_at=closes_at,
-        electors=sum(1 for elector in roll if elector.at_opening),
-        rules=card.as_told,
-    )
+    electors = sum(1 for elector in roll if elector.at_opening)
+    found = governance.opening_problems_of(card, opens_at=moment, closes_at=closes_at, electors=electors)
     if found:
         raise CardRefused(found)
     RateCardElector.objects.bulk_update(roll, ["at_opening"])

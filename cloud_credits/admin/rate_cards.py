@@ -32,7 +32,6 @@ from cloud_credits.policies.governance import (
     Choice,
     Step,
     lapses_at,
-    opening_problems,
 )
 from cloud_credits.policies.rate_card_bars import Bar, bars, turnout
 from cloud_credits.policies.rate_card_course import Course, next_of, state_in_words, steps
@@ -59,6 +58,7 @@ from habitat.faces.admin import (
     VerbForm,
     actor_for,
 )
+from habitat.faces.pages import number
 from habitat.faces.templatetags.faces import cloud, status, usd, when
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
@@ -68,7 +68,6 @@ VIEW: Final = "cloud_credits.view_ratecard"
 VIEW_USAGE: Final = "cloud_credits.view_resourceusage"
 SEEN: Final = "seen"
 HOUR: Final = timedelta(hours=1)
-LONGEST_NUMBER: Final = 19
 _SPOKEN_OF: Final = (CardState.PROPOSED, CardState.VOTING)
 
 
@@ -198,22 +197,10 @@ def _comment(card: RateCard, *, acting: Actor, key: str, text: str) -> Done:
 
 def _look_at_opening(card: RateCard, *, acting: Actor, closes_at: datetime) -> SecondLook:
     now = clock.now()
-    course = rate_card_votes.course_of(card, now=now)
     roll = rate_card_votes.roll_of(card, now=now)
     still = set(governance.stewards())
     names = [each.name for each in roll.electors if each.member_id in still]
-    found = [
-        *governance.problems_of(card, step=Step.OPEN, moment=now),
-        *opening_problems(
-            is_emergency=card.is_emergency,
-            effective_date=course.effective_date,
-            proposed_at=course.proposed_at,
-            opens_at=now,
-            closes_at=closes_at,
-            electors=len(names),
-            rules=course.rules,
-        ),
-    ]
+    found = governance.opening_problems_of(card, opens_at=now, closes_at=closes_at, electors=len(names))
     if found:
         raise CardRefused(found)
     return SecondLook(
@@ -461,7 +448,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "reader": acting.id,
             "bars": _bars(card, course, roll),
             "outcome": card.outcome if card.closes_at is not None else None,
-            "thread": rate_card_votes.thread_of(card.version, before=_before(request)),
+            "thread": rate_card_votes.thread_of(card.version, before=number(request.GET.get("before"))),
         }
 
     # --- drafting and the dry run
@@ -610,8 +597,3 @@ def _bars(card: RateCard, course: Course, roll: rate_card_votes.Roll) -> list[Ba
 
 def _signed(dollars: Decimal) -> str:
     return f"+{usd(dollars)}" if dollars > 0 else usd(dollars)
-
-
-def _before(request: HttpRequest) -> int | None:
-    text = request.GET.get("before", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < LONGEST_NUMBER else None

@@ -573,19 +573,19 @@ def bar(*, is_emergency: bool) -> str:
 def _missed(*, yes: int, no: int, votes: int, electors: int, is_emergency: bool) -> str:
     """The first bar the vote did not reach, with its numbers; empty where it passed."""
     if 2 * votes < electors:
-        return f"No quorum: {votes} of {electors} electors voted, {_least(electors, 1, 2)} must."
+        return f"No quorum: {votes} of {electors} electors voted, {least(electors, 1, 2)} must."
     if yes <= no:
         return f"No majority: {yes} yes, {no} no."
     if yes < RULES.fewest_yes:
         return f"Too few in favour: {yes} yes, at least {RULES.fewest_yes} are needed."
     if 4 * yes < electors:
-        return f"Too few in favour: {yes} yes of {electors} electors, {_least(electors, 1, 4)} are needed."
+        return f"Too few in favour: {yes} yes of {electors} electors, {least(electors, 1, 4)} are needed."
     if is_emergency and 3 * yes < 2 * electors:
-        return f"An emergency needs two thirds: {yes} yes of {electors} electors, {_least(electors, 2, 3)} are needed."
+        return f"An emergency needs two thirds: {yes} yes of {electors} electors, {least(electors, 2, 3)} are needed."
     return ""
 
 
-def _least(electors: int, part: int, of: int) -> int:
+def least(electors: int, part: int, of: int) -> int:
     """The fewest whole votes that are `part`/`of` of the electorate."""
     return -(-part * electors // of)
 

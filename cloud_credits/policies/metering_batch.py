@@ -40,9 +40,7 @@ Identifier = Annotated[str, msgspec.Meta(pattern=r"^[!-~](?:[ -~]{0,198}[!-~])?\
 MemberNumber = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,17}\Z")]
 Quantity = Annotated[str, msgspec.Meta(pattern=r"^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,6})?\Z")]
 ServiceName = Annotated[str, msgspec.Meta(pattern=r"^[!-~](?:[ -~]{0,98}[!-~])?\Z")]
-Moment = Annotated[
-    str, msgspec.Meta(pattern=rf"^[12][0-9]{{3}}-{_DAY}T{_CLOCK}(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])\Z")
-]
+Moment = Annotated[str, msgspec.Meta(pattern=rf"^[12][0-9]{{3}}-{_DAY}T{_CLOCK}{_ZONE}\Z")]
 Unit = Literal[
     "compute-hours", "comp-hr", "gigabytes", "GB", "gigabyte-months", "GB-mo", "GB-months",
     "gigabyte-hours", "GB-hr", "GB-hours",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from cloud_credits.errors import InsufficientBalance, InsufficientStake, MemberNotActive
 from habitat.members.policies.statuses import MemberStatus
@@ -223,6 +223,13 @@ def _techne_change(movement: Movement, techne: int) -> Decimal:
     gained = movement.amount if movement.to_member == techne else Decimal(0)
     lost = movement.amount if movement.from_member == techne else Decimal(0)
     return gained - lost
+
+
+def members_of(fact: Mapping[str, Any]) -> list[int]:
+    """The members whose balances a fact of this floor moved; a batch names each in its `ranges`."""
+    named = [fact.get(key) for key in ("member_id", "from_member_id", "to_member_id")]
+    named += [part["member_id"] for part in fact.get("ranges") or ()]
+    return sorted({member_id for member_id in named if member_id is not None})
 
 
 def _add(change: dict[str, Decimal], account: str, amount: Decimal) -> None:

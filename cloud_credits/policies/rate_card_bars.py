@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from cloud_credits.policies.governance import RULES, Tally
+from cloud_credits.policies.governance import RULES, Tally, least
 
 _FULL: Final = Decimal(100)
 
@@ -31,7 +31,7 @@ def turnout(*, votes: int, electors: int) -> Bar:
     return Bar(
         title="Quorum",
         words=f"{votes} of {electors} electors voted",
-        need=f"At least {_least(electors, 1, 2)} must vote; abstentions count.",
+        need=f"At least {least(electors, 1, 2)} must vote; abstentions count.",
         share=_share(votes, electors),
         mark="50",
         is_met=2 * votes >= electors,
@@ -55,7 +55,7 @@ def _majority(found: Tally) -> Bar:
 
 def _support(found: Tally, *, is_emergency: bool) -> Bar:
     part, of = (2, 3) if is_emergency else (1, 4)
-    needed = max(_least(found.electors, part, of), RULES.fewest_yes)
+    needed = max(least(found.electors, part, of), RULES.fewest_yes)
     words = "two thirds" if is_emergency else "a quarter"
     return Bar(
         title="In favour",
@@ -65,11 +65,6 @@ def _support(found: Tally, *, is_emergency: bool) -> Bar:
         mark=_share(needed, found.electors),
         is_met=found.yes >= needed,
     )
-
-
-def _least(electors: int, part: int, of: int) -> int:
-    """The fewest whole votes that are `part`/`of` of the electorate."""
-    return -(-part * electors // of)
 
 
 def _share(part: int, whole: int) -> str:

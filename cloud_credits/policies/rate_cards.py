@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from cloud_credits.policies.primitives import MEASURES, Primitive
+from cloud_credits.policies.primitives import Primitive
 
 
 class CardState(StrEnum):
@@ -102,8 +102,3 @@ def standing(card: Card, cards: Iterable[Card], at: datetime) -> Standing:
     if card.effective_date > utc_day(at):
         return Standing.SCHEDULED
     return Standing.IN_FORCE if in_force(cards, at) == card else Standing.PAST
-
-
-def below_floor(rates: dict[Primitive, Decimal]) -> list[Primitive]:
-    """The primitives whose rate is under its floor."""
-    return [primitive for primitive, rate in rates.items() if rate < MEASURES[primitive].floor]

@@ -21,6 +21,7 @@ from cloud_credits.policies.governance import (
     Vote,
     counted,
     defeated_at,
+    opening_problems,
     problems,
     tally,
 )
@@ -91,6 +92,24 @@ def problems_of(card: RateCard, *, step: Step, moment: datetime) -> list[Problem
         step=step,
         noticed_at=card.proposed_at,
     )
+
+
+def opening_problems_of(card: RateCard, *, opens_at: datetime, closes_at: datetime, electors: int) -> list[Problem]:
+    """What stops the vote on a proposed card from opening at `opens_at` until `closes_at` with so many electors."""
+    if card.effective_date is None or card.proposed_at is None:
+        raise ValueError("a proposed card has a day and a notice")
+    return [
+        *problems_of(card, step=Step.OPEN, moment=opens_at),
+        *opening_problems(
+            is_emergency=card.is_emergency,
+            effective_date=card.effective_date,
+            proposed_at=card.proposed_at,
+            opens_at=opens_at,
+            closes_at=closes_at,
+            electors=electors,
+            rules=card.as_told,
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cloud_credits.reports.invoices import OPEN, InvoiceFilter
 from cloud_credits.views.invoice_paper import paper
 from cloud_credits.views.tables import INVOICE_LINES, INVOICES
 from habitat.errors import HabitatError
-from habitat.faces.pages import EXPORTS, MemberPage, Page, new_key, query
+from habitat.faces.pages import EXPORTS, MemberPage, Page, new_key, number, query
 from habitat.members.reports.actors import actor_of
 
 DATE = forms.DateInput(attrs={"type": "date"})
@@ -56,7 +56,7 @@ class InvoiceList(MemberPage):
         if request.GET.get("export") in EXPORTS and form.is_valid():
             rows = invoices.of_member(self.member.pk, chosen)
             return INVOICES.csv_response(rows) if request.GET["export"] == "csv" else INVOICES.xlsx_response(rows)
-        part = invoices.page(self.member.pk, chosen, before=_number(request.GET.get("before")))
+        part = invoices.page(self.member.pk, chosen, before=number(request.GET.get("before")))
         context = {
             "form": form,
             "is_filtered": not chosen.is_empty,
@@ -157,7 +157,3 @@ def show(request: HttpRequest, invoice: Invoice, *, refusal: str = "", status: i
         "missing": invoices.missing(invoice) if is_own and is_open else None,
     }
     return render(request, "cloud_credits/invoice.html", context, status=status)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None

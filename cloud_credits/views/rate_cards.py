@@ -22,12 +22,11 @@ from cloud_credits.reports.usage import Mark
 from cloud_credits.views.tables import EFFECT, EFFECT_EVENTS
 from habitat import clock
 from habitat.errors import HabitatError
-from habitat.faces.pages import EXPORTS, MemberPage, Page, moment, query
+from habitat.faces.pages import EXPORTS, MemberPage, Page, moment, number, query
 from habitat.members.reports.actors import actor_of
 from habitat.money import cloud_to_usd
 
 EVENTS_PAGE: Final = 25
-LARGEST_NUMBER: Final = 18
 LARGEST_VERSION: Final = 2**31
 
 
@@ -99,7 +98,7 @@ class RateCardDetail(Page):
             "told": told,
             "why": rate_card_votes.reason_of_return(told),
             "lines": [(measure, getattr(told, f"{primitive.value}_rate")) for primitive, measure in MEASURES.items()],
-            "thread": rate_card_votes.thread_of(version, before=_number(request.GET.get("before"))),
+            "thread": rate_card_votes.thread_of(version, before=number(request.GET.get("before"))),
         }
         return render(request, "cloud_credits/rate_card_sent_back.html", context)
 
@@ -131,7 +130,7 @@ class RateCardDetail(Page):
             "hash": card.content_hash or content_hash(canonical(content_of(card))),
             "ens_key": ens_key(card.version),
             "proposer": rate_card_votes.proposer_of(card),
-            "thread": rate_card_votes.thread_of(card.version, before=_number(request.GET.get("before"))),
+            "thread": rate_card_votes.thread_of(card.version, before=number(request.GET.get("before"))),
             "comment_form": comment_form or CommentForm(),
             "reader": reader,
         }
@@ -285,10 +284,6 @@ def _download(body: bytes, kind: str, name: str) -> HttpResponse:
     return response
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= LARGEST_NUMBER else None
-
-
 def _mark(request: HttpRequest) -> Mark | None:
-    at, line = moment(request.GET.get("before")), _number(request.GET.get("line"))
+    at, line = moment(request.GET.get("before")), number(request.GET.get("line"))
     return Mark(at, line) if at is not None and line is not None else None

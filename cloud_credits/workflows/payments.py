@@ -6,6 +6,7 @@ Each function hears one fact and may hear it again, late, or before the one that
 from typing import Any
 
 from cloud_credits.actions import clawbacks, payment_mints, payment_refunds, purchases, recurring, refunds, topups
+from cloud_credits.policies.movements import members_of
 from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, PurchaseKind, RecurringChange
 from cloud_credits.reports.purchases import purchase_named, recurring_named
 from cloud_credits.workflows.purchases import MINTS
@@ -110,10 +111,8 @@ def backing_checked(event: DeliveredEvent) -> None:
 
 
 def redeemed(event: DeliveredEvent) -> None:
-    """Members whose balance fell below what they set, and who wish so, buy again. A batch names each in `ranges`."""
-    fact = event.payload
-    spent = {part["member_id"] for part in fact.get("ranges") or ()} | {fact["member_id"]}
-    topups.consider(member_ids=spent - {None}, acting=SYSTEM)
+    """Members whose balance fell below what they set, and who wish so, buy again."""
+    topups.consider(member_ids=members_of(event.payload), acting=SYSTEM)
 
 
 def minting_resumed(event: DeliveredEvent) -> None:

@@ -113,7 +113,7 @@ def _keep_customer(context: StepContext, answer: Answer) -> Answer | None:
 
 def _marks(context: StepContext) -> dict[str, str]:
     marks = {PURCHASE_KEY: str(context.input["purchase_id"]), MEMBER_KEY: str(context.input["member_id"])}
-    if context.input["invoice_id"]:
+    if context.input.get("invoice_id"):
         marks[INVOICE_KEY] = str(context.input["invoice_id"])
     return marks
 
@@ -353,10 +353,6 @@ def _consent(context: StepContext, answer: Answer) -> Answer | None:
     return None
 
 
-def _top_up_marks(context: StepContext) -> dict[str, str]:
-    return {PURCHASE_KEY: str(context.input["purchase_id"]), MEMBER_KEY: str(context.input["member_id"])}
-
-
 def _charge(context: StepContext) -> Answer:
     given = context.input
     try:
@@ -365,7 +361,7 @@ def _charge(context: StepContext) -> Answer:
             method_id=given["method_id"],
             amount=Decimal(given["usd"]),
             description=f"{given['amount']} CLOUD credits, automatic top-up",
-            metadata=_top_up_marks(context),
+            metadata=_marks(context),
             idempotency_key=context.step_key,
         )
     except StripeRefused as refusal:
@@ -378,7 +374,7 @@ def _charge(context: StepContext) -> Answer:
 
 def _find_charge(context: StepContext) -> Answer | None:
     """One that was declined is no outcome: it is asked again under its key, and declined again."""
-    marks = _top_up_marks(context)
+    marks = _marks(context)
     found = stripe_gateway().find_payment(customer_id=context.input["customer_id"], metadata=marks)
     if found is None or found.status not in _TAKEN:
         return None

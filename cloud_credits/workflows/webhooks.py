@@ -1,6 +1,5 @@
 """Facts of this floor on their way to services: balances that moved, rate cards and invoices as they go."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from cloud_credits.models import CloudBalance
@@ -8,6 +7,7 @@ from cloud_credits.policies.webhooks import BALANCE_UPDATED, TOLD, put
 from habitat.events.policies.registry import DeliveredEvent
 from habitat.money import plain
 from habitat.notifications.actions.webhook_deliveries import Told, publish
+from habitat.notifications.policies.webhooks import stamp
 from habitat.notifications.reports.webhooks import is_heard
 
 
@@ -35,12 +35,6 @@ def _told(row: CloudBalance, event: DeliveredEvent) -> dict[str, Any]:
         "liquid": plain(row.liquid),
         "staked": plain(row.staked),
         "sequence": row.version,
-        "bookedAt": _utc(row.booked_at),
+        "bookedAt": stamp(row.booked_at) if row.booked_at else None,
         "because": {"event": event.name, "eventId": str(event.id)},
     }
-
-
-def _utc(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -12,6 +12,8 @@ from django.shortcuts import render
 from django.views.generic import View
 
 EXPORTS: Final = ("csv", "xlsx")
+# Digits of the largest number that every database column of ours holds.
+LARGEST_NUMBER: Final = 18
 
 
 class Page(LoginRequiredMixin, View):
@@ -52,6 +54,11 @@ def moment(text: str | None) -> datetime | None:
         return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
+
+
+def number(text: str | None) -> int | None:
+    """A cursor's number from the URL; None where nothing, nonsense, or more than a key can be stands."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= LARGEST_NUMBER else None
 
 
 def query(params: Mapping[str, str | None], **changes: str | None) -> str:

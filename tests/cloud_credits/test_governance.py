@@ -187,7 +187,10 @@ def test_comment__by_active_members_while_there_is_something_to_discuss(house_cl
     house_clock.at(NOON)
     one, member = make_steward(), make_member()
     card = draft(one)
-    speak = lambda text="Why so much?": rate_cards.comment(card_id=card.pk, member=member, text=text, acting=actor(member))  # noqa: E731, E501  # fmt: skip
+
+    def speak(text="Why so much?"):
+        return rate_cards.comment(card_id=card.pk, member=member, text=text, acting=actor(member))
+
     refused(CardNotInState, speak)
     rate_cards.propose(card_id=card.pk, acting=steward(one))
     said = speak(" Why\r\nso much? ")
@@ -299,7 +302,10 @@ def test_ballot__a_reason_is_kept_whole_or_refused(house_clock):
     house_clock.at(NOON)
     people = make_stewards(2)
     card = opened(house_clock, people[0])
-    cast = lambda reason: rate_cards.cast_ballot(card_id=card.pk, choice="no", reason=reason, acting=steward(people[0]))  # noqa: E731  # fmt: skip
+
+    def cast(reason):
+        return rate_cards.cast_ballot(card_id=card.pk, choice="no", reason=reason, acting=steward(people[0]))
+
     refusal = refused(BallotReasonTooLong, lambda: cast("x" * 2001))
     assert refusal.sentence == "The reason of a vote has at most 2,000 characters; this has 2,001."
     assert len(cast(" " + "x" * 2000).reason) == 2000
@@ -398,7 +404,10 @@ def test_withdraw__by_the_proposer_with_a_reason_before_the_close(house_clock):
     house_clock.at(NOON)
     people = make_stewards(2)
     card = opened(house_clock, people[0])
-    take_back = lambda who, reason="wrong figures": rate_cards.withdraw(card_id=card.pk, reason=reason, acting=steward(who))  # noqa: E731, E501  # fmt: skip
+
+    def take_back(who, reason="wrong figures"):
+        return rate_cards.withdraw(card_id=card.pk, reason=reason, acting=steward(who))
+
     refused(NotTheProposer, lambda: take_back(people[1]))
     refused(ReasonRequired, lambda: take_back(people[0], " "))
     take_back(people[0])
@@ -413,7 +422,10 @@ def test_withdraw__after_the_close_is_too_late(house_clock):
     people = make_stewards(2)
     card = opened(house_clock, people[0])
     house_clock.at(card.closes_at)
-    take_back = lambda: rate_cards.withdraw(card_id=card.pk, reason="lost", acting=steward(people[0]))  # noqa: E731
+
+    def take_back():
+        return rate_cards.withdraw(card_id=card.pk, reason="lost", acting=steward(people[0]))
+
     assert refused(CardNotInState, take_back).sentence.startswith("Rate card 2 is rejected: ")
 
 
@@ -425,7 +437,10 @@ def test_withdraw__a_card_that_an_unsettled_emergency_sent_back_is_refused(house
     emergency = opened(house_clock, people[1], is_emergency=True, effective_date=date(2027, 2, 1))
     vote(emergency, dict.fromkeys(people, "yes"))
     house_clock.at(emergency.closes_at + timedelta(minutes=1))
-    take_back = lambda: rate_cards.withdraw(card_id=normal.pk, reason="mine", acting=steward(people[0]))  # noqa: E731
+
+    def take_back():
+        return rate_cards.withdraw(card_id=normal.pk, reason="mine", acting=steward(people[0]))
+
     assert "is draft: only a card that is proposed" in refused(CardNotInState, take_back).sentence
     rate_cards.settle_due()
     assert (stored(normal).state, stored(normal).withdrawn_at) == ("draft", None)
@@ -468,7 +483,10 @@ def test_amend__during_the_vote_counts_as_its_defeat(house_clock):
     people = make_stewards(2)
     card = opened(house_clock, people[0], compute_rate="1.3", effective_date=date(2027, 6, 1))
     amendment = rate_cards.amend(card_id=card.pk, acting=steward(people[0]))
-    ask = lambda: rate_cards.propose(card_id=amendment.pk, acting=steward(people[0]))  # noqa: E731
+
+    def ask():
+        return rate_cards.propose(card_id=amendment.pk, acting=steward(people[0]))
+
     assert refused(CardRefused, ask).codes == ["defeated_recently"]
     assert stored(card).state == "voting"
 
@@ -557,7 +575,10 @@ def test_emergency__judged_without_the_card_it_sends_back(house_clock):
     adopt_for(house_clock, people, effective_date=MARCH, compute_rate="1.5")
     house_clock.at(datetime(2027, 2, 20, tzinfo=UTC))
     card = draft(people[0], is_emergency=True, effective_date=date(2027, 3, 5), compute_rate="1.50000001")
-    ask = lambda: rate_cards.propose(card_id=card.pk, acting=steward(people[0]))  # noqa: E731
+
+    def ask():
+        return rate_cards.propose(card_id=card.pk, acting=steward(people[0]))
+
     assert refused(CardRefused, ask).codes == ["above_cap"]
 
 
@@ -808,7 +829,10 @@ def test_locks__each_verb_takes_them_in_one_order(house_clock):
     card = draft(people[0])
     by = steward(people[0])
     assert locks_of(lambda: rate_cards.propose(card_id=card.pk, acting=by)) == ["decision", "card"]
-    speak = lambda: rate_cards.comment(card_id=card.pk, member=people[0], text="Well?", acting=by)  # noqa: E731
+
+    def speak():
+        return rate_cards.comment(card_id=card.pk, member=people[0], text="Well?", acting=by)
+
     assert locks_of(speak) == ["shared card"]
     house_clock.forward(days=14)
     assert locks_of(lambda: open_vote(house_clock, card, people[0])) == ["decision", "card"]
@@ -816,7 +840,10 @@ def test_locks__each_verb_takes_them_in_one_order(house_clock):
     house_clock.forward(hours=72)
     assert locks_of(rate_cards.settle_due) == ["decision", "card"]
     other = proposed(people[0], effective_date=date(2027, 6, 1), compute_rate="0.9")
-    take_back = lambda: rate_cards.withdraw(card_id=other.pk, reason="a mistake", acting=by)  # noqa: E731
+
+    def take_back():
+        return rate_cards.withdraw(card_id=other.pk, reason="a mistake", acting=by)
+
     assert locks_of(take_back) == ["decision", "card"]
     assert locks_of(rate_cards.lapse_due) == ["decision"]
     assert locks_of(rate_cards.remind_due) == ["decision"]

@@ -139,7 +139,10 @@ def test_verbs__of_a_proposal(case, house_clock):
     rate_cards.follow_dates()
     house_clock.at(case.at)
     card = draft(people[0], **case.card)
-    propose = lambda: rate_cards.propose(card_id=card.pk, acting=steward(people[0]))  # noqa: E731
+
+    def propose():
+        return rate_cards.propose(card_id=card.pk, acting=steward(people[0]))
+
     if case.refused_for:
         refusal = refused(CardRefused, propose)
         assert sorted(set(refusal.codes)) == sorted(case.refused_for)
@@ -260,7 +263,10 @@ def test_rules__a_defeated_cut_is_not_proposed_again_as_it_was():
     defeat = Defeat(2, governed.NOON, MARCH, lost.rates)
     known = History((V1,), defeats=(defeat,))
     later = governed.NOON + timedelta(days=1)
-    ask = lambda rate: problems(governed.terms(compute_rate=rate), moment=later, history=known, rules=RULES, step=Step.PROPOSE)  # noqa: E731  # fmt: skip
+
+    def ask(rate):
+        return problems(governed.terms(compute_rate=rate), moment=later, history=known, rules=RULES, step=Step.PROPOSE)
+
     assert [each.code for each in ask("0.8")] == ["defeated_recently"]
     assert ask("0.81") == []
     assert ask("1") == []
@@ -492,7 +498,10 @@ def test_verbs__clock_skew_at_midnight(house_clock):
 
 def test_rules__reminders_once_their_hour_has_come():
     opens, closes = utc(2027, 1, 1), utc(2027, 1, 4)
-    due = lambda moment: reminders_due(moment=moment, opens_at=opens, closes_at=closes)  # noqa: E731
+
+    def due(moment):
+        return reminders_due(moment=moment, opens_at=opens, closes_at=closes)
+
     assert due(opens) == []
     assert due(utc(2027, 1, 2)) == [48]
     assert due(utc(2027, 1, 3)) == [48, 24]

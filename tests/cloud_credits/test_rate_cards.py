@@ -11,19 +11,19 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from cloud_credits.actions import rate_cards
 from cloud_credits.errors import NoCardInForce
 from cloud_credits.models import RateCard, RateCardHistory
+from cloud_credits.policies.governance import RULES, below_floors
 from cloud_credits.policies.primitives import Primitive
 from cloud_credits.policies.rate_cards import (
     EDGES,
     Card,
     CardState,
     Standing,
-    below_floor,
     in_force,
     may_move,
     standing,
 )
 from cloud_credits.reports import rate_cards as reports
-from tests.cloud_credits.governed import adopt_for, make_stewards, open_vote, steward
+from tests.cloud_credits.governed import adopt_for, make_stewards, open_vote, steward, terms
 from tests.cloud_credits.governed import draft as governed_draft
 
 pytestmark = pytest.mark.django_db
@@ -176,8 +176,8 @@ def test_standing__scheduled_in_force_past():
 
 
 def test_below_floor__names_the_primitives():
-    rates = {Primitive.COMPUTE: Decimal("0.5"), Primitive.LTM: Decimal("0.04999999")}
-    assert below_floor(rates) == [Primitive.LTM]
+    found = below_floors(terms(compute_rate="0.5", ltm_rate="0.04999999"), RULES)
+    assert [each.field for each in found] == [f"{Primitive.LTM.value}_rate"]
 
 
 # --- what the database keeps

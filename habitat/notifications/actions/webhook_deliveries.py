@@ -27,6 +27,7 @@ from habitat.notifications.policies.webhooks import (
     DeliveryState,
     EndpointState,
     rest_after,
+    stamp,
     wait_after,
 )
 
@@ -133,7 +134,7 @@ def publish(messages: Sequence[Told], *, event_id: int, occurred_at: datetime) -
     """
     if not messages:
         return 0
-    at = occurred_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    at = stamp(occurred_at)
     bodies = [
         msgspec.json.encode({"type": told.type, "timestamp": at, "data": told.data}).decode() for told in messages
     ]

@@ -6,7 +6,7 @@ import hmac
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
@@ -180,6 +180,11 @@ def signature(secret: bytes, *, message_id: str, timestamp: int, body: str) -> s
 
 
 # --- patience
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as messages carry it: UTC, with all six decimals of its second."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def wait_after(attempts: int, *, jitter: float) -> timedelta | None:
