@@ -59,7 +59,7 @@ from habitat.faces.admin import (
     actor_for,
 )
 from habitat.faces.pages import number
-from habitat.faces.templatetags.faces import cloud, status, usd, when
+from habitat.faces.templatetags.faces import cloud, deadline, status, usd, when
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
 from habitat.members.reports import history
@@ -111,12 +111,15 @@ class OpeningForm(VerbForm):
         course = rate_card_votes.course_of(card, now=clock.now())
         shortest = course.rules.voting(is_emergency=course.is_emergency)
         field = self.fields["closes_at"]
+        opens = max(course.now, course.may_open_at)
         field.help_text = (
-            f"At least {shortest // HOUR} hours from now, and by {course.must_close_by:%Y-%m-%d %H:%M} UTC. "
+            f"At least {shortest // HOUR} hours after it opens, and by {course.must_close_by:%Y-%m-%d %H:%M} UTC. "
             "It never moves afterwards."
         )
+        if opens > course.now:
+            field.help_text += f" Members discuss first: the vote cannot open before {opens:%Y-%m-%d %H:%M} UTC."
         # A day more than the least, on the full hour: nobody should be shut out by a minute.
-        wanted = (course.now + shortest + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+        wanted = (opens + shortest + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
         field.initial = min(wanted, course.must_close_by)
 
 
@@ -164,8 +167,8 @@ def _look_at_proposal(card: RateCard, *, acting: Actor, seen: str) -> SecondLook
             ("Told now", f"{told:,} members with a cloud identity"),
             ("Electorate", f"{len(governance.stewards())} stewards are active now; who still is at the opening votes"),
             *_given_way_to(card, acting),
-            ("Voting may open", f"{now + talked:%Y-%m-%d %H:%M} UTC"),
-            ("Lapses, if no vote was opened", f"{lapses_at(now, RULES):%Y-%m-%d %H:%M} UTC"),
+            ("Voting may open", deadline(now + talked)),
+            ("Lapses, if no vote was opened", deadline(lapses_at(now, RULES))),
         ),
         warning="From here nothing on it can be changed: an amendment is a new card with a new notice.",
     )
@@ -208,7 +211,7 @@ def _look_at_opening(card: RateCard, *, acting: Actor, closes_at: datetime) -> S
     return SecondLook(
         facts=(
             ("Opens", "at once"),
-            ("Closes", f"{closes_at:%Y-%m-%d %H:%M} UTC"),
+            ("Closes", deadline(closes_at)),
             ("Electorate, frozen now", f"{len(names)}: {', '.join(names)}"),
             ("In force from, if adopted", f"{card.effective_date} 00:00 UTC"),
         ),
