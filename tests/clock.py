@@ -20,6 +20,13 @@ CREATE OR REPLACE FUNCTION habitat_now() RETURNS timestamptz LANGUAGE sql VOLATI
                        pg_catalog.clock_timestamp()
                        + coalesce(nullif(current_setting('habitat.clock_shift', true), ''), '0')::interval) $$;
 """
+SHARED = """
+CREATE TABLE house_clock (moment timestamptz);
+INSERT INTO house_clock VALUES (NULL);
+GRANT SELECT ON house_clock TO habitat_app;
+CREATE OR REPLACE FUNCTION habitat_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE AS
+    'SELECT coalesce((SELECT moment FROM public.house_clock), pg_catalog.clock_timestamp())';
+"""
 REAL = """
 CREATE OR REPLACE FUNCTION habitat_now() RETURNS timestamptz LANGUAGE sql VOLATILE PARALLEL SAFE AS
     'SELECT pg_catalog.clock_timestamp()';
@@ -73,6 +80,20 @@ class HouseClock:
         with connection.cursor() as cursor:
             told = self.moment.isoformat() if self.moment else ""
             cursor.execute("SELECT set_config('habitat.now', %s, false)", [told])
+        rate_cards.forget()
+
+
+class SharedClock(HouseClock):
+    """The same for everybody who works on this test's database, the served house among them. It leaves a table there:
+    for a database that is replaced after its test."""
+
+    def __init__(self, owner: psycopg.Connection) -> None:
+        super().__init__()
+        self._owner = owner
+        owner.execute(SHARED)
+
+    def tell_database(self) -> None:
+        self._owner.execute("UPDATE house_clock SET moment = %s", [self.moment])
         rate_cards.forget()
 
 

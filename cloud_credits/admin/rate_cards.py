@@ -23,7 +23,7 @@ from cloud_credits.actions.rate_cards import PROPOSE
 from cloud_credits.admin import rate_card_draft
 from cloud_credits.admin.rate_card_draft import DraftForm, first_month_start, judge, judged_against
 from cloud_credits.admin.rate_card_tables import HOUSE_EFFECT, LARGEST_CHANGES
-from cloud_credits.errors import CardRefused, DraftChanged
+from cloud_credits.errors import CardRefused, DraftChanged, NotTheProposer
 from cloud_credits.models import RateCard, RateCardHistory
 from cloud_credits.policies.governance import (
     LONGEST_BALLOT_REASON,
@@ -59,7 +59,7 @@ from habitat.faces.admin import (
     actor_for,
 )
 from habitat.faces.pages import number
-from habitat.faces.templatetags.faces import cloud, status, usd, when
+from habitat.faces.templatetags.faces import cloud, deadline, status, usd, when
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
 from habitat.members.reports import history
@@ -111,12 +111,15 @@ class OpeningForm(VerbForm):
         course = rate_card_votes.course_of(card, now=clock.now())
         shortest = course.rules.voting(is_emergency=course.is_emergency)
         field = self.fields["closes_at"]
+        opens = max(course.now, course.may_open_at)
         field.help_text = (
-            f"At least {shortest // HOUR} hours from now, and by {course.must_close_by:%Y-%m-%d %H:%M} UTC. "
+            f"At least {shortest // HOUR} hours after it opens, and by {course.must_close_by:%Y-%m-%d %H:%M} UTC. "
             "It never moves afterwards."
         )
+        if opens > course.now:
+            field.help_text += f" Members discuss first: the vote cannot open before {opens:%Y-%m-%d %H:%M} UTC."
         # A day more than the least, on the full hour: nobody should be shut out by a minute.
-        wanted = (course.now + shortest + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
+        wanted = (opens + shortest + timedelta(days=1)).replace(minute=0, second=0, microsecond=0)
         field.initial = min(wanted, course.must_close_by)
 
 
@@ -163,19 +166,21 @@ def _look_at_proposal(card: RateCard, *, acting: Actor, seen: str) -> SecondLook
             ("Kind", "emergency card" if card.is_emergency else "normal card"),
             ("Told now", f"{told:,} members with a cloud identity"),
             ("Electorate", f"{len(governance.stewards())} stewards are active now; who still is at the opening votes"),
-            *_given_way_to(card),
-            ("Voting may open", f"{now + talked:%Y-%m-%d %H:%M} UTC"),
-            ("Lapses, if no vote was opened", f"{lapses_at(now, RULES):%Y-%m-%d %H:%M} UTC"),
+            *_given_way_to(card, acting),
+            ("Voting may open", deadline(now + talked)),
+            ("Lapses, if no vote was opened", deadline(lapses_at(now, RULES))),
         ),
         warning="From here nothing on it can be changed: an amendment is a new card with a new notice.",
     )
 
 
-def _given_way_to(card: RateCard) -> list[tuple[str, str]]:
-    """The card under way that an amendment takes the place of."""
+def _given_way_to(card: RateCard, acting: Actor) -> list[tuple[str, str]]:
+    """The card under way that an amendment takes the place of. Raises NotTheProposer: only who proposed it may."""
     original = card.amends
     if original is None or original.state not in _SPOKEN_OF:
         return []
+    if original.proposed_by != acting.label:
+        raise NotTheProposer(card=original.version)
     words = "withdrawn at once"
     if original.state == CardState.VOTING:
         words += (
@@ -206,7 +211,7 @@ def _look_at_opening(card: RateCard, *, acting: Actor, closes_at: datetime) -> S
     return SecondLook(
         facts=(
             ("Opens", "at once"),
-            ("Closes", f"{closes_at:%Y-%m-%d %H:%M} UTC"),
+            ("Closes", deadline(closes_at)),
             ("Electorate, frozen now", f"{len(names)}: {', '.join(names)}"),
             ("In force from, if adopted", f"{card.effective_date} 00:00 UTC"),
         ),
@@ -398,14 +403,19 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
         return status(standing_of(card, card.asked_at) or state_in_words(course))
 
     def offered(self, request: HttpRequest, obj: Any) -> list[OfferedVerb]:
-        """The vote is offered to those whose ballot it waits for."""
+        """The vote is offered to those whose ballot it waits for; a card under way is its proposer's to take back."""
         found = super().offered(request, obj)
-        if obj is None or not _is_open(obj):
+        if obj is None:
             return found
-        now, member = clock.now(), getattr(request.user, "member", None)
-        roll, course = rate_card_votes.roll_of(obj, now=now), rate_card_votes.course_of(obj, now=now)
-        may_vote = rate_card_votes.awaits_ballot_of(member, roll=roll, course=course)
-        return [each for each in found if may_vote or each.verb.name != "vote"]
+        hidden = set()
+        if obj.state in _SPOKEN_OF and obj.proposed_by != actor_for(request).label:
+            hidden |= {"withdraw", "amend"}
+        if _is_open(obj):
+            now, member = clock.now(), getattr(request.user, "member", None)
+            roll, course = rate_card_votes.roll_of(obj, now=now), rate_card_votes.course_of(obj, now=now)
+            if not rate_card_votes.awaits_ballot_of(member, roll=roll, course=course):
+                hidden.add("vote")
+        return [each for each in found if each.verb.name not in hidden]
 
     def history_rows(self, request: HttpRequest, obj: RateCard) -> list[history.HistoryRow]:
         return history.versions(RateCardHistory.objects.filter(pgh_obj=obj))

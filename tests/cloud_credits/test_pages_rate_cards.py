@@ -92,6 +92,16 @@ def test_changelog__tells_every_version_and_what_it_changes(clock, stewards):
     assert "Compute: 1 CLOUD a comp-hr (new)" in page
 
 
+def test_changelog__promises_no_day_to_what_was_not_adopted(clock, stewards):
+    card = proposal(stewards)
+    told = text_of(open_page(browser(reader()), "/rate-cards/changelog/"))
+    assert "in force from 2027-03-01, if it is adopted · compared" in told
+    rate_cards.withdraw(card_id=card.pk, reason="A mistake", acting=governed.steward(stewards[0]))
+    told = text_of(open_page(browser(reader()), "/rate-cards/changelog/"))
+    assert "was to be in force from 2027-03-01 · compared with version 1" in told
+    assert "in force from 2026-04-01" in told
+
+
 # --- one card
 
 

@@ -357,6 +357,43 @@ def test_withdraw__looks_twice_wants_a_reason_and_is_the_proposers_alone(clock, 
     assert "A mistake" in page(client, card)
 
 
+def test_card_under_way__is_offered_back_to_its_proposer_alone(stewards):
+    """Nobody fills in a reason, or writes a whole amendment, only to be refused at its end."""
+    card = governed.proposed(stewards[0], compute_rate="1.2")
+    theirs, others = (page(at_desk(stewards[number]), card) for number in (0, 1))
+    for verb in ("verb-withdraw", "verb-amend"):
+        assert (verb in theirs, verb in others) == (True, False)
+    assert "verb-open-voting" in others
+    draft = rate_cards.amend(card_id=card.pk, acting=governed.steward(stewards[0]))
+    answer = nothing_changed(lambda: look(at_desk(stewards[1]), draft, "propose", seen=seen(draft)))
+    assert answer.status_code == 403
+    assert "Only who proposed rate card 2 may withdraw it." in words(answer.content.decode())
+    # Once it has ended, whoever may propose begins anew from it.
+    rate_cards.withdraw(card_id=card.pk, reason="A mistake", acting=governed.steward(stewards[0]))
+    assert "verb-amend" in page(at_desk(stewards[1]), card)
+
+
+def test_card_that_ended__promises_no_day_and_no_vote(clock, stewards):
+    """Neither "in force from … if it is adopted" nor a vote of which everybody cast none."""
+    card = governed.proposed(stewards[0])
+    assert "In force from 00:00 UTC of 2027-03-01, if it is adopted." in words(page(at_desk(stewards[0]), card))
+    rate_cards.withdraw(card_id=card.pk, reason="A mistake", acting=governed.steward(stewards[0]))
+    told = words(page(at_desk(stewards[0]), card))
+    assert "In force from 00:00 UTC" not in told
+    assert "Withdrawn. A mistake" in told
+    assert "No vote was held." in told
+
+
+def test_open__says_when_it_may_before_anybody_asks(clock, stewards):
+    card = governed.proposed(stewards[0])
+    early = page(at_desk(stewards[0]), card)
+    assert "the vote cannot open before 2027-01-18 12:00 UTC." in early
+    # Four days after it may open, not four days from now.
+    assert 'value="2027-01-22T12:00"' in early
+    clock.forward(days=14)
+    assert "the vote cannot open before" not in page(at_desk(stewards[0]), card)
+
+
 def test_amend__opens_a_new_draft_with_the_same_content(stewards):
     card = governed.proposed(stewards[0], compute_rate="1.2")
     answer = send(at_desk(stewards[0]), card, "amend")

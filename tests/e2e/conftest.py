@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from cloud_credits.reports import rate_cards
 from habitat.members.models import Member
+from tests.clock import SharedClock
 from tests.e2e.watching import Watched
 from tests.faces.people import browser as signed_in_client
 from tests.sandboxes import Sandbox
@@ -72,6 +75,23 @@ def selling_server(transactional_db: None, tmp_path: Path, stripe_sandbox: Sandb
         stripe_sandbox.control("webhooks", url=f"{url}/api/stripe/webhook", mode="normal", retry_ms=500)
         yield url
         stripe_sandbox.control("webhooks", url=None, mode="normal", retry_ms=1_000)
+
+
+@pytest.fixture(scope="session")
+def travelling_server(django_db_setup: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The house whose time a test moves with `shared_clock`."""
+    given = {"DJANGO_SETTINGS_MODULE": "tests.e2e.travelling"}
+    with _served(tmp_path_factory.mktemp("travelling"), second_factor=False, given=given) as url:
+        yield url
+
+
+@pytest.fixture
+def shared_clock(transactional_db: None, owner_connection: psycopg.Connection) -> Iterator[SharedClock]:
+    """This process's clock, the database's and the travelling server's, set together."""
+    clock = SharedClock(owner_connection)
+    yield clock
+    clock.release()
+    rate_cards.forget()
 
 
 @contextmanager
