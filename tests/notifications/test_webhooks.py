@@ -721,8 +721,10 @@ def test_newer_balance__supersedes_the_older_ones_that_wait_for_the_same_endpoin
 
 def test_older_balance_told_later__waits_for_nobody(receiver):
     listening(receiver.url, "balance.updated")
-    for sequence in (5, 4, 5):
-        balance(sequence)
+    balance(5)
+    balance(4)
+    assert [state for *_, state in states()] == ["pending", "superseded"]
+    balance(5)
     assert [(sequence, state) for _, sequence, state in states()] == [
         (5, "superseded"),
         (4, "superseded"),
@@ -749,6 +751,31 @@ def test_newer_balance__leaves_alone_what_is_under_way_was_sent_or_waits_elsewhe
         (True, 1, "superseded"),
         (True, 2, "pending"),
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_newer_balance__does_not_wait_for_who_is_just_taking_the_older_one(receiver):
+    listening(receiver.url, "balance.updated")
+    balance(1)
+    failures = []
+
+    def tell():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '2s'")
+            balance(2)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        WebhookDelivery.objects.select_for_update(no_key=True).get()
+        thread = threading.Thread(target=tell)
+        thread.start()
+        thread.join(30)
+    assert failures == []
+    assert [state for *_, state in states()] == ["pending", "pending"]
 
 
 @pytest.mark.django_db(transaction=True)

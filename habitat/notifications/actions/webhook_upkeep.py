@@ -1,7 +1,7 @@
 """Keeps the queue of webhooks within bounds: what is too much is given up, what is too old is thrown away."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
@@ -55,7 +55,7 @@ DELETE FROM notifications_webhookmessage m
 @transaction.atomic
 def shed(*, endpoint: WebhookEndpoint, waiting: int, most: int, acting: Actor) -> int:
     """Gives up the oldest of what waits beyond `most`, with an alert; how many. They can be sent again by hand."""
-    given = {
+    given: dict[str, Any] = {
         "endpoint": endpoint.pk,
         "surplus": min(waiting - most, SHED_AT_ONCE),
         "why": f"More than {most:,} messages waited for this endpoint: given up unsent.",
