@@ -1,6 +1,7 @@
 """Automatic top-ups: switched on and off by their member, begun when due, stopped when a card is declined."""
 
 import hashlib
+import logging
 from collections.abc import Collection
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -37,6 +38,8 @@ from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import Money, cents, plain, require_cloud
 from habitat.workflows.actions import sagas
 from treasury.reports.purchases import limits
+
+logger = logging.getLogger(__name__)
 
 SAGA: Final = purchases.TOP_UP
 ALERT: Final = "topup_stopped"
@@ -147,10 +150,13 @@ def declined(*, purchase_id: int, why: str, acting: Actor) -> None:
     purchases.fail(purchase_id=purchase_id, problem=why, acting=acting)
 
 
-def consider(*, member_ids: Collection[int], acting: Actor) -> int:
-    """Begins what is due among the members; how many. Each in a transaction of its own where none is open."""
-    due = reports.low(member_ids)
-    return sum(begin_if_due(member_id=member_id, acting=acting) is not None for member_id in due)
+def consider(*, member_ids: Collection[int] | None = None, acting: Actor) -> int:
+    """Begins what is due among the members, or among all; how many.
+
+    Each in a transaction of its own, or up to a savepoint where one is open: who cannot begin is named in the log,
+    holds up none of those after them, and is tried again by the clock.
+    """
+    return sum(_begun(member_id, acting) for member_id in reports.low(member_ids))
 
 
 def judge_now(member: Member, row: TopUp) -> Judgement:
@@ -172,6 +178,14 @@ def judge_now(member: Member, row: TopUp) -> Judgement:
             room=max(today.most - open_today(member.pk), Decimal(0)),
         )
     )
+
+
+def _begun(member_id: int, acting: Actor) -> bool:
+    try:
+        return begin_if_due(member_id=member_id, acting=acting) is not None
+    except Exception:
+        logger.exception("The automatic top-up of member %s could not begin", member_id)
+        return False
 
 
 def _begin(member: Member, row: TopUp, acting: Actor) -> Purchase:

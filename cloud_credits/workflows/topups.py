@@ -1,32 +1,19 @@
 """Automatic top-ups by the clock, and in the request that switches one on."""
 
-import logging
 from datetime import datetime
 
 from cloud_credits.actions import topups
 from cloud_credits.models import Purchase
 from cloud_credits.policies.purchases import PurchaseKind
-from cloud_credits.reports.topups import low
 from habitat.members.policies.actors import SYSTEM
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
-
-logger = logging.getLogger(__name__)
 
 
 def begin_due(due_at: datetime | None = None) -> int:
     """Begins what waited for a new day or for the reserve, each member in a transaction of their own; how many."""
     del due_at  # whoever is low now, however late this runs
-    return sum(_begun(member_id) for member_id in low())
-
-
-def _begun(member_id: int) -> bool:
-    """One that cannot begin holds up none of those after it; the next run tries it again."""
-    try:
-        return topups.begin_if_due(member_id=member_id, acting=SYSTEM) is not None
-    except Exception:
-        logger.exception("The automatic top-up of member %s could not begin", member_id)
-        return False
+    return topups.consider(acting=SYSTEM)
 
 
 def charge_now(member_id: int) -> None:

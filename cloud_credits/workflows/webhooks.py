@@ -18,14 +18,18 @@ def tell_fact(event: DeliveredEvent) -> None:
 
 
 def tell_balances(event: DeliveredEvent, member_ids: list[int]) -> None:
-    """Each balance as it stands now: `sequence` tells a receiver which of two messages is the newer.
+    """Each balance as it stands now: `sequence` tells a receiver which of two messages is the newer, and the queue
+    which of two that wait need not go out any more.
 
     No order between messages is promised (domain §9), so what a later fact changed already may be told here first.
     """
     if not is_heard(BALANCE_UPDATED):
         return
     rows = CloudBalance.objects.filter(member_id__in=member_ids).order_by("member_id")
-    messages = [Told(type=BALANCE_UPDATED, subject=f"member:{row.member_id}", data=_told(row, event)) for row in rows]
+    messages = [
+        Told(type=BALANCE_UPDATED, subject=f"member:{row.member_id}", data=_told(row, event), sequence=row.version)
+        for row in rows
+    ]
     publish(messages, event_id=event.id, occurred_at=event.occurred_at)
 
 

@@ -76,6 +76,12 @@ class WebhookNotReplayable(HabitatError):
     template = "Delivery {delivery} is {state}: only what is dead or delivered can be sent again."
 
 
+class WebhookSuperseded(HabitatError):
+    code = "webhook_superseded"
+    status = 409
+    template = "Delivery {delivery} says what is over: a newer message took its place. {newer}"
+
+
 class AddressNotAllowed(HabitatError):
     code = "webhook_address_not_allowed"
     # Which one is the house's own affair: its name server may know more than the internet's.

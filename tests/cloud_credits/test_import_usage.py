@@ -14,8 +14,9 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from cloud_credits.actions.import_usage import import_usage, report_path
+from cloud_credits.actions.import_usage import Progress, import_usage, report_path
 from cloud_credits.errors import ImportBusy, ImportFileChanged, ImportFormUnknown, RowUnreadable
+from cloud_credits.management.commands import import_usage as command
 from cloud_credits.models import MeteringRefusal, ResourceUsage, UsageImport
 from cloud_credits.policies.import_usage import LONGEST_ROW, FileForm, form_of
 from habitat.controls.reports.service_keys import actor_of
@@ -296,6 +297,16 @@ def test_command__shows_progress_and_the_totals(tmp_path, capsys):
     assert "1 accepted, 0 already known, 1 refused." in shown.out
     assert "usage.csv.refused.csv" in shown.out
     assert "usage.csv" in shown.err
+
+
+def test_command__counts_in_whole_numbers(tmp_path, capsys, monkeypatch):
+    path = csv_file(tmp_path / "usage.csv", [])
+    done = Progress(offset=path.stat().st_size, rows=23_456, accepted=12_345, duplicates=1_000, refused=10_111)
+    monkeypatch.setattr(command, "import_usage", lambda **_: iter([done]))
+    call_command("import_usage", str(path), "--key", make_key().prefix)
+    shown = capsys.readouterr()
+    assert "accepted=12,345, refused=10,111" in shown.err
+    assert "12,345 accepted, 1,000 already known, 10,111 refused." in shown.out
 
 
 def test_command__needs_a_living_key(tmp_path):

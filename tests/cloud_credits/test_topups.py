@@ -291,7 +291,8 @@ def test_decline_told_late__leaves_alone_what_was_switched_on_again_with_another
     assert Alert.objects.get(code="topup_stopped").state == "resolved"
 
 
-def test_one_member_in_trouble__holds_up_no_other(stripe, monkeypatch, caplog):  # noqa: F811
+@pytest.mark.parametrize("heard", [False, True], ids=["by the clock", "in the handler of a fact"])
+def test_one_member_in_trouble__holds_up_no_other(stripe, monkeypatch, caplog, heard):  # noqa: F811
     first, first_card = low_member(stripe)
     second, second_card = low_member(stripe, name="Bo")
     for member, card in ((first, first_card), (second, second_card)):
@@ -303,11 +304,16 @@ def test_one_member_in_trouble__holds_up_no_other(stripe, monkeypatch, caplog): 
 
     def troubled(member, row):
         if member.pk == first.pk:
-            raise RuntimeError("what is wrong with the first")
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 / 0")
         return real(member, row)
 
     monkeypatch.setattr(topups, "judge_now", troubled)
-    assert begin_due() == 1
+    if heard:
+        with transaction.atomic():
+            assert topups.consider(member_ids=[first.pk, second.pk], acting=SYSTEM) == 1
+    else:
+        assert begin_due() == 1
     assert (topped(first), topped(second)) == ([], ["created"])
     assert f"The automatic top-up of member {first.pk} could not begin" in caplog.text
 

@@ -37,6 +37,7 @@ CODES = [
     "redemption_rate",
     "outbox_stuck",
     "webhook_disabled",
+    "webhook_backlog",
     "saga_stuck",
     "books_broken",
 ]

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import DatabaseError, connection, connections, transaction
 from django.utils import timezone
+from django.utils.module_loading import import_string
 from rest_framework.test import APIClient
 
 from cloud_credits.actions.transfers import transfer
 from habitat.controls.actions import service_keys
+from habitat.controls.actions import settings as runtime_settings
 from habitat.controls.models import Alert
 from habitat.errors import NotAllowed, ReasonRequired
 from habitat.events.actions.outbox import emit
@@ -21,12 +23,13 @@ from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM, Actor, ActorKind
 from habitat.money import cloud
 from habitat.notifications import errors
-from habitat.notifications.actions import webhook_deliveries, webhooks
+from habitat.notifications.actions import webhook_deliveries, webhook_upkeep, webhooks
 from habitat.notifications.actions.webhook_deliveries import Told, publish
 from habitat.notifications.gateways import webhooks as gateway
 from habitat.notifications.gateways.webhooks import HttpReceiver
 from habitat.notifications.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookMessage
 from habitat.notifications.policies import webhooks as policies
+from habitat.notifications.policies.jobs import JOBS
 from habitat.notifications.policies.webhooks import (
     DELIVERY_EDGES,
     ENDPOINT_EDGES,
@@ -37,7 +40,10 @@ from habitat.notifications.policies.webhooks import (
     signature,
     wait_after,
 )
+from habitat.notifications.reports import webhooks as reports
+from habitat.notifications.workflows import webhook_upkeep as upkeep
 from habitat.notifications.workflows.webhooks import drain
+from habitat.workflows.policies.jobs import definitions
 from tests.factories import actor, key, make_member
 from tests.notifications.receiver import (
     Receiver,
@@ -675,6 +681,312 @@ def test_logs__carry_neither_secret_nor_body(receiver, caplog):
     assert secret.removeprefix("whsec_") not in caplog.text
     assert "42.5" not in caplog.text
     assert "hidden" not in only().error
+
+
+# --- what need not be said any more
+
+
+def balance(sequence, *, member=1):
+    """How a member's balance stands, told of a fresh event."""
+    told = Told("balance.updated", f"member:{member}", {"memberId": str(member), "sequence": sequence}, sequence)
+    return publish([told], event_id=some_event(), occurred_at=timezone.now())
+
+
+def states():
+    """Of every delivery, in order: what it is about, its sequence, its state."""
+    return list(WebhookDelivery.objects.order_by("id").values_list("about", "sequence", "state"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_newer_balance__supersedes_the_older_ones_that_wait_for_the_same_endpoint(receiver):
+    listening(receiver.url, "balance.updated", "invoice.*")
+    balance(1)
+    balance(1, member=2)
+    say()
+    balance(2)
+    balance(3)
+    assert states() == [
+        ("balance.updated member:1", 1, "superseded"),
+        ("balance.updated member:2", 1, "pending"),
+        ("", None, "pending"),
+        ("balance.updated member:1", 2, "superseded"),
+        ("balance.updated member:1", 3, "pending"),
+    ]
+    first, *_, last = WebhookDelivery.objects.order_by("id")
+    newer = WebhookDelivery.objects.get(sequence=2)
+    assert [row.error for row in (first, newer)] == [f"Delivery {by.pk} says what holds since." for by in (newer, last)]
+    assert drain() == 3
+    assert [heard.said["data"].get("sequence") for heard in receiver.heard] == [1, None, 3]
+
+
+def test_older_balance_told_later__waits_for_nobody(receiver):
+    listening(receiver.url, "balance.updated")
+    balance(5)
+    balance(4)
+    assert [state for *_, state in states()] == ["pending", "superseded"]
+    balance(5)
+    assert [(sequence, state) for _, sequence, state in states()] == [
+        (5, "superseded"),
+        (4, "superseded"),
+        (5, "pending"),
+    ]
+
+
+def test_newer_balance__leaves_alone_what_is_under_way_was_sent_or_waits_elsewhere(receiver):
+    slow_one, _ = listening(receiver.url, "balance.updated")
+    balance(1)
+    taken = webhook_deliveries.claim(acting=SYSTEM)
+    listening(receiver.url + "2", "balance.updated")
+    balance(2)
+    assert [state for *_, state in states()] == ["sending", "pending", "pending"]
+
+    webhook_deliveries.settle(claim=taken, answer=webhook_deliveries.Answer(500, 1), acting=SYSTEM)
+    webhooks.disable(endpoint=slow_one, reason="holiday", acting=SYSTEM)
+    balance(3)
+    assert sorted(
+        (row.endpoint_id == slow_one.pk, row.sequence, row.state) for row in WebhookDelivery.objects.all()
+    ) == [
+        (False, 2, "superseded"),
+        (False, 3, "pending"),
+        (True, 1, "superseded"),
+        (True, 2, "pending"),
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_newer_balance__does_not_wait_for_who_is_just_taking_the_older_one(receiver):
+    listening(receiver.url, "balance.updated")
+    balance(1)
+    failures = []
+
+    def tell():
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '2s'")
+            balance(2)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        WebhookDelivery.objects.select_for_update(no_key=True).get()
+        thread = threading.Thread(target=tell)
+        thread.start()
+        thread.join(30)
+    assert failures == []
+    assert [state for *_, state in states()] == ["pending", "pending"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tellers_side_by_side__hold_each_other_up_nowhere_and_leave_the_newest(receiver):
+    listening(receiver.url, "balance.updated")
+    members, events = list(range(1, 31)), [some_event() for _ in range(40)]
+    start, failures = threading.Barrier(4), []
+
+    def tell(number):
+        try:
+            start.wait(30)
+            for sequence in range(number, 40, 4):
+                told = [
+                    Told("balance.updated", f"member:{member}", {}, sequence)
+                    for member in (members if number % 2 else reversed(members))
+                ]
+                publish(told, event_id=events[sequence], occurred_at=timezone.now())
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=tell, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    for member in members:
+        balance(39, member=member)
+    waiting = WebhookDelivery.objects.filter(state="pending").values_list("about", "sequence")
+    assert sorted(waiting) == sorted((f"balance.updated member:{member}", 39) for member in members)
+    assert WebhookDelivery.objects.filter(state="superseded").count() == 40 * 30
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dead_receiver__has_one_balance_a_member_waiting_however_much_moves():
+    with Receiver() as closed:
+        url = closed.url
+    listening(url, "balance.updated")
+    sender, recipient = make_member(credits="10"), make_member()
+    for _ in range(5):
+        given = {"sender": sender, "recipient": recipient, "amount": cloud("1")}
+        transfer(**given, idempotency_key=key(), acting=actor(sender))
+        queue.drain("deliveries")
+        due_now()
+        queue.drain("webhooks")
+    waiting = WebhookDelivery.objects.filter(state="pending").order_by("about")
+    assert [(row.about, row.sequence) for row in waiting] == [
+        (f"balance.updated member:{member.pk}", last) for member, last in ((sender, 6), (recipient, 5))
+    ]
+
+
+def test_replay__of_what_was_superseded_names_the_newer_one(receiver):
+    service, token = make_key()
+    listening(receiver.url, "balance.updated", service=service)
+    balance(1)
+    balance(2)
+    old, new = WebhookDelivery.objects.order_by("id")
+    path = f"/api/webhooks/deliveries/{old.pk}/replay"
+    answer = client(token).post(path, {"reason": "lost"}, format="json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "webhook_superseded")
+    assert f"Delivery {new.pk} says what holds since." in answer.json()["detail"]
+    assert [state for *_, state in states()] == ["superseded", "pending"]
+
+
+# --- bounds
+
+
+def say_many(count):
+    """So many messages of one event."""
+    told = [Told("invoice.paid", f"n:{number}", {}) for number in range(count)]
+    return publish(told, event_id=some_event(), occurred_at=timezone.now())
+
+
+def test_backlog__the_oldest_are_given_up_with_an_alert_and_can_be_sent_again(receiver):
+    endpoint, _ = listening(receiver.url)
+    idle, _ = listening(receiver.url + "2", "balance.updated")
+    runtime_settings.change(key="webhooks.most_waiting", value=1_000, reason="small", acting=SYSTEM)
+    say_many(1_003)
+
+    upkeep.watch(timezone.now())
+
+    oldest = list(WebhookDelivery.objects.order_by("id").values_list("pk", flat=True)[:3])
+    dead = WebhookDelivery.objects.filter(state="dead")
+    assert (sorted(dead.values_list("pk", flat=True)), reports.waiting()) == (oldest, {endpoint.pk: 1_000})
+    assert dead[0].error == "More than 1,000 messages waited for this endpoint: given up unsent."
+    alert = Alert.objects.get(code="webhook_backlog")
+    assert (alert.cause, alert.state, alert.times) == (f"webhook:{endpoint.pk}", "open", 1)
+    assert alert.message == (
+        f"1,003 messages waited for webhook endpoint {endpoint.pk} of the key listener, more than 1,000: "
+        "the oldest 3 were given up."
+    )
+    upkeep.watch(timezone.now())
+    alert.refresh_from_db()
+    assert (alert.state, alert.times, dead.count()) == ("open", 1, 3)
+
+    runtime_settings.change(key="webhooks.most_waiting", value=2_002, reason="more", acting=SYSTEM)
+    webhook_deliveries.replay(delivery=dead.last(), reason="They keep up now", acting=SYSTEM)
+    upkeep.watch(timezone.now())
+    alert.refresh_from_db()
+    assert (alert.state, reports.waiting()) == ("resolved", {endpoint.pk: 1_001})
+
+
+def test_backlog__ends_with_its_endpoint(receiver):
+    endpoint, _ = listening(receiver.url)
+    runtime_settings.change(key="webhooks.most_waiting", value=1_000, reason="small", acting=SYSTEM)
+    say_many(1_001)
+    upkeep.watch(timezone.now())
+    webhooks.remove(endpoint=endpoint, reason="They moved", acting=SYSTEM)
+    assert Alert.objects.get(code="webhook_backlog").state == "resolved"
+    upkeep.watch(timezone.now())
+    assert Alert.objects.get(code="webhook_backlog").state == "resolved"
+
+
+def test_lost__what_can_reach_nobody_is_given_up_and_what_waits_for_a_switch_is_not(receiver):
+    gone, off = (listening(receiver.url + name, service=make_key(name)[0])[0] for name in ("gone", "off"))
+    revoked, _ = make_key("revoked")
+    silent, _ = listening(receiver.url + "revoked", service=revoked)
+    say()
+    webhooks.remove(endpoint=gone, reason="moved", acting=SYSTEM)
+    webhooks.disable(endpoint=off, reason="holiday", acting=SYSTEM)
+    service_keys.revoke(key=revoked, reason="lost", acting=SYSTEM)
+
+    upkeep.trim(timezone.now())
+
+    ended = dict(WebhookDelivery.objects.values_list("endpoint_id", "state"))
+    assert ended == {gone.pk: "dead", off.pk: "pending", silent.pk: "dead"}
+    assert "it can reach nobody" in WebhookDelivery.objects.get(endpoint=gone).error
+
+
+def aged(endpoint, state, *, days, message=None):
+    """A delivery made and finished so many days ago, with one sending."""
+    moment = timezone.now() - timedelta(days=days)
+    message = message or WebhookMessage.objects.create(
+        event_id=some_event(), type="invoice.paid", body="{}", created_at=moment
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO notifications_webhookdelivery (endpoint_id, message_id, created_at, due_at)"
+            " VALUES (%s, %s, %s, %s) RETURNING id",
+            [endpoint.pk, message.pk, moment, moment],
+        )
+        [number] = cursor.fetchone()
+    rows = WebhookDelivery.objects.filter(pk=number)
+    if state in ("delivered", "sending"):
+        rows.update(state="sending", lease_until=timezone.now() + timedelta(minutes=1))
+    if state == "delivered":
+        rows.update(state="delivered", lease_until=None, delivered_at=moment)
+    if state in ("dead", "superseded"):
+        rows.update(state=state)
+    delivery = rows.select_related("message").get()
+    WebhookAttempt.objects.create(delivery=delivery, milliseconds=1, status=200)
+    return delivery
+
+
+@pytest.mark.parametrize("at_once", [1, 2_000])
+def test_trim__throws_away_what_was_finished_long_ago_and_nothing_else(receiver, monkeypatch, at_once):
+    monkeypatch.setattr(webhook_upkeep, "TRIMMED_AT_ONCE", at_once)
+    endpoint, other = listening(receiver.url)[0], listening(receiver.url + "2")[0]
+    thrown = [aged(endpoint, state, days=91) for state in ("delivered", "dead", "superseded")]
+    kept = [aged(endpoint, state, days=91) for state in ("pending", "sending")]
+    shared = aged(endpoint, "delivered", days=91)
+    kept.append(aged(other, "pending", days=91, message=shared.message))
+    again = aged(endpoint, "dead", days=91)
+    WebhookDelivery.objects.filter(pk=again.pk).update(due_at=timezone.now() - timedelta(days=89))
+    kept += [again, aged(endpoint, "delivered", days=89)]
+
+    upkeep.trim(timezone.now())
+
+    left = WebhookDelivery.objects.order_by("id")
+    assert list(left) == kept
+    assert not WebhookMessage.objects.filter(pk__in=[one.message_id for one in thrown]).exists()
+    assert set(WebhookMessage.objects.values_list("pk", flat=True)) == {one.message_id for one in kept}
+    assert sorted(WebhookAttempt.objects.values_list("delivery_id", flat=True)) == [one.pk for one in kept]
+    assert Event.objects.filter(pk=thrown[0].message.event_id).exists()
+
+
+def test_trim__of_the_setting_is_never_younger_than_the_database_allows(receiver):
+    endpoint, _ = listening(receiver.url)
+    runtime_settings.change(key="webhooks.keep_days", value=30, reason="short", acting=SYSTEM)
+    young = aged(endpoint, "delivered", days=29.9)
+    aged(endpoint, "delivered", days=31)
+    upkeep.trim(timezone.now())
+    assert only() == young
+
+
+@pytest.mark.parametrize(
+    ("state", "days", "sql"),
+    [
+        ("pending", 91, "DELETE FROM notifications_webhookdelivery"),
+        ("sending", 91, "DELETE FROM notifications_webhookdelivery"),
+        ("delivered", 29, "DELETE FROM notifications_webhookdelivery"),
+        ("delivered", 91, "DELETE FROM notifications_webhookattempt"),
+        ("delivered", 91, "DELETE FROM notifications_webhookmessage; SET CONSTRAINTS ALL IMMEDIATE"),
+        ("delivered", 91, "UPDATE notifications_webhookdelivery SET state = 'superseded'"),
+        ("superseded", 91, "UPDATE notifications_webhookdelivery SET state = 'pending'"),
+        ("pending", 91, "UPDATE notifications_webhookdelivery SET sequence = 9"),
+        ("delivered", 91, "TRUNCATE notifications_webhookdelivery CASCADE"),
+    ],
+)
+def test_database__gives_away_only_what_is_finished_and_old(receiver, state, days, sql):
+    aged(listening(receiver.url)[0], state, days=days)
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+    assert (only().state, WebhookAttempt.objects.count(), WebhookMessage.objects.count()) == (state, 1, 1)
+
+
+def test_jobs__of_webhooks_are_known_to_the_clock():
+    assert {job.name for job in JOBS} <= {job.name for job in definitions()}
+    assert all(callable(import_string(job.run)) for job in JOBS)
 
 
 # --- what the floors tell

@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from cloud_credits.models import CloudBalance, Invoice, Purchase, RefundRequest
+from cloud_credits.models import CloudBalance, Invoice, Purchase, RefundRequest, TopUp
 from habitat.site.reports.trace import trace
 from tests.sandboxes import MERCURY_TOKEN, Sandbox
 from tests.site.cooperative import broken, verify_books
@@ -46,12 +46,16 @@ def test_demo__with_sandboxes_goes_from_checkout_to_the_matched_bank_line(world)
 
     assert "left out" not in said
     assert sorted(Purchase.objects.values_list("state", "amount")) == [
+        ("minted", Decimal(5)),
         ("minted", Decimal("12.5")),
         ("minted", Decimal(25)),
         ("minted", Decimal(60)),
     ]
     assert sorted(Invoice.objects.values_list("state", "total")) == [("paid", Decimal(20)), ("sent", Decimal(12))]
     assert list(RefundRequest.objects.values_list("state", "amount")) == [("settled", Decimal("2.5"))]
+    refill = TopUp.objects.get()
+    assert (refill.member.ens_subname, refill.state, refill.threshold, refill.amount) == ("ana", "on", 20, 10)
+    assert refill.card == "Visa ending in 0077"
     payout = Payout.objects.get()
     assert payout.matched_at is not None
     assert BankMatch.objects.filter(state="confirmed", kind="payout").count() == 1
@@ -77,9 +81,12 @@ def test_demo__without_sandboxes_says_what_is_left_out():
 
     assert "No sandbox of Stripe answers: purchases by card, their refund and pay-outs are left out." in said
     assert not Purchase.objects.exists()
+    assert not TopUp.objects.exists()
     assert sorted(Invoice.objects.values_list("state", flat=True)) == ["paid", "sent"]
 
 
 def _rows() -> tuple[int, ...]:
-    counted = tuple(model.objects.count() for model in (Purchase, Payment, Payout, Invoice, RefundRequest, BankMatch))
+    counted = tuple(
+        model.objects.count() for model in (Purchase, Payment, Payout, Invoice, RefundRequest, BankMatch, TopUp)
+    )
     return (*counted, *CloudBalance.objects.order_by("member_id").values_list("liquid", flat=True))

@@ -43,7 +43,8 @@ class Command(BaseCommand):
                 progress = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=options["rows_at_once"])
                 for last in progress:
                     bar.update(last.offset - bar.n)
-                    bar.set_postfix(accepted=last.accepted, refused=last.refused, refresh=False)
+                    # As text: tqdm rounds numbers to three digits.
+                    bar.set_postfix(accepted=f"{last.accepted:,}", refused=f"{last.refused:,}", refresh=False)
         except HabitatError as refusal:
             raise CommandError(refusal.sentence) from refusal
         self._say(path, last)
@@ -56,6 +57,6 @@ class Command(BaseCommand):
         return key
 
     def _say(self, path: Path, last: Progress) -> None:
-        self.stdout.write(f"{last.accepted} accepted, {last.duplicates} already known, {last.refused} refused.")
+        self.stdout.write(f"{last.accepted:,} accepted, {last.duplicates:,} already known, {last.refused:,} refused.")
         if last.refused:
             self.stdout.write(f"Why each was refused: {report_path(path)}")

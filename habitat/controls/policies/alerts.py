@@ -176,6 +176,14 @@ CATALOGUE: Final = (
         "Somebody switches the endpoint on again, or removes it.",
     ),
     AlertDefinition(
+        "webhook_backlog",
+        Severity.WARNING,
+        "A service does not keep up with its webhooks",
+        "More messages wait for its endpoint than the setting allows, and the oldest were given up. Ask the service, "
+        "or switch the endpoint off; once it takes messages again, those that are dead can be sent again.",
+        "Half as many as may wait do, or the endpoint is removed.",
+    ),
+    AlertDefinition(
         "saga_stuck",
         Severity.CRITICAL,
         "A process across systems is stuck",

@@ -19,11 +19,12 @@ from habitat.members.actions.history import require_reason
 from habitat.members.policies.actors import Actor, ActorKind
 from habitat.notifications import locks
 from habitat.notifications.actions import webhooks
-from habitat.notifications.errors import WebhookNotInState, WebhookNotReplayable
+from habitat.notifications.errors import WebhookNotInState, WebhookNotReplayable, WebhookSuperseded
 from habitat.notifications.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from habitat.notifications.policies.webhooks import (
     GONE,
     MAX_ATTEMPTS,
+    REPLAYABLE,
     DeliveryState,
     EndpointState,
     rest_after,
@@ -45,19 +46,47 @@ WITH listening AS (
       FROM notifications_webhookendpoint e
       JOIN controls_servicekey k ON k.id = e.key_id
      WHERE e.state = 'active' AND k.revoked_at IS NULL AND k.expires_at > statement_timestamp()
+), told AS (
+    SELECT DISTINCT ON (type, subject) type, subject, body, sequence
+      FROM unnest(%(type)s::text[], %(subject)s::text[], %(body)s::text[], %(sequence)s::bigint[])
+           AS given(type, subject, body, sequence)
+     ORDER BY type, subject, sequence DESC NULLS LAST
 ), said AS (
     INSERT INTO notifications_webhookmessage (event_id, type, subject, body)
     SELECT %(event)s, told.type, told.subject, told.body
-      FROM unnest(%(type)s::text[], %(subject)s::text[], %(body)s::text[]) AS told(type, subject, body)
+      FROM told
      WHERE EXISTS (SELECT FROM listening
                     WHERE listening.types && ARRAY[told.type, split_part(told.type, '.', 1) || '.*']::varchar[])
         ON CONFLICT (event_id, type, subject) DO NOTHING
-    RETURNING id, type
+    RETURNING id, type, subject
 )
-INSERT INTO notifications_webhookdelivery (endpoint_id, message_id)
-SELECT listening.id, said.id
+INSERT INTO notifications_webhookdelivery (endpoint_id, message_id, about, sequence)
+SELECT listening.id, said.id, CASE WHEN told.sequence IS NULL THEN '' ELSE told.type || ' ' || told.subject END,
+       told.sequence
   FROM said
+  JOIN told USING (type, subject)
   JOIN listening ON listening.types && ARRAY[said.type, split_part(said.type, '.', 1) || '.*']::varchar[]
+"""
+# Of what waits for one endpoint about one thing only the newest is still worth sending. By sequence, not by who came
+# last: two workers may tell of two facts the other way round. What somebody is just taking is left to them.
+_SUPERSEDE = """
+WITH newest AS (
+    SELECT DISTINCT ON (endpoint_id, about) endpoint_id, about, sequence, id
+      FROM notifications_webhookdelivery
+     WHERE state = 'pending' AND sequence IS NOT NULL AND about = ANY(%(about)s)
+     ORDER BY endpoint_id, about, sequence DESC, id DESC
+), older AS (
+    SELECT d.id, newest.id AS newer
+      FROM newest
+      JOIN notifications_webhookdelivery d ON d.endpoint_id = newest.endpoint_id AND d.about = newest.about
+     WHERE d.state = 'pending' AND d.sequence IS NOT NULL AND (d.sequence, d.id) < (newest.sequence, newest.id)
+       FOR NO KEY UPDATE OF d SKIP LOCKED
+)
+UPDATE notifications_webhookdelivery d
+   SET state = 'superseded', due_at = clock_timestamp(),
+       error = 'Delivery ' || older.newer || ' says what holds since.'
+  FROM older
+ WHERE d.id = older.id
 """
 # One due delivery of each endpoint is looked at, and the endpoint that was tried longest ago comes first: an address
 # with a long queue, or a slow one, keeps no other waiting behind it.
@@ -91,11 +120,16 @@ RETURNING d.id, d.fence, d.attempts
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One message before it is written. `subject` tells apart those of one event; `data` is what JSON can carry."""
+    """One message before it is written. `subject` tells apart those of one event; `data` is what JSON can carry.
+
+    With a `sequence` it says how its subject stands: one of the same type and subject with a smaller number, or told
+    earlier with the same, is superseded where it still waits.
+    """
 
     type: str
     subject: str
     data: dict[str, Any]
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +177,14 @@ def publish(messages: Sequence[Told], *, event_id: int, occurred_at: datetime) -
         "type": [told.type for told in messages],
         "subject": [told.subject for told in messages],
         "body": bodies,
+        "sequence": [told.sequence for told in messages],
     }
+    about = [f"{told.type} {told.subject}" for told in messages if told.sequence is not None]
     with connection.cursor() as cursor:
         cursor.execute(_PUBLISH, given)
         made = int(cursor.rowcount)
+        if made and about:
+            cursor.execute(_SUPERSEDE, {"about": about})
     if made:
         wake_after_commit(webhooks.QUEUE)
     return made
@@ -220,7 +258,8 @@ def replay(*, delivery: WebhookDelivery, reason: str, acting: Actor) -> WebhookD
     """Queues a dead or delivered message once more, under its own id, word for word.
 
     The service whose endpoint it is, or who holds `manage_webhooks`. Raises NotAllowed, ReasonRequired,
-    WebhookNotReplayable, WebhookNotInState (its endpoint is off).
+    WebhookNotReplayable, WebhookSuperseded (the newer one is to be sent instead), WebhookNotInState (its endpoint is
+    off).
     """
     _require_own(acting, delivery)
     why = require_reason(reason)
@@ -228,7 +267,9 @@ def replay(*, delivery: WebhookDelivery, reason: str, acting: Actor) -> WebhookD
     endpoint = locks.webhook_endpoint(held.endpoint_id)
     if endpoint.state != EndpointState.ACTIVE.value:
         raise WebhookNotInState(state=endpoint.state)
-    if held.state not in (DeliveryState.DEAD.value, DeliveryState.DELIVERED.value):
+    if held.state == DeliveryState.SUPERSEDED.value:
+        raise WebhookSuperseded(delivery=held.pk, newer=held.error)
+    if held.state not in REPLAYABLE:
         raise WebhookNotReplayable(delivery=held.pk, state=held.state)
     logger.info("%s sends webhook delivery %s again: %s", acting.label, held.pk, why)
     held.replay()

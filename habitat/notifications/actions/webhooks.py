@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 QUEUE: Final = "webhooks"
 MANAGE: Final = "notifications.manage_webhooks"
 ALERT: Final = "webhook_disabled"
+BACKLOG: Final = "webhook_backlog"
 MOST: Final = 10
 LONGEST_REASON: Final = 500
 LONGEST_DESCRIPTION: Final = 200
@@ -121,7 +122,7 @@ def enable(*, endpoint: WebhookEndpoint, reason: str, acting: Actor) -> WebhookE
     held.because, held.failures, held.failing_since = "", 0, None
     held.quiet_until = Now()
     held.save(update_fields=["state", "because", "failures", "failing_since", "quiet_until"])
-    resolve_cause(code=ALERT, cause=_cause(held))
+    resolve_cause(code=ALERT, cause=cause_of(held))
     logger.info("%s switched webhook endpoint %s on: %s", acting.label, held.pk, why)
     wake_after_commit(QUEUE)
     return held
@@ -138,7 +139,8 @@ def remove(*, endpoint: WebhookEndpoint, reason: str, acting: Actor) -> WebhookE
     held.remove()
     held.because = why
     held.save(update_fields=["state", "because"])
-    resolve_cause(code=ALERT, cause=_cause(held))
+    for code in (ALERT, BACKLOG):
+        resolve_cause(code=code, cause=cause_of(held))
     return held
 
 
@@ -150,7 +152,7 @@ def switch_off(*, held: WebhookEndpoint, why: str, acting: Actor) -> None:
     held.save(update_fields=["state", "because"])
     raise_alert(
         code=ALERT,
-        cause=_cause(held),
+        cause=cause_of(held),
         message=f"Webhooks to endpoint {held.pk} of the key {held.key.name} are switched off: {why}",
         details={"endpoint": str(held.pk), "key": str(held.key_id)},
         acting=acting,
@@ -190,5 +192,6 @@ def _require_own(acting: Actor, key_id: int) -> None:
         raise NotAllowed(permission=MANAGE)
 
 
-def _cause(endpoint: WebhookEndpoint) -> str:
+def cause_of(endpoint: WebhookEndpoint) -> str:
+    """By which its alerts are told apart."""
     return f"webhook:{endpoint.pk}"

@@ -17,7 +17,7 @@ from habitat.faces.templatetags.faces import when
 from habitat.members.policies.actors import Actor
 from habitat.notifications.actions import webhook_deliveries, webhooks
 from habitat.notifications.models import WebhookDelivery, WebhookEndpoint
-from habitat.notifications.policies.webhooks import DeliveryState, EndpointState, subscribable
+from habitat.notifications.policies.webhooks import REPLAYABLE, EndpointState, subscribable
 
 ATTEMPTS_SHOWN = 30
 
@@ -75,7 +75,7 @@ def _stands(endpoint: Any) -> bool:
 
 
 def _is_done(delivery: Any) -> bool:
-    return delivery.state in (DeliveryState.DEAD.value, DeliveryState.DELIVERED.value)
+    return delivery.state in REPLAYABLE
 
 
 @admin.register(WebhookEndpoint)
@@ -128,6 +128,8 @@ class WebhookDeliveryAdmin(HouseAdmin):
         "endpoint",
         "message",
         "body",
+        "about",
+        "sequence",
         "state",
         "attempts",
         "status",

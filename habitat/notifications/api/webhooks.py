@@ -24,6 +24,7 @@ from habitat.notifications.api.serializers import (
     ReasonRequest,
 )
 from habitat.notifications.models import WebhookDelivery, WebhookEndpoint
+from habitat.notifications.policies.webhooks import DeliveryState
 
 IsService = has_scope(Scope.WEBHOOKS)
 
@@ -98,7 +99,7 @@ class DeliveryListView(ListAPIView):  # type: ignore[type-arg]
         operation_id="webhook_deliveries",
         parameters=[
             OpenApiParameter("endpoint", str, description="One endpoint's number."),
-            OpenApiParameter("state", str, enum=["pending", "sending", "delivered", "dead"]),
+            OpenApiParameter("state", str, enum=[state.value for state in DeliveryState]),
         ],
     )
     def get(self, request: Request) -> Response:

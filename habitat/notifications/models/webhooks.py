@@ -133,10 +133,16 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 
 
 class WebhookDelivery(FSMModelMixin, models.Model):
-    """One message on its way to one endpoint."""
+    """One message on its way to one endpoint.
+
+    Messages with a `sequence` tell how something stands: of the same `about` the largest one is the newest, and the
+    others need not be told any more. Once it is finished, `due_at` is when it was.
+    """
 
     endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
     message = models.ForeignKey(WebhookMessage, on_delete=models.PROTECT, related_name="deliveries")
+    about = models.CharField(max_length=125, db_default="", blank=True)
+    sequence = models.BigIntegerField(null=True)
     state = FSMField(
         db_default=DeliveryState.PENDING.value,
         default=DeliveryState.PENDING.value,
@@ -178,6 +184,11 @@ class WebhookDelivery(FSMModelMixin, models.Model):
                 name="webhook_delivery_open",
                 fields=["endpoint", "due_at", "id"],
                 condition=Q(state__in=OPEN_DELIVERIES),
+            ),
+            models.Index(
+                name="webhook_delivery_newest",
+                fields=["about", "endpoint"],
+                condition=Q(state=DeliveryState.PENDING.value, sequence__isnull=False),
             ),
         ]
 

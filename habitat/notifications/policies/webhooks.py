@@ -42,6 +42,7 @@ class DeliveryState(StrEnum):
     SENDING = "sending"
     DELIVERED = "delivered"
     DEAD = "dead"
+    SUPERSEDED = "superseded"
 
 
 ENDPOINT_EDGES: Final[dict[EndpointState, frozenset[EndpointState]]] = {
@@ -50,14 +51,19 @@ ENDPOINT_EDGES: Final[dict[EndpointState, frozenset[EndpointState]]] = {
     EndpointState.REMOVED: frozenset(),
 }
 # `sending > sending` is a lease that ran out; a person may also send again what was delivered: it is the same message.
+# What waits ends unsent where a newer message says what holds since, where too much waits, or where nothing can go out
+# any more. What was superseded stays so: sending it would only tell what is over.
 DELIVERY_EDGES: Final[dict[DeliveryState, frozenset[DeliveryState]]] = {
-    DeliveryState.PENDING: frozenset({DeliveryState.SENDING}),
+    DeliveryState.PENDING: frozenset({DeliveryState.SENDING, DeliveryState.SUPERSEDED, DeliveryState.DEAD}),
     DeliveryState.SENDING: frozenset(
         {DeliveryState.SENDING, DeliveryState.PENDING, DeliveryState.DELIVERED, DeliveryState.DEAD}
     ),
     DeliveryState.DELIVERED: frozenset({DeliveryState.PENDING}),
     DeliveryState.DEAD: frozenset({DeliveryState.PENDING}),
+    DeliveryState.SUPERSEDED: frozenset(),
 }
+REPLAYABLE: Final = (DeliveryState.DEAD.value, DeliveryState.DELIVERED.value)
+FINISHED: Final = (*REPLAYABLE, DeliveryState.SUPERSEDED.value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
-"""Who listens to webhooks."""
+"""Who listens to webhooks, and how much waits for whom."""
 
-from habitat.notifications.models import WebhookEndpoint
-from habitat.notifications.policies.webhooks import EndpointState
+from django.db.models import Count
+
+from habitat.notifications.models import WebhookDelivery, WebhookEndpoint
+from habitat.notifications.policies.webhooks import DeliveryState, EndpointState
 
 
 def is_heard(type_name: str) -> bool:
@@ -9,3 +11,9 @@ def is_heard(type_name: str) -> bool:
     family = f"{type_name.partition('.')[0]}.*"
     listening = WebhookEndpoint.objects.filter(state=EndpointState.ACTIVE.value)
     return listening.filter(types__overlap=[type_name, family]).exists()
+
+
+def waiting() -> dict[int, int]:
+    """How many messages wait for each endpoint; those for which none waits are left out."""
+    rows = WebhookDelivery.objects.filter(state=DeliveryState.PENDING.value).order_by().values_list("endpoint_id")
+    return dict(rows.annotate(Count("pk")))

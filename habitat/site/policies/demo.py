@@ -116,17 +116,35 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A purchase of `amount` CLOUD by card."""
+    """A purchase of `amount` CLOUD by card, which Stripe keeps for later where `saves_card`."""
 
     member: str
     amount: Decimal
+    saves_card: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """An automatic top-up: below `threshold` CLOUD buy `amount` with the card the member saved."""
+
+    member: str
+    threshold: Decimal
+    amount: Decimal
+    most_a_day: int
 
 
 INVOICES: Final = (
     Bill("ana", "Web site for the orchard", Decimal(8), Decimal("2.5"), is_paid=True),
     Bill("ines", "Press kit", Decimal(3), Decimal(4), is_paid=False),
 )
-PURCHASES: Final = (Wish("ana", Decimal(25)), Wish("hugo", Decimal("12.5")), Wish("grace", Decimal(60)))
+PURCHASES: Final = (
+    Wish("ana", Decimal(25)),
+    Wish("hugo", Decimal("12.5")),
+    Wish("grace", Decimal(60)),
+    Wish("ana", Decimal(5), saves_card=True),
+)
+# Ana holds far more: nothing is charged before she has used most of it.
+REFILL: Final = Refill("ana", Decimal(20), Decimal(10), 1)
 # Of which of them how much goes back.
 REFUND_OF: Final = 1
 REFUND: Final = Decimal("2.5")

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 
 from django.utils import timezone
 
-from cloud_credits.actions import invoices, purchases, refunds, terms
+from cloud_credits.actions import invoices, purchases, refunds, terms, topups
 from cloud_credits.models import Invoice, Purchase, RefundRequest
 from cloud_credits.policies.invoices import InvoiceState, Item
 from cloud_credits.policies.purchases import PurchaseState
+from cloud_credits.reports import topups as reports
+from cloud_credits.reports.purchases import customer_of
 from cloud_credits.reports.terms import current
 from cloud_credits.workflows.purchases import open_now
 from habitat.events.workflows import queue
@@ -20,7 +22,7 @@ from habitat.site.policies import demo
 from habitat.site.workflows.reconciliation import reconcilers
 from habitat.workflows.workflows import sagas
 from treasury.models import Payout
-from treasury.workflows import bank, payments, sweep
+from treasury.workflows import bank, payments, stripe_mirror, sweep
 
 NO_STRIPE = "No sandbox of Stripe answers: purchases by card, their refund and pay-outs are left out."
 NO_BANK = "No sandbox of the bank answers: pay-outs are not matched to bank lines."
@@ -40,6 +42,7 @@ class DemoMoney:
         return [
             ("Two invoices, one of them paid", self.invoice),
             ("Purchases by card", self.buy),
+            ("An automatic top-up", self.top_up),
             ("A refund", self.refund),
             ("A pay-out, matched at the bank", self.pay_out),
             ("The books compared with the world", self.compare),
@@ -70,12 +73,34 @@ class DemoMoney:
             terms.accept(member=member, version=current().version, acting=acting)
             purchase = open_now(
                 purchases.begin(
-                    member=member, amount=cloud(wish.amount), idempotency_key=f"demo-purchase-{number}", acting=acting
+                    member=member,
+                    amount=cloud(wish.amount),
+                    idempotency_key=f"demo-purchase-{number}",
+                    acting=acting,
+                    wish=purchases.Wish(save=wish.saves_card),
                 )
             )
             if purchase.state == PurchaseState.OPEN and purchase.session_id:
                 sandboxes.pay(purchase.session_id)
         self._hear()
+
+    def top_up(self) -> None:
+        """The member's own consent, with the card they saved at Stripe. What the member changed since stays."""
+        refill, member = demo.REFILL, self._people()[demo.REFILL.member]
+        customer_id = customer_of(member.pk)
+        if not sandboxes.stripe_is_sandbox() or not customer_id or reports.of_member(member.pk) is not None:
+            return
+        # The card as the sandbox keeps it: its webhooks about it may still be on their way.
+        stripe_mirror.rebuild(customer_id=customer_id, acting=SYSTEM)
+        for card in reports.usable_cards(member.pk)[:1]:
+            topups.switch_on(
+                member=member,
+                threshold=cloud(refill.threshold),
+                amount=cloud(refill.amount),
+                method_id=card.id,
+                most_a_day=refill.most_a_day,
+                acting=_actor(member),
+            )
 
     def refund(self) -> None:
         if not sandboxes.stripe_is_sandbox():
