@@ -432,6 +432,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "changes": rate_card_changes.compare(card, base),
             "may_propose": acting.may(PROPOSE),
             "is_draft": card.state == CardState.DRAFT,
+            "earlier": rate_card_votes.earlier_versions(card),
         }
         if card.state == CardState.DRAFT:
             return context | {"found": governance.problems_of(card, step=Step.PROPOSE, moment=now)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
 
 from cloud_credits.models import RateCard, RateCardBallot, RateCardElector, RateCardHistory, RateCardOutcome
 from cloud_credits.policies.governance import (
@@ -246,9 +246,18 @@ def _is_vote_on(card: RateCard, outcome: RateCardOutcome) -> bool:
 def _told() -> dict[int, RateCard]:
     """Every version as it was put before the members, by number."""
     told = {card.number: card for card in RateCard.objects.published()}
-    rows = RateCardHistory.objects.filter(version__isnull=False).exclude(version__in=told).order_by("pgh_id")
-    names = [each.attname for each in RateCard._meta.concrete_fields]
-    return told | {row.version: RateCard(**{name: getattr(row, name) for name in names}) for row in rows}
+    return told | {row.version: as_card(row) for row in sent_back()}
+
+
+def sent_back() -> QuerySet[RateCardHistory]:
+    """Each version that an adopted emergency sent back to draft, by number: its row as it stood last."""
+    rows = RateCardHistory.objects.filter(version__isnull=False).exclude(version=F("pgh_obj__version"))
+    return rows.order_by("version", "-pgh_id").distinct("version")
+
+
+def as_card(row: RateCardHistory) -> RateCard:
+    """The card as a row of its history has it: to be read, never saved."""
+    return RateCard(**{each.attname: getattr(row, each.attname) for each in RateCard._meta.concrete_fields})
 
 
 def closed_unsettled(*, moment: datetime) -> list[RateCard]:
