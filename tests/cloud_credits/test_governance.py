@@ -609,6 +609,25 @@ def test_emergency__whose_rates_came_to_break_a_cap_by_the_close_is_not_adopted(
     assert broken_proofs() == []
 
 
+def test_emergency__a_card_begun_by_its_close_stays_though_neither_vote_is_settled(house_clock):
+    people = make_stewards(2)
+    house_clock.at(datetime(2027, 1, 20, tzinfo=UTC))
+    normal = proposed(people[0], effective_date=MARCH, compute_rate="1.2")
+    house_clock.at(datetime(2027, 2, 20, tzinfo=UTC))
+    emergency = proposed(people[0], is_emergency=True, effective_date=date(2027, 3, 10))
+    house_clock.at(datetime(2027, 2, 22, tzinfo=UTC))
+    open_vote(house_clock, normal, people[0], hours=96)
+    house_clock.at(datetime(2027, 2, 25, tzinfo=UTC))
+    open_vote(house_clock, emergency, people[0], hours=132)
+    for card in (normal, emergency):
+        vote(card, dict.fromkeys(people, "yes"))
+    house_clock.at(stored(emergency).closes_at)
+    assert [card.version for card in governance.adopted_by(moment=house_clock.moment)] == [1, 2, 3]
+    assert rate_cards.settle_due() == 2
+    assert [card.version for card in governance.adopted_by(moment=house_clock.moment)] == [1, 2, 3]
+    assert stored(normal).state == "approved"
+
+
 def test_emergency__a_card_in_force_stays(house_clock):
     people = make_stewards(2)
     normal = adopt_for(house_clock, people, effective_date=MARCH)

@@ -170,7 +170,7 @@ def test_card__sent_back_by_an_emergency_keeps_its_page_and_thread(clock, stewar
     page = text_of(open_page(browser(reader()), "/rate-cards/2/"))
     assert "sent back It never took effect." in page
     assert "Emergency card 3 was adopted: rate card 2 is a draft again." in page
-    assert "1.2 CLOUD a comp-hr" in page
+    assert "Compute compute-hours 1 1.2 +20 % 0.0416" in page
     assert "What about spring?" in page
     # Proposed again and withdrawn, its first version still tells what happened to it then.
     again = rate_cards.propose(card_id=card.pk, acting=governed.steward(stewards[0]))
