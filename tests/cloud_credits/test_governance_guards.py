@@ -8,16 +8,18 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from psycopg.types.json import Jsonb
 
-from cloud_credits.actions import rate_cards
+from cloud_credits.actions import metering, rate_cards
 from cloud_credits.models import RateCard, RateCardElector
-from cloud_credits.policies.governance import RULES, above_caps
+from cloud_credits.policies.governance import RULES, Step, above_caps, problems
 from cloud_credits.reports import governance
 from habitat.clock import now
 from habitat.members.actions import members
+from habitat.members.actions.history import because
 from habitat.members.policies.actors import SYSTEM
 from tests.cloud_credits.governed import (
     MARCH,
     NOON,
+    adopt_for,
     adopted,
     draft,
     make_steward,
@@ -30,6 +32,7 @@ from tests.cloud_credits.governed import (
     terms,
     vote,
 )
+from tests.cloud_credits.metered import make_key, meter
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +109,109 @@ def test_notice__while_an_approved_card_is_not_in_force_is_refused(house_clock):
     other = draft(people[0], effective_date=date(2027, 6, 1))
     sql = PROPOSE.replace("version = 2", "version = 3")
     assert "an approved card is not in force yet" in stopped(sql, NONE, NONE, other.pk)
+
+
+# Version 2 would have raised compute and long-term memory and cut short-term memory; members said no.
+DEFEATED = {"compute_rate": "1.2", "ltm_rate": "0.06", "stm_rate": "0.4"}
+
+
+def defeat(house_clock, **fields) -> RateCard:
+    card = opened(house_clock, make_stewards(2)[0], **fields)
+    house_clock.at(card.closes_at)
+    rate_cards.settle_due()
+    return stored(card)
+
+
+def test_silence__lasts_thirty_days_to_the_microsecond(house_clock):
+    house_clock.at(NOON)
+    card = defeat(house_clock, **DEFEATED)
+    other = draft(make_steward(), effective_date=date(2027, 6, 1), compute_rate="1.2")
+    sql = PROPOSE.replace("version = 2", "version = 3")
+    assert "rate card 2 was defeated less than 30 days ago" in stopped(sql, NONE, NONE, other.pk)
+    house_clock.at(card.closes_at + timedelta(days=30, microseconds=-1))
+    assert "rate card 2 was defeated less than 30 days ago" in stopped(sql, NONE, NONE, other.pk)
+    house_clock.at(card.closes_at + timedelta(days=30))
+    run(sql, NONE, NONE, other.pk)
+
+
+def test_silence__follows_a_withdrawal_during_the_vote(house_clock):
+    house_clock.at(NOON)
+    one = make_stewards(2)[0]
+    card = opened(house_clock, one, compute_rate="1.2")
+    rate_cards.withdraw(card_id=card.pk, reason="it would lose", acting=steward(one))
+    other, lower = draft(one, compute_rate="1.3"), draft(one, compute_rate="1.1")
+    sql = PROPOSE.replace("version = 2", "version = 3")
+    assert "rate card 2 was defeated less than 30 days ago" in stopped(sql, NONE, NONE, other.pk)
+    run(sql, NONE, NONE, lower.pk)
+
+
+def test_silence__database_and_policy_judge_alike(house_clock):
+    house_clock.at(NOON)
+    defeat(house_clock, **DEFEATED)
+    known, judged = governance.history(moment=house_clock.moment), set()
+    sql = (
+        "SELECT cloud_credits_silenced_by(jsonb_populate_record(c, %s)) FROM cloud_credits_ratecard c WHERE version = 1"
+    )
+    for compute, ltm, stm in product(("1.1", "1.2", "1.3"), ("0.05", "0.06", "0.065"), ("0.3", "0.4", "0.5")):
+        rates = {"compute_rate": compute, "ltm_rate": ltm, "stm_rate": stm}
+        found = problems(
+            terms(**rates), moment=house_clock.moment, history=known, rules=RULES, step=Step.PROPOSE, noticed_at=None
+        )
+        silenced = "defeated_recently" in {each.code for each in found}
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [Jsonb({"id": 99, "proposed_at": house_clock.moment.isoformat(), **rates})])
+            assert cursor.fetchone()[0] == (2 if silenced else None), rates
+        judged.add(silenced)
+    assert judged == {True, False}
+
+
+def test_silence__bars_the_very_same_rates_even_where_they_raised_nothing(house_clock):
+    house_clock.at(NOON)
+    defeat(house_clock)
+    one = make_steward()
+    same, other = draft(one, effective_date=date(2027, 6, 1)), draft(one, stm_rate="0.4")
+    sql = PROPOSE.replace("version = 2", "version = 3")
+    assert "rate card 2 was defeated less than 30 days ago" in stopped(sql, NONE, NONE, same.pk)
+    run(sql, NONE, NONE, other.pk)
+
+
+@pytest.mark.parametrize(
+    "brought",
+    [
+        "opens_at = habitat_now(), closes_at = habitat_now() + interval '80 hours'",
+        "approved_at = habitat_now()",
+        "withdrawn_at = habitat_now()",
+    ],
+)
+def test_notice__brings_no_vote_and_no_end_along(brought, house_clock):
+    house_clock.at(NOON)
+    card = draft(make_steward())
+    sql = PROPOSE.replace("proposed_by =", f"{brought}, proposed_by =")
+    assert "it carries what only a vote or a withdrawal stamps" in stopped(sql, NONE, NONE, card.pk)
+
+
+@pytest.mark.parametrize("words", ["justification", "capacity_assumptions"])
+@pytest.mark.parametrize("said", ["", " \t\n"])
+def test_notice__that_says_nothing_is_refused(words, said, house_clock):
+    house_clock.at(NOON)
+    card = draft(make_steward())
+    run(f"UPDATE cloud_credits_ratecard SET {words} = %s WHERE id = %s", said, card.pk)
+    assert "it does not say why, or for what capacity" in stopped(PROPOSE, NONE, NONE, card.pk)
+
+
+def test_withdrawal__by_its_proposer_alone(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = proposed(people[0])
+    sql = (
+        "UPDATE cloud_credits_ratecard SET state = 'withdrawn', withdrawn_at = habitat_now(), ended_reason = 'x'"
+        " WHERE id = %s"
+    )
+    with because(acting=steward(people[1])):
+        assert "only its proposer withdraws it" in stopped(sql, card.pk)
+    with because(acting=steward(people[0])):
+        run(sql, card.pk)
+    assert stored(card).state == "withdrawn"
 
 
 @pytest.mark.parametrize(
@@ -426,9 +532,6 @@ def test_outcome__adoption_is_dated_at_the_close(house_clock):
 
 
 def test_usage__priced_before_a_closed_vote_is_settled_is_refused(house_clock, monkeypatch):
-    from cloud_credits.actions import metering
-    from tests.cloud_credits.metered import make_key, meter
-
     house_clock.at(NOON)
     people = make_stewards(2)
     member, key = make_member(credits="10"), make_key()
@@ -439,6 +542,24 @@ def test_usage__priced_before_a_closed_vote_is_settled_is_refused(house_clock, m
     monkeypatch.setattr(metering, "card_at", lambda at: RateCard.objects.get(version=1).as_card())
     with pytest.raises(DatabaseError, match="a closed vote decides the price"), transaction.atomic():
         meter(member, key, timestamp=house_clock.moment.isoformat())
+
+
+def test_usage__priced_by_a_begun_card_that_an_unsettled_emergency_sends_back_is_refused(house_clock, monkeypatch):
+    """The emergency's own date is yet to come; the card that it undoes began after its close, while no worker ran."""
+    people = make_stewards(2)
+    member, key = make_member(credits="10"), make_key()
+    normal = adopt_for(house_clock, people, effective_date=MARCH, compute_rate="1.5")
+    house_clock.at(NOON.replace(month=2, day=20))
+    emergency = opened(house_clock, people[0], is_emergency=True, effective_date=date(2027, 3, 10))
+    vote(emergency, dict.fromkeys(people, "yes"))
+    monkeypatch.setattr(metering, "settle_before_pricing", lambda: None)
+    monkeypatch.setattr(metering, "card_at", lambda at: stored(normal).as_card())
+    house_clock.at(NOON.replace(month=3, day=1, hour=0))
+    with pytest.raises(DatabaseError, match="a closed vote decides the price"), transaction.atomic():
+        meter(member, key, timestamp=house_clock.moment.isoformat())
+    # What ended on the day before is priced by a card that no vote undoes.
+    monkeypatch.setattr(metering, "card_at", lambda at: RateCard.objects.get(version=1).as_card())
+    assert meter(member, key, timestamp=(house_clock.moment - timedelta(seconds=1)).isoformat()).rate_card_version == 1
 
 
 # --- by either role: nothing is rewritten, struck or emptied
