@@ -1,6 +1,8 @@
 """What the database itself refuses of governance, tried by the application's role and by the owner."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import product
 
 import psycopg
@@ -11,6 +13,7 @@ from psycopg.types.json import Jsonb
 from cloud_credits.actions import metering, rate_cards
 from cloud_credits.models import RateCard, RateCardElector
 from cloud_credits.policies.governance import RULES, Step, above_caps, problems
+from cloud_credits.policies.primitives import MEASURES, Primitive
 from cloud_credits.reports import governance
 from habitat.clock import now
 from habitat.members.actions import members
@@ -269,36 +272,39 @@ def test_card__lapses_and_takes_effect_only_when_its_day_has_come(house_clock):
     assert "its 60 days are not over" in stopped(sql, "lapsed", other.pk)
 
 
-# Adopted cards as no vote made them: (effective, emergency, compute's rate and cost).
+# Adopted cards as no vote made them: (effective, emergency, every rate and every cost as a multiple of v1's).
 HISTORIES = [
     [],
-    [("2026-12-20", False, "1.5", "0.0416")],
-    [("2026-11-28", False, "1.3", "0.02"), ("2026-11-29", False, "1.2", "0.02")],
-    [("2026-11-28", True, "3.1", "0.14"), ("2027-01-10", False, "0.9", "0.01")],
-    [("2026-05-01", False, "1", "0.08"), ("2026-12-01", True, "0.6", "0")],
-    [("2026-06-01", False, "2", "0.00000001"), ("2027-02-27", False, "2.3", "0.3")],
+    [("2026-12-20", False, "1.5", "1")],
+    [("2026-11-28", False, "1.3", "0.5"), ("2026-11-29", False, "1.2", "0.5")],
+    [("2026-11-28", True, "3.1", "3.4"), ("2027-01-10", False, "0.9", "0.25")],
+    [("2026-05-01", False, "1", "2"), ("2026-12-01", True, "0.6", "0")],
+    [("2026-06-01", False, "2", "0.0000003"), ("2027-02-27", False, "2.3", "7")],
 ]
-RATES = (
-    "0.5",
-    "0.9",
-    "0.90000001",
-    "1.2",
-    "1.35",
-    "1.35000001",
-    "1.5",
-    "1.50000001",
-    "1.95",
-    "3",
-    "3.125",
-    "3.12500001",
-)
-COSTS = ("0.01", "0.0416", "0.0832", "0.08320001", "0.13", "0.161", "0.61")
+TIMES = ("0.5", "0.9", "1", "1.17", "1.2", "1.3", "1.35", "1.5", "1.56", "1.95", "3", "3.125", "3.5")
+COSTS = ("0.25", "1", "2", "3.125", "3.9", "15")
+HAIR = Decimal("0.00000001")
+
+
+def times(primitive: Primitive, kind: str, factor: str) -> Decimal:
+    """v1's rate or cost as often, as the column holds it; a rate at its floor at least."""
+    found = (getattr(terms(), f"{primitive.value}_{kind}") * Decimal(factor)).quantize(HAIR)
+    return max(found, MEASURES[primitive].floor) if kind == "rate" else found
+
+
+def everything(rate: str, cost: str) -> dict[str, str]:
+    return {
+        f"{primitive.value}_{kind}": str(times(primitive, kind, factor))
+        for primitive in Primitive
+        for kind, factor in (("rate", rate), ("cost", cost))
+    }
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("past", HISTORIES, ids=range(len(HISTORIES)))
 def test_caps__database_and_policy_judge_alike(past, superuser_dsn):
-    """The same verdict on a thousand cards: the database never refuses what the rules let pass, nor the other way."""
+    """The same verdict on a thousand cards, each primitive in turn at its bars and a hair beside them: the database
+    never refuses what the rules let pass, nor the other way."""
     with psycopg.connect(superuser_dsn, autocommit=True) as superuser:
         superuser.execute("SET session_replication_role = replica")
         for number, (effective, emergency, rate, cost) in enumerate(past, start=2):
@@ -313,27 +319,26 @@ def test_caps__database_and_policy_judge_alike(past, superuser_dsn):
                             "effective_date": effective,
                             "is_emergency": emergency,
                             "evidence": "x",
-                            "compute_rate": rate,
-                            "compute_cost": cost,
                             "opens_at": "2026-04-02",
                             "closes_at": "2026-04-10",
                             "approved_at": "2026-04-10",
                         }
+                        | everything(rate, cost)
                     )
                 ],
             )
     known = governance.history(moment=NOON)
     sql = "SELECT cloud_credits_above_cap(jsonb_populate_record(c, %s)) FROM cloud_credits_ratecard c WHERE version = 1"
     judged = set()
-    for emergency, rate, cost in product((False, True), RATES, COSTS):
-        card = terms(compute_rate=rate, compute_cost=cost, is_emergency=emergency)
+    for primitive, emergency, rate, cost in cards_at_their_bars():
+        # The others stand at their floors: they never rise.
+        asked = everything("0", "1") | {f"{primitive.value}_rate": str(rate), f"{primitive.value}_cost": str(cost)}
+        card = terms(is_emergency=emergency, **asked)
         found = [each.field for each in above_caps(card, history=known, rules=RULES, noticed_at=NOON)]
-        changed = {
+        changed = asked | {
             "id": 99,
             "version": 99,
             "state": "draft",
-            "compute_rate": rate,
-            "compute_cost": cost,
             "is_emergency": emergency,
             "effective_date": str(MARCH),
             "notice_date": str(NOON.date()),
@@ -341,9 +346,16 @@ def test_caps__database_and_policy_judge_alike(past, superuser_dsn):
         with connection.cursor() as cursor:
             cursor.execute(sql, [Jsonb(changed)])
             said = cursor.fetchone()[0]
-        assert said == ("compute" if found else None), (emergency, rate, cost)
+        assert said == (primitive.value if found else None), (primitive, emergency, rate, cost)
         judged.add(said)
-    assert judged == {None, "compute"}
+    assert judged == {None, *(primitive.value for primitive in Primitive)}
+
+
+def cards_at_their_bars() -> Iterator[tuple[Primitive, bool, Decimal, Decimal]]:
+    for primitive, emergency, factor, cost in product(Primitive, (False, True), TIMES, COSTS):
+        for hair in (Decimal(0), HAIR):
+            yield primitive, emergency, times(primitive, "rate", factor) + hair, times(primitive, "cost", cost)
+        yield primitive, emergency, times(primitive, "rate", factor), times(primitive, "cost", cost) + HAIR
 
 
 # --- the electorate
