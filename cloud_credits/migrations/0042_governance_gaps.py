@@ -8,5 +8,5 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("cloud_credits", "0040_opening_before_midnight")]
+    dependencies: ClassVar = [("cloud_credits", "0041_guards_of_many")]
     operations: ClassVar = [sql_file(__file__, "0042_governance_gaps")]

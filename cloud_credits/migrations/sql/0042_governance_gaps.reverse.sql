@@ -14,13 +14,14 @@ BEGIN
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA, CONSTRAINT = TG_NAME;
     END IF;
     SELECT u.id INTO bad
-      FROM born u
+      FROM (SELECT primitive, rate, rate_card_id, (metered_at AT TIME ZONE 'UTC')::date AS day, min(id) AS id
+              FROM born GROUP BY 1, 2, 3, 4) u
       LEFT JOIN LATERAL (
           SELECT c.id, CASE u.primitive WHEN 'compute' THEN c.compute_rate WHEN 'transfer' THEN c.transfer_rate
                                         WHEN 'ltm' THEN c.ltm_rate WHEN 'stm' THEN c.stm_rate END AS rate
             FROM cloud_credits_ratecard c
            WHERE c.state IN ('approved', 'active', 'superseded')
-             AND c.effective_date <= (u.metered_at AT TIME ZONE 'UTC')::date
+             AND c.effective_date <= u.day
            ORDER BY c.effective_date DESC
            LIMIT 1
       ) c ON true

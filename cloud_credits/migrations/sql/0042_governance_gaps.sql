@@ -137,7 +137,7 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- As in 0014; a price that is not the card's in force has a name of its own: the cards changed since it was read, and
+-- As in 0041; a price that is not the card's in force has a name of its own: the cards changed since it was read, and
 -- the usage may be tried again.
 CREATE OR REPLACE FUNCTION cloud_credits_usage_matches() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -155,13 +155,14 @@ BEGIN
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA, CONSTRAINT = TG_NAME;
     END IF;
     SELECT u.id INTO bad
-      FROM born u
+      FROM (SELECT primitive, rate, rate_card_id, (metered_at AT TIME ZONE 'UTC')::date AS day, min(id) AS id
+              FROM born GROUP BY 1, 2, 3, 4) u
       LEFT JOIN LATERAL (
           SELECT c.id, CASE u.primitive WHEN 'compute' THEN c.compute_rate WHEN 'transfer' THEN c.transfer_rate
                                         WHEN 'ltm' THEN c.ltm_rate WHEN 'stm' THEN c.stm_rate END AS rate
             FROM cloud_credits_ratecard c
            WHERE c.state IN ('approved', 'active', 'superseded')
-             AND c.effective_date <= (u.metered_at AT TIME ZONE 'UTC')::date
+             AND c.effective_date <= u.day
            ORDER BY c.effective_date DESC
            LIMIT 1
       ) c ON true
