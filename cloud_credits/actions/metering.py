@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from cloud_credits.actions import movements, spending
 from cloud_credits.actions.movements import liquid_after
-from cloud_credits.actions.rate_cards import settle_before_pricing
+from cloud_credits.actions.rate_cards import cards_changed, settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed, redemption
 from cloud_credits.errors import EventConflict, MemberNotActive, MeteredMemberUnknown, SpendCapReached
 from cloud_credits.events import CloudRedeemed
@@ -26,7 +26,7 @@ from cloud_credits.policies.metering import (
 )
 from cloud_credits.policies.pricing import cost
 from cloud_credits.policies.rate_cards import Card
-from cloud_credits.reports.rate_cards import card_at
+from cloud_credits.reports.rate_cards import card_at, forget
 from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
 from habitat.errors import HabitatError
@@ -95,9 +95,8 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
     rolls its transaction back, and is then logged in one of its own; it blocks nothing, the event may be sent again
     (domain §3).
     """
-    settle_before_pricing()
     try:
-        return _charge_or_replay(event, key_id=key_id, acting=acting)
+        return _charge_by_cards_of_now(event, key_id=key_id, acting=acting)
     except HabitatError as refusal:
         _log_refusal(refusal, body=event.payload(), key_id=key_id)
         if isinstance(refusal, SpendCapReached):
@@ -123,6 +122,19 @@ def admit_late_usage(*, approval: Approval, acting: Actor) -> None:
     event = parse(approval.payload)
     settle_before_pricing()
     _charge(event, key_id=int(approval.payload["keyId"]), approval_id=approval.pk, acting=acting)
+
+
+def _charge_by_cards_of_now(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:
+    """Where the cards changed between reading the price and charging it, once more: a vote changes them once."""
+    settle_before_pricing()
+    try:
+        return _charge_or_replay(event, key_id=key_id, acting=acting)
+    except DatabaseError as error:
+        if not cards_changed(error):
+            raise
+    forget()
+    settle_before_pricing()
+    return _charge_or_replay(event, key_id=key_id, acting=acting)
 
 
 def _charge_or_replay(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:

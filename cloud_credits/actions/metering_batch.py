@@ -16,7 +16,7 @@ from psycopg import errors as postgres
 from cloud_credits import locks
 from cloud_credits.actions import movements, spending, staging
 from cloud_credits.actions.movements import Redeemed
-from cloud_credits.actions.rate_cards import settle_before_pricing
+from cloud_credits.actions.rate_cards import cards_changed, settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed_range
 from cloud_credits.actions.staging import ENDED, RECEIVED, UNIT, Sifted, Stage, Standing
 from cloud_credits.errors import (
@@ -54,7 +54,7 @@ from cloud_credits.policies.metering_batch import (
 )
 from cloud_credits.policies.rate_cards import AHEAD, utc_day
 from cloud_credits.policies.spending import Allowance, month_of
-from cloud_credits.reports.rate_cards import adopted_cards
+from cloud_credits.reports.rate_cards import adopted_cards, forget
 from habitat.errors import HabitatError
 from habitat.events.actions.outbox import emit
 from habitat.members.policies.actors import Actor
@@ -122,6 +122,7 @@ def record(*, batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
         except DatabaseError as error:
             if not _is_overtaken(error):
                 raise
+            forget()
         else:
             # Read when the balances are free again: nobody waits for an answer but who asked for it.
             return judged.verdicts.outcome(_answers(judged))
@@ -129,11 +130,8 @@ def record(*, batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
 
 
 def _is_overtaken(error: DatabaseError) -> bool:
-    """A twin that was faster, a circle of waiting, or a vote that closed between reading the prices and charging."""
-    cause = error.__cause__
-    return isinstance(cause, _RUN_AGAIN) or (
-        isinstance(cause, postgres.CheckViolation) and cause.diag.constraint_name == "usage_votes_settled"
-    )
+    """A twin that was faster, a circle of waiting, or cards that changed between reading the prices and charging."""
+    return isinstance(error.__cause__, _RUN_AGAIN) or cards_changed(error)
 
 
 @transaction.atomic

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Final
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Max
+from psycopg.errors import CheckViolation
 
 from cloud_credits import locks
 from cloud_credits.errors import (
@@ -76,6 +77,8 @@ from habitat.money import plain
 PROPOSE: Final = "cloud_credits.propose_ratecard"
 VOTE: Final = "cloud_credits.vote_ratecard"
 
+# A vote that is closed and not settled; another card in force than the one that priced.
+_CARDS_CHANGED: Final = frozenset({"usage_votes_settled", "usage_in_force"})
 _UNDER_WAY = frozenset({CardState.PROPOSED, CardState.VOTING})
 
 
@@ -351,6 +354,13 @@ def settle_before_pricing() -> None:
     if rate_cards.vote_waits():
         settle_due()
         rate_cards.forget()
+
+
+def cards_changed(error: DatabaseError) -> bool:
+    """True where the database refused usage because the cards changed between reading its price and charging it:
+    read anew, it may be tried again."""
+    cause = error.__cause__
+    return isinstance(cause, CheckViolation) and cause.diag.constraint_name in _CARDS_CHANGED
 
 
 def _settle_closed() -> int:

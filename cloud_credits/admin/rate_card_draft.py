@@ -5,7 +5,7 @@ Without scripts the button “Check” asks the same.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -31,7 +31,6 @@ from cloud_credits.policies.governance import (
 )
 from cloud_credits.policies.primitives import MEASURES, Measure, Primitive
 from cloud_credits.policies.rate_card_papers import changed_percent, percent_in_words
-from cloud_credits.reports import governance
 from habitat.errors import HabitatError
 from habitat.money import parse_decimal, plain
 
@@ -175,13 +174,6 @@ def judge(form: DraftForm, *, history: History, now: datetime, in_force: RateCar
     bounds = [_bounds(primitive, given, history=history, now=now, in_force=in_force) for primitive in MEASURES]
     first = earliest_day(now, rules=RULES, is_emergency=bool(given and given.is_emergency))
     return Judgement(bounds, found, f"Proposed now, {first.isoformat()} is the first day it could take effect.")
-
-
-def judged_against(card: RateCard | None, now: datetime) -> History:
-    """What a draft is judged against; the card it amends would give way to it and does not stand in its way."""
-    known = governance.history(moment=now, excluding=card.pk if card is not None else None)
-    amended = card.amends.version if card is not None and card.amends is not None else None
-    return replace(known, in_flight=tuple(each for each in known.in_flight if each.version != amended))
 
 
 def initial_of(card: RateCard | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from cloud_credits.actions import rate_cards
 from cloud_credits.actions.rate_cards import PROPOSE
 from cloud_credits.admin import rate_card_draft
-from cloud_credits.admin.rate_card_draft import DraftForm, first_month_start, judge, judged_against
+from cloud_credits.admin.rate_card_draft import DraftForm, first_month_start, judge
 from cloud_credits.admin.rate_card_tables import HOUSE_EFFECT, LARGEST_CHANGES
 from cloud_credits.errors import CardRefused, DraftChanged, NotTheProposer
 from cloud_credits.models import RateCard, RateCardHistory
@@ -166,7 +166,7 @@ def _look_at_proposal(card: RateCard, *, acting: Actor, seen: str) -> SecondLook
             ("Kind", "emergency card" if card.is_emergency else "normal card"),
             ("Told now", f"{told:,} members with a cloud identity"),
             ("Electorate", f"{len(governance.stewards())} stewards are active now; who still is at the opening votes"),
-            *_given_way_to(card, acting),
+            *_given_way_to(card, acting, now),
             ("Voting may open", deadline(now + talked)),
             ("Lapses, if no vote was opened", deadline(lapses_at(now, RULES))),
         ),
@@ -174,10 +174,10 @@ def _look_at_proposal(card: RateCard, *, acting: Actor, seen: str) -> SecondLook
     )
 
 
-def _given_way_to(card: RateCard, acting: Actor) -> list[tuple[str, str]]:
+def _given_way_to(card: RateCard, acting: Actor, now: datetime) -> list[tuple[str, str]]:
     """The card under way that an amendment takes the place of. Raises NotTheProposer: only who proposed it may."""
-    original = card.amends
-    if original is None or original.state not in _SPOKEN_OF:
+    original = governance.given_way_to(card, governance.settled_history(moment=now, excluding=card.pk))
+    if original is None:
         return []
     if original.proposed_by != acting.label:
         raise NotTheProposer(card=original.version)
@@ -442,6 +442,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "changes": rate_card_changes.compare(card, base),
             "may_propose": acting.may(PROPOSE),
             "is_draft": card.state == CardState.DRAFT,
+            "earlier": rate_card_votes.earlier_versions(card),
         }
         if card.state == CardState.DRAFT:
             return context | {"found": governance.problems_of(card, step=Step.PROPOSE, moment=now)}
@@ -500,7 +501,9 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
         now = clock.now()
         form = DraftForm(request.POST)
         return JsonResponse(
-            judge(form, history=judged_against(card, now), now=now, in_force=card_in_force(now)).as_json()
+            judge(
+                form, history=governance.judged_against(card, moment=now), now=now, in_force=card_in_force(now)
+            ).as_json()
         )
 
     def dry_run_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -570,7 +573,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
     ) -> HttpResponse:
         now = clock.now()
         in_force = card_in_force(now)
-        judgement = judge(form, history=judged_against(card, now), now=now, in_force=in_force)
+        judgement = judge(form, history=governance.judged_against(card, moment=now), now=now, in_force=in_force)
         context = self.admin_site.each_context(request) | {
             "title": f"Edit {card}" if card else "Draft a rate card",
             "opts": self.opts,

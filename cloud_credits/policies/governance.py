@@ -161,12 +161,13 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Defeat:
-    """A card that was rejected, or withdrawn while it was voted on, at `at`."""
+    """A card that was rejected, or withdrawn while it was voted on, at `at`; `is_to_come`: by this very proposal."""
 
     version: int
     at: datetime
     effective_date: date
     rates: Mapping[Primitive, Decimal]
+    is_to_come: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,10 +437,12 @@ def _silenced(terms: CardTerms, *, moment: datetime, history: History, rules: Ru
         if not hit and dict(terms.rates) != dict(defeat.rates):
             continue
         titles = ", ".join(MEASURES[primitive].title for primitive in hit) or "the same rates"
-        sentence = (
-            f"Rate card {defeat.version} was defeated on {defeat.at:%Y-%m-%d}: equal or higher rates ({titles}) may "
-            f"be proposed again from {until:%Y-%m-%d %H:%M} UTC."
+        how = (
+            f"To propose this breaks off the vote on rate card {defeat.version}, which is its defeat"
+            if defeat.is_to_come
+            else f"Rate card {defeat.version} was defeated on {defeat.at:%Y-%m-%d}"
         )
+        sentence = f"{how}: equal or higher rates ({titles}) may be proposed again from {until:%Y-%m-%d %H:%M} UTC."
         yield Problem("defeated_recently", sentence, f"{hit[0].value}_rate" if hit else None)
 
 

@@ -1,11 +1,11 @@
 """A rate card's way through notice, thread and vote, as its pages and verbs read it. Reads only."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
 
 from cloud_credits.models import RateCard, RateCardBallot, RateCardElector, RateCardHistory, RateCardOutcome
 from cloud_credits.policies.governance import (
@@ -21,6 +21,7 @@ from cloud_credits.policies.governance import (
     Vote,
     counted,
     defeated_at,
+    lapses_at,
     opening_problems,
     problems,
     tally,
@@ -61,6 +62,49 @@ def history(*, moment: datetime, excluding: int | None = None) -> History:
     )
 
 
+def settled_history(*, moment: datetime, excluding: int | None = None) -> History:
+    """The same as it is once every vote closed by `moment` is settled and every overdue card has lapsed: what a verb
+    does first. Writes nothing, so a draft is judged right however late a worker is."""
+    known, came = history(moment=moment, excluding=excluding), _settled(moment)
+    since = moment - timedelta(days=RULES.silence_days)
+    lost = [_defeated(card, at=card.closes_at) for card in came.rejected if card.pk != excluding]
+    gone = {card.number for card in came.no_longer_under_way} | _overdue(moment)
+    return History(
+        adopted=tuple(_adopted(card) for card in came.adopted if card.pk != excluding),
+        in_flight=tuple(each for each in known.in_flight if each.version not in gone),
+        defeats=(*known.defeats, *(defeat for defeat in lost if defeat and defeat.at > since)),
+    )
+
+
+def judged_against(card: RateCard | None, *, moment: datetime) -> History:
+    """What the proposal of a draft would be judged against at `moment`; `card` is None before it was saved.
+
+    An amendment withdraws the card it amends, where that is still under way: it stands in the way no more, and was
+    defeated where it is being voted on (domain §4, withdrawal).
+    """
+    known = settled_history(moment=moment, excluding=card.pk if card is not None else None)
+    original = given_way_to(card, known) if card is not None else None
+    if original is None:
+        return known
+    left = replace(known, in_flight=tuple(each for each in known.in_flight if each.version != original.version))
+    defeat = _defeated(original, at=moment) if original.state == CardState.VOTING else None
+    return left if defeat is None else replace(left, defeats=(*left.defeats, replace(defeat, is_to_come=True)))
+
+
+def given_way_to(card: RateCard, known: History) -> RateCard | None:
+    """The card under way that this amendment takes the place of; None where it ended meanwhile."""
+    original = card.amends
+    return original if original and original.version in {each.version for each in known.in_flight} else None
+
+
+def _overdue(moment: datetime) -> set[int]:
+    """The numbers of proposed cards on which no vote was opened in time."""
+    proposed = RateCard.objects.filter(state=CardState.PROPOSED.value, proposed_at__isnull=False)
+    return {
+        card.number for card in proposed if card.proposed_at and moment >= lapses_at(card.proposed_at, card.as_told)
+    }
+
+
 def _adopted(card: RateCard) -> Adopted:
     if card.version is None or card.effective_date is None:
         raise ValueError("an adopted card has a number and a date")
@@ -69,25 +113,27 @@ def _adopted(card: RateCard) -> Adopted:
 
 
 def _defeat(card: RateCard) -> Defeat | None:
-    at = defeated_at(state=card.state, closes_at=card.closes_at, withdrawn_at=card.withdrawn_at)
+    return _defeated(card, at=defeated_at(state=card.state, closes_at=card.closes_at, withdrawn_at=card.withdrawn_at))
+
+
+def _defeated(card: RateCard, *, at: datetime | None) -> Defeat | None:
     if at is None or card.version is None or card.effective_date is None:
         return None
     return Defeat(card.version, at, card.effective_date, card.terms.rates)
 
 
 def problems_of(card: RateCard, *, step: Step, moment: datetime) -> list[Problem]:
-    """What stops a stored card at `step`; the card it would take the place of does not stand in its way."""
-    known = history(moment=moment, excluding=card.pk)
-    if step is Step.PROPOSE and card.amends is not None and card.amends.state in _UNDER_WAY:
-        known = History(
-            adopted=known.adopted,
-            in_flight=tuple(each for each in known.in_flight if each.version != card.amends.version),
-            defeats=known.defeats,
-        )
+    """What stops a stored card at `step`: pages ask before the votes that closed are settled, verbs afterwards, and
+    both are told the same. An outcome is judged while those that closed before it are settled."""
+    known = {
+        Step.PROPOSE: lambda: judged_against(card, moment=moment),
+        Step.OPEN: lambda: settled_history(moment=moment, excluding=card.pk),
+        Step.OUTCOME: lambda: history(moment=moment, excluding=card.pk),
+    }
     return problems(
         card.terms,
         moment=moment,
-        history=known,
+        history=known[step](),
         rules=RULES if step is Step.PROPOSE else card.as_told,
         step=step,
         noticed_at=card.proposed_at,
@@ -246,9 +292,18 @@ def _is_vote_on(card: RateCard, outcome: RateCardOutcome) -> bool:
 def _told() -> dict[int, RateCard]:
     """Every version as it was put before the members, by number."""
     told = {card.number: card for card in RateCard.objects.published()}
-    rows = RateCardHistory.objects.filter(version__isnull=False).exclude(version__in=told).order_by("pgh_id")
-    names = [each.attname for each in RateCard._meta.concrete_fields]
-    return told | {row.version: RateCard(**{name: getattr(row, name) for name in names}) for row in rows}
+    return told | {row.version: as_card(row) for row in sent_back()}
+
+
+def sent_back() -> QuerySet[RateCardHistory]:
+    """Each version that an adopted emergency sent back to draft, by number: its row as it stood last."""
+    rows = RateCardHistory.objects.filter(version__isnull=False).exclude(version=F("pgh_obj__version"))
+    return rows.order_by("version", "-pgh_id").distinct("version")
+
+
+def as_card(row: RateCardHistory) -> RateCard:
+    """The card as a row of its history has it: to be read, never saved."""
+    return RateCard(**{each.attname: getattr(row, each.attname) for each in RateCard._meta.concrete_fields})
 
 
 def closed_unsettled(*, moment: datetime) -> list[RateCard]:
@@ -260,18 +315,49 @@ def closed_unsettled(*, moment: datetime) -> list[RateCard]:
 def adopted_by(*, moment: datetime) -> list[RateCard]:
     """The adopted cards by date, as they are once every vote closed by `moment` is settled. Writes nothing: pages and
     quotes are right however late a worker is."""
-    adopted = list(RateCard.objects.adopted().order_by("effective_date"))
-    sent_back: set[int] = set()
+    return _settled(moment).adopted
+
+
+@dataclass(slots=True)
+class _Settled:
+    """What the votes that are closed and not settled come to."""
+
+    adopted: list[RateCard]
+    rejected: list[RateCard] = field(default_factory=list)
+    passed: list[RateCard] = field(default_factory=list)
+    sent_back: list[RateCard] = field(default_factory=list)
+
+    @property
+    def no_longer_under_way(self) -> list[RateCard]:
+        return [*self.rejected, *self.passed, *self.sent_back]
+
+    def adopt(self, card: RateCard, returned: Sequence[RateCard]) -> None:
+        gone = {each.pk for each in returned}
+        self.sent_back += returned
+        self.passed.append(card)
+        left = [each for each in self.adopted if each.pk not in gone]
+        self.adopted = sorted([*left, card], key=lambda each: str(each.effective_date))
+
+
+def _settled(moment: datetime) -> _Settled:
+    came = _Settled(list(RateCard.objects.adopted().order_by("effective_date")))
     for card in closed_unsettled(moment=moment):
-        if card.pk in sent_back or not _would_pass(card, adopted):
+        if card.pk in {each.pk for each in came.sent_back} or card.closes_at is None:
             continue
-        if card.is_emergency and card.closes_at is not None:
-            gone = {each.pk for each in in_flight_at(moment=card.closes_at, excluding=card.pk)}
-            gone |= {each.pk for each in adopted if _gives_way(each, card.closes_at)}
-            sent_back |= gone
-            adopted = [each for each in adopted if each.pk not in gone]
-        adopted.append(card)
-    return sorted(adopted, key=lambda each: str(each.effective_date))
+        if not _would_pass(card, came.adopted):
+            came.rejected.append(card)
+            continue
+        came.adopt(card, _returned_by(card, came, at=card.closes_at) if card.is_emergency else [])
+    return came
+
+
+def _returned_by(emergency: RateCard, came: _Settled, *, at: datetime) -> list[RateCard]:
+    """What an emergency adopted at `at` sends back, once the votes that closed before it are settled: their cards are
+    under way no more, whatever their rows still say."""
+    over = {each.pk for each in came.no_longer_under_way}
+    stored = [each for each in in_flight_at(moment=at, excluding=emergency.pk) if each.pk not in over]
+    scheduled = [each for each in came.adopted if _gives_way(each, at)]
+    return list({each.pk: each for each in [*stored, *scheduled]}.values())
 
 
 def _gives_way(card: RateCard, at: datetime) -> bool:

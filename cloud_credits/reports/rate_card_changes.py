@@ -1,13 +1,14 @@
 """What one rate card changes of another: the comparison on its page, and the changelog of all of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from cloud_credits.models import RateCard
 from cloud_credits.policies.primitives import MEASURES, Measure
 from cloud_credits.policies.rate_card_papers import changed_percent, percent_in_words
 from cloud_credits.policies.rate_cards import ADOPTED
+from cloud_credits.reports.governance import as_card, sent_back
 from habitat.money import cloud_to_usd
 
 
@@ -45,6 +46,7 @@ class Entry:
     card: RateCard
     base: RateCard | None
     changes: Sequence[RateChange]
+    is_sent_back: bool = False
 
     @property
     def changed(self) -> list[RateChange]:
@@ -72,12 +74,30 @@ def compare(card: RateCard, base: RateCard | None) -> list[RateChange]:
     ]
 
 
+def base_when_told(card: RateCard) -> RateCard | None:
+    """The adopted card whose place a version that was sent back would have taken, as it stood at its notice: what was
+    adopted since took its own place."""
+    return _base_when_told(card, list(RateCard.objects.adopted().order_by("effective_date")))
+
+
 def changelog() -> list[Entry]:
-    """Every published version, the newest first."""
-    cards = list(RateCard.objects.published().order_by("-version"))
+    """Every version that was put before the members, the newest first; what an emergency sent back among them."""
+    cards = list(RateCard.objects.published())
     adopted = sorted((card for card in cards if card.state in ADOPTED), key=_day)
-    entries = [(card, _base(card, adopted)) for card in cards]
-    return [Entry(card, base, compare(card, base)) for card, base in entries]
+    entries = [_entry(card, _base(card, adopted)) for card in cards]
+    for row in sent_back():
+        card = as_card(row)
+        entries.append(replace(_entry(card, _base_when_told(card, adopted)), is_sent_back=True))
+    return sorted(entries, key=lambda entry: entry.card.number, reverse=True)
+
+
+def _entry(card: RateCard, base: RateCard | None) -> Entry:
+    return Entry(card, base, compare(card, base))
+
+
+def _base_when_told(card: RateCard, adopted: Sequence[RateCard]) -> RateCard | None:
+    told = card.proposed_at
+    return _base(card, [each for each in adopted if told and each.approved_at and each.approved_at <= told])
 
 
 def _base(card: RateCard, adopted: Sequence[RateCard]) -> RateCard | None:

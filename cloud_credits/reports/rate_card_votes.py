@@ -16,6 +16,7 @@ from cloud_credits.policies.governance import Tally, tally
 from cloud_credits.policies.rate_card_course import Course
 from cloud_credits.policies.rate_card_papers import PrintedOutcome
 from cloud_credits.policies.rate_cards import CardState
+from cloud_credits.reports import governance
 from cloud_credits.reports.governance import ElectorVote, standing
 from habitat.members.models import Member
 from habitat.members.policies.actors import ActorKind
@@ -124,13 +125,25 @@ def thread_of(version: int | None, *, before: int | None = None) -> Thread:
     return Thread(shown, count, shown[0].pk if len(found) > THREAD_PAGE else None)
 
 
-def reason_of_return(told: RateCardHistory) -> str:
-    """Why it was sent back then: the card itself may have been proposed, and have ended, again since."""
+@dataclass(frozen=True, slots=True)
+class SentBack:
+    """A version that an adopted emergency sent back to draft: its card as it was put before the members, and why it
+    went back. The draft itself may have been edited, proposed again and ended since."""
+
+    card: RateCard
+    why: str
+
+
+def sent_back(version: int) -> SentBack | None:
+    """The version, if it was sent back."""
+    told = governance.sent_back().filter(version=version).first()
+    if told is None:
+        return None
     later = RateCardHistory.objects.filter(pgh_obj=told.pgh_obj_id, pgh_id__gt=told.pgh_id)
-    return later.order_by("pgh_id").values_list("ended_reason", flat=True).first() or ""
+    why = later.order_by("pgh_id").values_list("ended_reason", flat=True).first()
+    return SentBack(governance.as_card(told), why or "An emergency card was adopted while it was under way.")
 
 
-def sent_back(version: int) -> RateCardHistory | None:
-    """A version whose card an adopted emergency sent back to draft, as it was put before the members."""
-    told = RateCardHistory.objects.filter(version=version).select_related("pgh_obj").order_by("-pgh_id").first()
-    return told if told is not None and told.pgh_obj.version != version else None
+def earlier_versions(card: RateCard) -> list[int]:
+    """The numbers under which a card was before the members until an emergency sent it back, the oldest first."""
+    return list(governance.sent_back().filter(pgh_obj=card.pk).values_list("version", flat=True))

@@ -12,12 +12,13 @@ from django.urls import reverse
 from cloud_credits.actions import rate_cards as actions
 from cloud_credits.models import RateCard
 from cloud_credits.policies.governance import LONGEST_BALLOT_REASON, LONGEST_COMMENT, Choice
-from cloud_credits.policies.primitives import MEASURES
 from cloud_credits.policies.rate_card_bars import bars, turnout
 from cloud_credits.policies.rate_card_course import Course, next_of, state_in_words, steps
 from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of, ens_key, markdown
 from cloud_credits.policies.rate_cards import ADOPTED, Standing
 from cloud_credits.reports import rate_card_changes, rate_card_effects, rate_card_votes, rate_cards
+from cloud_credits.reports.rate_card_changes import Entry
+from cloud_credits.reports.rate_card_votes import SentBack
 from cloud_credits.reports.usage import Mark
 from cloud_credits.views.tables import EFFECT, EFFECT_EVENTS
 from habitat import clock
@@ -28,6 +29,7 @@ from habitat.money import cloud_to_usd
 
 EVENTS_PAGE: Final = 25
 LARGEST_VERSION: Final = 2**31
+SENT_BACK: Final = "sent back"
 
 
 class CommentForm(forms.Form):
@@ -59,18 +61,12 @@ class RateCardList(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         now = clock.now()
-        shown = []
-        for entry in rate_card_changes.changelog():
-            course = rate_card_votes.course_of(entry.card, now=now)
-            shown.append({"entry": entry, "card": entry.card, "course": course, "next": next_of(course)})
-        standings = {row["card"].pk: rate_cards.standing_of(row["card"], now) for row in shown}
-        for row in shown:
-            row["word"] = standings[row["card"].pk] or state_in_words(row["course"])
+        shown = [_row(entry, now) for entry in rate_card_changes.changelog()]
         context = {
             "now": now,
             "rows": shown,
-            "open": [row for row in shown if row["course"].is_under_way],
-            "in_force": next((row for row in shown if standings[row["card"].pk] is Standing.IN_FORCE), None),
+            "open": [row for row in shown if row["is_under_way"]],
+            "in_force": next((row for row in shown if row["word"] is Standing.IN_FORCE), None),
         }
         return render(request, "cloud_credits/rate_cards.html", context)
 
@@ -80,7 +76,7 @@ class Changelog(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         now = clock.now()
-        entries = [(entry, _word(entry.card, now)) for entry in rate_card_changes.changelog()]
+        entries = [(entry, _entry_word(entry, now)) for entry in rate_card_changes.changelog()]
         return render(request, "cloud_credits/rate_card_log.html", {"entries": entries})
 
 
@@ -89,17 +85,26 @@ class RateCardDetail(Page):
 
     def get(self, request: HttpRequest, version: int) -> HttpResponse:
         card = find(version)
-        if card is not None:
-            return self.show(request, card)
-        told = rate_card_votes.sent_back(version) if version < LARGEST_VERSION else None
-        if told is None:
-            raise Http404
+        return self.show(request, card) if card is not None else self.show_sent_back(request, returned(version))
+
+    def show_sent_back(self, request: HttpRequest, told: SentBack) -> HttpResponse:
+        """As it was put before the members. The ballots of a vote that an emergency broke off stay secret."""
+        card, base = told.card, rate_card_changes.base_when_told(told.card)
+        outcome = card.outcome
         context = {
-            "told": told,
-            "why": rate_card_votes.reason_of_return(told),
-            "lines": [(measure, getattr(told, f"{primitive.value}_rate")) for primitive, measure in MEASURES.items()],
-            "thread": rate_card_votes.thread_of(version, before=number(request.GET.get("before"))),
+            "card": card,
+            "why": told.why,
+            "base": base,
+            "changes": rate_card_changes.compare(card, base),
+            "hash": card.content_hash,
+            "ens_key": ens_key(card.number),
+            "proposer": rate_card_votes.proposer_of(card),
+            "thread": rate_card_votes.thread_of(card.number, before=number(request.GET.get("before"))),
+            "outcome": outcome,
         }
+        if outcome is not None:
+            roll = rate_card_votes.roll_of(card, now=clock.now())
+            context |= {"roll": roll, "bars": bars(roll.tally, is_emergency=card.is_emergency)}
         return render(request, "cloud_credits/rate_card_sent_back.html", context)
 
     def show(
@@ -130,6 +135,7 @@ class RateCardDetail(Page):
             "hash": card.content_hash or content_hash(canonical(content_of(card))),
             "ens_key": ens_key(card.version),
             "proposer": rate_card_votes.proposer_of(card),
+            "earlier": rate_card_votes.earlier_versions(card),
             "thread": rate_card_votes.thread_of(card.version, before=number(request.GET.get("before"))),
             "comment_form": comment_form or CommentForm(),
             "reader": reader,
@@ -207,7 +213,8 @@ class CanonicalPaper(Page):
     """The very bytes that were hashed."""
 
     def get(self, request: HttpRequest, version: int) -> HttpResponse:
-        paper = canonical(content_of(published(version)))
+        card = find(version) or returned(version).card
+        paper = canonical(content_of(card))
         return _download(paper, "application/json", f"rate-card-v{version}.json")
 
 
@@ -215,15 +222,14 @@ class MarkdownPaper(Page):
     """A version as a page of Markdown, with its outcome once there is one."""
 
     def get(self, request: HttpRequest, version: int) -> HttpResponse:
-        card = published(version)
-        content, base = content_of(card), rate_card_changes.base_of(card)
-        page = markdown(
-            content,
-            state=_word(card, clock.now()),
-            hash_text=content_hash(canonical(content)),
-            previous=content_of(base) if base is not None else None,
-            outcome=rate_card_votes.printed(card.outcome, card),
-        )
+        card = find(version)
+        if card is not None:
+            page = _markdown(card, base=rate_card_changes.base_of(card), state=_word(card, clock.now()))
+        else:
+            told = returned(version)
+            page = _markdown(
+                told.card, base=rate_card_changes.base_when_told(told.card), state=f"{SENT_BACK}. {told.why}"
+            )
         return _download(page.encode(), "text/markdown; charset=utf-8", f"rate-card-v{version}.md")
 
 
@@ -238,6 +244,41 @@ def published(version: int) -> RateCard:
     if card is None:
         raise Http404
     return card
+
+
+def returned(version: int) -> SentBack:
+    """The version that an emergency sent back to draft. Raises Http404."""
+    told = rate_card_votes.sent_back(version) if version < LARGEST_VERSION else None
+    if told is None:
+        raise Http404
+    return told
+
+
+def _row(entry: Entry, now: datetime) -> dict[str, Any]:
+    """A version in the list: what was sent back is under way no more, whatever state it was told in."""
+    course = rate_card_votes.course_of(entry.card, now=now)
+    return {
+        "entry": entry,
+        "card": entry.card,
+        "word": _entry_word(entry, now),
+        "next": next_of(course),
+        "is_under_way": course.is_under_way and not entry.is_sent_back,
+    }
+
+
+def _entry_word(entry: Entry, now: datetime) -> str:
+    return SENT_BACK if entry.is_sent_back else _word(entry.card, now)
+
+
+def _markdown(card: RateCard, *, base: RateCard | None, state: str) -> str:
+    content = content_of(card)
+    return markdown(
+        content,
+        state=state,
+        hash_text=content_hash(canonical(content)),
+        previous=content_of(base) if base is not None else None,
+        outcome=rate_card_votes.printed(card.outcome, card),
+    )
 
 
 def _word(card: RateCard, now: datetime) -> str:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from cloud_credits import subscribers
-from cloud_credits.actions import rate_cards
+from cloud_credits.actions import metering, metering_batch, rate_cards
 from cloud_credits.errors import (
     BallotReasonTooLong,
     CardNotInState,
@@ -58,7 +58,7 @@ from tests.cloud_credits.governed import (
     vote,
 )
 from tests.cloud_credits.ledger import broken_proofs, told
-from tests.cloud_credits.metered import make_key, meter
+from tests.cloud_credits.metered import body, make_key, meter, send, statuses
 from tests.factories import actor, make_member
 
 pytestmark = pytest.mark.django_db
@@ -609,6 +609,25 @@ def test_emergency__whose_rates_came_to_break_a_cap_by_the_close_is_not_adopted(
     assert broken_proofs() == []
 
 
+def test_emergency__a_card_begun_by_its_close_stays_though_neither_vote_is_settled(house_clock):
+    people = make_stewards(2)
+    house_clock.at(datetime(2027, 1, 20, tzinfo=UTC))
+    normal = proposed(people[0], effective_date=MARCH, compute_rate="1.2")
+    house_clock.at(datetime(2027, 2, 20, tzinfo=UTC))
+    emergency = proposed(people[0], is_emergency=True, effective_date=date(2027, 3, 10))
+    house_clock.at(datetime(2027, 2, 22, tzinfo=UTC))
+    open_vote(house_clock, normal, people[0], hours=96)
+    house_clock.at(datetime(2027, 2, 25, tzinfo=UTC))
+    open_vote(house_clock, emergency, people[0], hours=132)
+    for card in (normal, emergency):
+        vote(card, dict.fromkeys(people, "yes"))
+    house_clock.at(stored(emergency).closes_at)
+    assert [card.version for card in governance.adopted_by(moment=house_clock.moment)] == [1, 2, 3]
+    assert rate_cards.settle_due() == 2
+    assert [card.version for card in governance.adopted_by(moment=house_clock.moment)] == [1, 2, 3]
+    assert stored(normal).state == "approved"
+
+
 def test_emergency__a_card_in_force_stays(house_clock):
     people = make_stewards(2)
     normal = adopt_for(house_clock, people, effective_date=MARCH)
@@ -918,6 +937,42 @@ def test_race__two_workers_settle_one_vote(house_clock):
     assert sorted(results) == [0, 0, 1]
     assert RateCardOutcome.objects.count() == 1
     assert names().count("cloud.rate_card_approved") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("door", ["one event", "a batch"])
+def test_race__cards_that_change_between_the_price_and_the_charge_are_read_again(door, house_clock, monkeypatch):
+    """Another worker settles the vote while the usage is under way: it costs what members decided, and is charged."""
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    member, key = make_member(credits="100"), make_key()
+    card = opened(house_clock, people[0], compute_rate="1.5", effective_date=MARCH)
+    vote(card, dict.fromkeys(people, "yes"))
+    house_clock.at(datetime(2027, 3, 1, tzinfo=UTC))
+    old = RateCard.objects.get(version=1).as_card()
+    stale_for_once(monkeypatch, metering, "settle_before_pricing", lambda: None)
+    stale_for_once(monkeypatch, metering_batch, "settle_before_pricing", lambda: None)
+
+    def overtaken(answer):
+        assert at_once(house_clock, rate_cards.settle_due) == [1]
+        return answer
+
+    stale_for_once(monkeypatch, metering, "card_at", lambda at: overtaken(old))
+    stale_for_once(monkeypatch, metering_batch, "adopted_cards", lambda: overtaken((old,)))
+    at = house_clock.moment.isoformat()
+    if door == "one event":
+        assert meter(member, key, quantity="2", timestamp=at).cloud_cost == Decimal(3)
+    else:
+        assert statuses(send(key, body(member, quantity="2", timestamp=at))) == ["accepted"]
+    usage = ResourceUsage.objects.get()
+    assert (usage.rate_card_id, usage.rate, usage.cost) == (card.pk, Decimal("1.5"), Decimal(3))
+    assert broken_proofs() == []
+
+
+def stale_for_once(monkeypatch, module, name: str, stale: Callable[..., object]) -> None:
+    """The first call is answered by `stale`, every other as ever."""
+    answers, real = [stale], getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *asked: (answers.pop() if answers else real)(*asked))
 
 
 @pytest.mark.django_db(transaction=True)

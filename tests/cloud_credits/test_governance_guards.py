@@ -1,6 +1,8 @@
 """What the database itself refuses of governance, tried by the application's role and by the owner."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import product
 
 import psycopg
@@ -8,16 +10,19 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from psycopg.types.json import Jsonb
 
-from cloud_credits.actions import rate_cards
+from cloud_credits.actions import metering, rate_cards
 from cloud_credits.models import RateCard, RateCardElector
-from cloud_credits.policies.governance import RULES, above_caps
+from cloud_credits.policies.governance import RULES, Step, above_caps, problems
+from cloud_credits.policies.primitives import MEASURES, Primitive
 from cloud_credits.reports import governance
 from habitat.clock import now
 from habitat.members.actions import members
+from habitat.members.actions.history import because
 from habitat.members.policies.actors import SYSTEM
 from tests.cloud_credits.governed import (
     MARCH,
     NOON,
+    adopt_for,
     adopted,
     draft,
     make_steward,
@@ -30,6 +35,7 @@ from tests.cloud_credits.governed import (
     terms,
     vote,
 )
+from tests.cloud_credits.metered import make_key, meter
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +114,109 @@ def test_notice__while_an_approved_card_is_not_in_force_is_refused(house_clock):
     assert "an approved card is not in force yet" in stopped(sql, NONE, NONE, other.pk)
 
 
+# Version 2 would have raised compute and long-term memory and cut short-term memory; members said no.
+DEFEATED = {"compute_rate": "1.2", "ltm_rate": "0.06", "stm_rate": "0.4"}
+
+
+def defeat(house_clock, **fields) -> RateCard:
+    card = opened(house_clock, make_stewards(2)[0], **fields)
+    house_clock.at(card.closes_at)
+    rate_cards.settle_due()
+    return stored(card)
+
+
+def test_silence__lasts_thirty_days_to_the_microsecond(house_clock):
+    house_clock.at(NOON)
+    card = defeat(house_clock, **DEFEATED)
+    other = draft(make_steward(), effective_date=date(2027, 6, 1), compute_rate="1.2")
+    sql = PROPOSE.replace("version = 2", "version = 3")
+    assert "rate card 2 was defeated less than 30 days ago" in stopped(sql, NONE, NONE, other.pk)
+    house_clock.at(card.closes_at + timedelta(days=30, microseconds=-1))
+    assert "rate card 2 was defeated less than 30 days ago" in stopped(sql, NONE, NONE, other.pk)
+    house_clock.at(card.closes_at + timedelta(days=30))
+    run(sql, NONE, NONE, other.pk)
+
+
+def test_silence__follows_a_withdrawal_during_the_vote(house_clock):
+    house_clock.at(NOON)
+    one = make_stewards(2)[0]
+    card = opened(house_clock, one, compute_rate="1.2")
+    rate_cards.withdraw(card_id=card.pk, reason="it would lose", acting=steward(one))
+    other, lower = draft(one, compute_rate="1.3"), draft(one, compute_rate="1.1")
+    sql = PROPOSE.replace("version = 2", "version = 3")
+    assert "rate card 2 was defeated less than 30 days ago" in stopped(sql, NONE, NONE, other.pk)
+    run(sql, NONE, NONE, lower.pk)
+
+
+def test_silence__database_and_policy_judge_alike(house_clock):
+    house_clock.at(NOON)
+    defeat(house_clock, **DEFEATED)
+    known, judged = governance.history(moment=house_clock.moment), set()
+    sql = (
+        "SELECT cloud_credits_silenced_by(jsonb_populate_record(c, %s)) FROM cloud_credits_ratecard c WHERE version = 1"
+    )
+    for compute, ltm, stm in product(("1.1", "1.2", "1.3"), ("0.05", "0.06", "0.065"), ("0.3", "0.4", "0.5")):
+        rates = {"compute_rate": compute, "ltm_rate": ltm, "stm_rate": stm}
+        found = problems(
+            terms(**rates), moment=house_clock.moment, history=known, rules=RULES, step=Step.PROPOSE, noticed_at=None
+        )
+        silenced = "defeated_recently" in {each.code for each in found}
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [Jsonb({"id": 99, "proposed_at": house_clock.moment.isoformat(), **rates})])
+            assert cursor.fetchone()[0] == (2 if silenced else None), rates
+        judged.add(silenced)
+    assert judged == {True, False}
+
+
+def test_silence__bars_the_very_same_rates_even_where_they_raised_nothing(house_clock):
+    house_clock.at(NOON)
+    defeat(house_clock)
+    one = make_steward()
+    same, other = draft(one, effective_date=date(2027, 6, 1)), draft(one, stm_rate="0.4")
+    sql = PROPOSE.replace("version = 2", "version = 3")
+    assert "rate card 2 was defeated less than 30 days ago" in stopped(sql, NONE, NONE, same.pk)
+    run(sql, NONE, NONE, other.pk)
+
+
+@pytest.mark.parametrize(
+    "brought",
+    [
+        "opens_at = habitat_now(), closes_at = habitat_now() + interval '80 hours'",
+        "approved_at = habitat_now()",
+        "withdrawn_at = habitat_now()",
+    ],
+)
+def test_notice__brings_no_vote_and_no_end_along(brought, house_clock):
+    house_clock.at(NOON)
+    card = draft(make_steward())
+    sql = PROPOSE.replace("proposed_by =", f"{brought}, proposed_by =")
+    assert "it carries what only a vote or a withdrawal stamps" in stopped(sql, NONE, NONE, card.pk)
+
+
+@pytest.mark.parametrize("words", ["justification", "capacity_assumptions"])
+@pytest.mark.parametrize("said", ["", " \t\n"])
+def test_notice__that_says_nothing_is_refused(words, said, house_clock):
+    house_clock.at(NOON)
+    card = draft(make_steward())
+    run(f"UPDATE cloud_credits_ratecard SET {words} = %s WHERE id = %s", said, card.pk)
+    assert "it does not say why, or for what capacity" in stopped(PROPOSE, NONE, NONE, card.pk)
+
+
+def test_withdrawal__by_its_proposer_alone(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = proposed(people[0])
+    sql = (
+        "UPDATE cloud_credits_ratecard SET state = 'withdrawn', withdrawn_at = habitat_now(), ended_reason = 'x'"
+        " WHERE id = %s"
+    )
+    with because(acting=steward(people[1])):
+        assert "only its proposer withdraws it" in stopped(sql, card.pk)
+    with because(acting=steward(people[0])):
+        run(sql, card.pk)
+    assert stored(card).state == "withdrawn"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -163,36 +272,39 @@ def test_card__lapses_and_takes_effect_only_when_its_day_has_come(house_clock):
     assert "its 60 days are not over" in stopped(sql, "lapsed", other.pk)
 
 
-# Adopted cards as no vote made them: (effective, emergency, compute's rate and cost).
+# Adopted cards as no vote made them: (effective, emergency, every rate and every cost as a multiple of v1's).
 HISTORIES = [
     [],
-    [("2026-12-20", False, "1.5", "0.0416")],
-    [("2026-11-28", False, "1.3", "0.02"), ("2026-11-29", False, "1.2", "0.02")],
-    [("2026-11-28", True, "3.1", "0.14"), ("2027-01-10", False, "0.9", "0.01")],
-    [("2026-05-01", False, "1", "0.08"), ("2026-12-01", True, "0.6", "0")],
-    [("2026-06-01", False, "2", "0.00000001"), ("2027-02-27", False, "2.3", "0.3")],
+    [("2026-12-20", False, "1.5", "1")],
+    [("2026-11-28", False, "1.3", "0.5"), ("2026-11-29", False, "1.2", "0.5")],
+    [("2026-11-28", True, "3.1", "3.4"), ("2027-01-10", False, "0.9", "0.25")],
+    [("2026-05-01", False, "1", "2"), ("2026-12-01", True, "0.6", "0")],
+    [("2026-06-01", False, "2", "0.0000003"), ("2027-02-27", False, "2.3", "7")],
 ]
-RATES = (
-    "0.5",
-    "0.9",
-    "0.90000001",
-    "1.2",
-    "1.35",
-    "1.35000001",
-    "1.5",
-    "1.50000001",
-    "1.95",
-    "3",
-    "3.125",
-    "3.12500001",
-)
-COSTS = ("0.01", "0.0416", "0.0832", "0.08320001", "0.13", "0.161", "0.61")
+TIMES = ("0.5", "0.9", "1", "1.17", "1.2", "1.3", "1.35", "1.5", "1.56", "1.95", "3", "3.125", "3.5")
+COSTS = ("0.25", "1", "2", "3.125", "3.9", "15")
+HAIR = Decimal("0.00000001")
+
+
+def times(primitive: Primitive, kind: str, factor: str) -> Decimal:
+    """v1's rate or cost as often, as the column holds it; a rate at its floor at least."""
+    found = (getattr(terms(), f"{primitive.value}_{kind}") * Decimal(factor)).quantize(HAIR)
+    return max(found, MEASURES[primitive].floor) if kind == "rate" else found
+
+
+def everything(rate: str, cost: str) -> dict[str, str]:
+    return {
+        f"{primitive.value}_{kind}": str(times(primitive, kind, factor))
+        for primitive in Primitive
+        for kind, factor in (("rate", rate), ("cost", cost))
+    }
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("past", HISTORIES, ids=range(len(HISTORIES)))
 def test_caps__database_and_policy_judge_alike(past, superuser_dsn):
-    """The same verdict on a thousand cards: the database never refuses what the rules let pass, nor the other way."""
+    """The same verdict on a thousand cards, each primitive in turn at its bars and a hair beside them: the database
+    never refuses what the rules let pass, nor the other way."""
     with psycopg.connect(superuser_dsn, autocommit=True) as superuser:
         superuser.execute("SET session_replication_role = replica")
         for number, (effective, emergency, rate, cost) in enumerate(past, start=2):
@@ -207,27 +319,26 @@ def test_caps__database_and_policy_judge_alike(past, superuser_dsn):
                             "effective_date": effective,
                             "is_emergency": emergency,
                             "evidence": "x",
-                            "compute_rate": rate,
-                            "compute_cost": cost,
                             "opens_at": "2026-04-02",
                             "closes_at": "2026-04-10",
                             "approved_at": "2026-04-10",
                         }
+                        | everything(rate, cost)
                     )
                 ],
             )
     known = governance.history(moment=NOON)
     sql = "SELECT cloud_credits_above_cap(jsonb_populate_record(c, %s)) FROM cloud_credits_ratecard c WHERE version = 1"
     judged = set()
-    for emergency, rate, cost in product((False, True), RATES, COSTS):
-        card = terms(compute_rate=rate, compute_cost=cost, is_emergency=emergency)
+    for primitive, emergency, rate, cost in cards_at_their_bars():
+        # The others stand at their floors: they never rise.
+        asked = everything("0", "1") | {f"{primitive.value}_rate": str(rate), f"{primitive.value}_cost": str(cost)}
+        card = terms(is_emergency=emergency, **asked)
         found = [each.field for each in above_caps(card, history=known, rules=RULES, noticed_at=NOON)]
-        changed = {
+        changed = asked | {
             "id": 99,
             "version": 99,
             "state": "draft",
-            "compute_rate": rate,
-            "compute_cost": cost,
             "is_emergency": emergency,
             "effective_date": str(MARCH),
             "notice_date": str(NOON.date()),
@@ -235,9 +346,16 @@ def test_caps__database_and_policy_judge_alike(past, superuser_dsn):
         with connection.cursor() as cursor:
             cursor.execute(sql, [Jsonb(changed)])
             said = cursor.fetchone()[0]
-        assert said == ("compute" if found else None), (emergency, rate, cost)
+        assert said == (primitive.value if found else None), (primitive, emergency, rate, cost)
         judged.add(said)
-    assert judged == {None, "compute"}
+    assert judged == {None, *(primitive.value for primitive in Primitive)}
+
+
+def cards_at_their_bars() -> Iterator[tuple[Primitive, bool, Decimal, Decimal]]:
+    for primitive, emergency, factor, cost in product(Primitive, (False, True), TIMES, COSTS):
+        for hair in (Decimal(0), HAIR):
+            yield primitive, emergency, times(primitive, "rate", factor) + hair, times(primitive, "cost", cost)
+        yield primitive, emergency, times(primitive, "rate", factor), times(primitive, "cost", cost) + HAIR
 
 
 # --- the electorate
@@ -426,9 +544,6 @@ def test_outcome__adoption_is_dated_at_the_close(house_clock):
 
 
 def test_usage__priced_before_a_closed_vote_is_settled_is_refused(house_clock, monkeypatch):
-    from cloud_credits.actions import metering
-    from tests.cloud_credits.metered import make_key, meter
-
     house_clock.at(NOON)
     people = make_stewards(2)
     member, key = make_member(credits="10"), make_key()
@@ -439,6 +554,24 @@ def test_usage__priced_before_a_closed_vote_is_settled_is_refused(house_clock, m
     monkeypatch.setattr(metering, "card_at", lambda at: RateCard.objects.get(version=1).as_card())
     with pytest.raises(DatabaseError, match="a closed vote decides the price"), transaction.atomic():
         meter(member, key, timestamp=house_clock.moment.isoformat())
+
+
+def test_usage__priced_by_a_begun_card_that_an_unsettled_emergency_sends_back_is_refused(house_clock, monkeypatch):
+    """The emergency's own date is yet to come; the card that it undoes began after its close, while no worker ran."""
+    people = make_stewards(2)
+    member, key = make_member(credits="10"), make_key()
+    normal = adopt_for(house_clock, people, effective_date=MARCH, compute_rate="1.5")
+    house_clock.at(NOON.replace(month=2, day=20))
+    emergency = opened(house_clock, people[0], is_emergency=True, effective_date=date(2027, 3, 10))
+    vote(emergency, dict.fromkeys(people, "yes"))
+    monkeypatch.setattr(metering, "settle_before_pricing", lambda: None)
+    monkeypatch.setattr(metering, "card_at", lambda at: stored(normal).as_card())
+    house_clock.at(NOON.replace(month=3, day=1, hour=0))
+    with pytest.raises(DatabaseError, match="a closed vote decides the price"), transaction.atomic():
+        meter(member, key, timestamp=house_clock.moment.isoformat())
+    # What ended on the day before is priced by a card that no vote undoes.
+    monkeypatch.setattr(metering, "card_at", lambda at: RateCard.objects.get(version=1).as_card())
+    assert meter(member, key, timestamp=(house_clock.moment - timedelta(seconds=1)).isoformat()).rate_card_version == 1
 
 
 # --- by either role: nothing is rewritten, struck or emptied

@@ -180,7 +180,7 @@ def test_card__sent_back_by_an_emergency_keeps_its_page_and_thread(clock, stewar
     page = text_of(open_page(browser(reader()), "/rate-cards/2/"))
     assert "sent back It never took effect." in page
     assert "Emergency card 3 was adopted: rate card 2 is a draft again." in page
-    assert "1.2 CLOUD a comp-hr" in page
+    assert "Compute compute-hours 1 1.2 +20 % 0.0416" in page
     assert "What about spring?" in page
     # Proposed again and withdrawn, its first version still tells what happened to it then.
     again = rate_cards.propose(card_id=card.pk, acting=governed.steward(stewards[0]))
@@ -188,6 +188,88 @@ def test_card__sent_back_by_an_emergency_keeps_its_page_and_thread(clock, stewar
     page = text_of(open_page(browser(reader()), "/rate-cards/2/"))
     assert "Emergency card 3 was adopted: rate card 2 is a draft again." in page
     assert "Second thoughts" not in page
+
+
+def sent_back_after_its_vote(clock, stewards: list[Member]) -> RateCard:
+    """Version 2 was adopted, and an emergency sent it back before its day."""
+    card = governed.adopt_for(clock, stewards, effective_date=date(2027, 3, 1), compute_rate="1.5")
+    clock.at(datetime(2027, 2, 20, tzinfo=UTC))
+    governed.adopted(clock, stewards, is_emergency=True, effective_date=date(2027, 3, 1), compute_rate="1.1")
+    return card
+
+
+def test_sent_back__after_its_vote_keeps_outcome_papers_and_hash(clock, stewards):
+    card = sent_back_after_its_vote(clock, stewards)
+    client = browser(reader())
+    page = open_page(client, "/rate-cards/2/")
+    assert "What it asked for, compared with version 1" in page
+    assert "Adopted, 2027-01-17 00:00 UTC. 3 yes and 0 no of 3 electors." in text_of(page)
+    assert "The rule applied: Half of the electorate votes;" in text_of(page)
+    assert card.content_hash in page
+    paper = client.get("/rate-cards/2/card.json")
+    assert content_hash(paper.content) == card.content_hash
+    body = client.get("/rate-cards/2/card.md").content.decode()
+    assert body.startswith("# Rate card version 2\n")
+    assert "- State: sent back. Emergency card 3 was adopted: rate card 2 is a draft again." in body
+    assert "| Primitive | Unit | CLOUD a unit | Version 1 | Change | Cost to the cooperative, USD |" in body
+    assert "- Adopted\n- Closed: 2027-01-17 00:00 UTC\n- Electors: 3\n- Yes 3, no 0, abstained 0" in body
+    assert f"`{card.content_hash}`" in body
+
+
+def test_sent_back__edited_since_its_papers_stay_as_they_were_told(clock, stewards):
+    card = sent_back_after_its_vote(clock, stewards)
+    rate_cards.save_draft(
+        card=governed.stored(card),
+        terms=governed.terms(compute_rate="1.2", justification="Second try", effective_date=date(2027, 5, 1)),
+        acting=governed.steward(stewards[1]),
+    )
+    client = browser(reader())
+    assert content_hash(client.get("/rate-cards/2/card.json").content) == card.content_hash
+    assert "Second try" not in open_page(client, "/rate-cards/2/")
+    assert "1.5" in open_page(client, "/rate-cards/2/")
+
+
+def test_sent_back__during_its_vote_tells_no_ballot(clock, stewards):
+    card = governed.opened(clock, stewards[0], effective_date=date(2027, 4, 1), compute_rate="1.2")
+    rate_cards.cast_ballot(card_id=card.pk, choice="no", reason="Too dear for me", acting=governed.steward(stewards[1]))
+    governed.adopted(clock, stewards, is_emergency=True, effective_date=date(2027, 2, 1))
+    client = browser(stewards[0])
+    page = text_of(open_page(client, "/rate-cards/2/"))
+    assert "The vote was broken off: it came to no outcome" in page
+    assert "Too dear for me" not in page
+    assert stewards[1].display_name not in page
+    assert "## The vote" not in client.get("/rate-cards/2/card.md").content.decode()
+
+
+def test_sent_back__is_linked_from_the_list_the_changelog_and_its_next_version(clock, stewards):
+    card = sent_back_after_its_vote(clock, stewards)
+    client = browser(reader())
+    log = open_page(client, "/rate-cards/changelog/")
+    assert text_of(log).index("Version 3 scheduled") < text_of(log).index("Version 2 sent back")
+    assert "Compute: 1 → 1.5 CLOUD a comp-hr (+50 %)" in text_of(log)
+    assert 'href="/rate-cards/2/"' in log
+    listed = open_page(client, "/rate-cards/")
+    assert 'href="/rate-cards/2/"' in listed
+    under_way = listed[listed.index("Under way") : listed.index("In force:")]
+    assert "/rate-cards/3/" in under_way
+    assert "/rate-cards/2/" not in under_way
+    rate_cards.save_draft(
+        card=governed.stored(card),
+        terms=governed.terms(effective_date=date(2027, 5, 1)),
+        acting=governed.steward(stewards[0]),
+    )
+    again = rate_cards.propose(card_id=card.pk, acting=governed.steward(stewards[0]))
+    page = open_page(client, f"/rate-cards/{again.version}/")
+    assert 'already as <a href="/rate-cards/2/">version 2</a>, which an emergency card sent back.' in page
+    assert "already as" not in open_page(client, "/rate-cards/3/")
+
+
+def test_sent_back__papers_of_a_number_nobody_was_told_are_not_found(stewards):
+    governed.draft(stewards[0])
+    client = browser(reader())
+    for version in (2, 0, 10**12):
+        assert client.get(f"/rate-cards/{version}/card.json").status_code == 404
+        assert client.get(f"/rate-cards/{version}/card.md").status_code == 404
 
 
 # --- my usage, event by event
@@ -431,7 +513,7 @@ def test_pages__ask_the_database_as_often_for_a_long_thread(clock, stewards, dja
 
 
 # Seven find the sign-in and note its session, one the membership, one counts unread notices for the menu.
-QUERIES = {"/rate-cards/": 11, "/rate-cards/changelog/": 11, "/rate-cards/2/": 21, "/rate-cards/1/": 15}
+QUERIES = {"/rate-cards/": 12, "/rate-cards/changelog/": 12, "/rate-cards/2/": 22, "/rate-cards/1/": 16}
 
 
 def test_a_day_in_the_past__is_no_obstacle_to_reading(clock):

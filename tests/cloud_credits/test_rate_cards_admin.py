@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from cloud_credits.actions import rate_cards
+from cloud_credits.errors import CardRefused
 from cloud_credits.models import RateCard, RateCardBallot, RateCardComment, RateCardElector
 from cloud_credits.policies.rate_card_papers import terms_digest
 from habitat.members.actions import members
@@ -418,6 +419,87 @@ def test_amend__the_second_look_names_the_card_that_gives_way(stewards):
     send(client, draft, "propose", seen=seen(draft))
     assert [governed.stored(each).state for each in (card, draft)] == ["withdrawn", "proposed"]
     assert "Amended: another card takes its place." in page(client, card)
+
+
+def problems_told(client: Client, card: RateCard, **typed: str) -> list[str]:
+    told = client.post(f"/admin/cloud_credits/ratecard/{card.pk}/check/", TYPED | typed).json()
+    return [each["sentence"] for each in told["problems"]]
+
+
+def test_amend__of_a_card_under_vote_is_told_the_defeat_that_its_proposal_would_be(clock, stewards):
+    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    send(client, card, "amend")
+    draft = RateCard.objects.get(state="draft")
+    defeat = (
+        "To propose this breaks off the vote on rate card 2, which is its defeat: equal or higher rates (Compute) may "
+        "be proposed again from 2027-02-17 12:00 UTC."
+    )
+    assert problems_told(client, draft) == [defeat]
+    assert defeat in page(client, draft)
+    answer = nothing_changed(lambda: look(client, draft, "propose", seen=seen(draft)))
+    assert defeat in answer.content.decode()
+    refusal = governed.refused(
+        CardRefused, lambda: rate_cards.propose(card_id=draft.pk, acting=governed.steward(stewards[0]))
+    )
+    assert refusal.codes == ["defeated_recently"]
+    # Lower rates may follow at once, and page and verb agree in that too.
+    assert problems_told(client, draft, compute_rate="1.1") == []
+    client.post(
+        f"/admin/cloud_credits/ratecard/{draft.pk}/draft/", TYPED | {"compute_rate": "1.1", "seen": seen(draft)}
+    )
+    assert "Nothing stands in its way" in page(client, draft)
+    send(client, draft, "propose", seen=seen(draft))
+    assert [governed.stored(each).state for each in (card, draft)] == ["withdrawn", "proposed"]
+
+
+def test_draft__a_closed_vote_that_nobody_settled_is_told_as_its_defeat(clock, stewards):
+    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    draft = governed.draft(stewards[0], compute_rate="1.1")
+    assert problems_told(client, draft)[0].startswith("Rate card 2 is being voted on.")
+    clock.at(card.closes_at)
+    assert problems_told(client, draft)[0].startswith("Rate card 2 was defeated on 2027-01-21: equal or higher rates")
+    assert problems_told(client, draft, compute_rate="1.1") == []
+    assert "Nothing stands in its way" in page(client, draft)
+    assert look(client, draft, "propose", seen=seen(draft)).status_code == 200
+    assert governed.stored(card).state == "voting"
+    send(client, draft, "propose", seen=seen(draft))
+    assert [governed.stored(each).state for each in (card, draft)] == ["rejected", "proposed"]
+
+
+def test_draft__a_card_adopted_by_a_vote_that_nobody_settled_is_in_flight(clock, stewards):
+    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    governed.vote(card, dict.fromkeys(stewards, "yes"))
+    draft = governed.draft(stewards[0], effective_date=governed.MARCH + timedelta(days=31))
+    clock.at(card.closes_at)
+    told = problems_told(client, draft, effective_date="2027-04-01")
+    assert told == ["Rate card 2 is approved and not in force yet. Only one normal card at a time is under way."]
+    refusal = governed.refused(
+        CardRefused, lambda: rate_cards.propose(card_id=draft.pk, acting=governed.steward(stewards[0]))
+    )
+    assert refusal.codes == ["card_in_flight"]
+
+
+def test_draft__an_overdue_card_that_nobody_ended_does_not_stand_in_its_way(clock, stewards):
+    governed.proposed(stewards[0], effective_date=governed.MARCH + timedelta(days=92))
+    draft, client = governed.draft(stewards[0]), at_desk(stewards[0])
+    assert problems_told(client, draft)[0].startswith("Rate card 2 is proposed.")
+    clock.forward(days=60)
+    assert problems_told(at_desk(stewards[0]), draft, effective_date="2027-06-01") == []
+
+
+def test_amend__of_a_card_whose_vote_closed_meanwhile_breaks_nothing_off(clock, stewards):
+    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    send(client, card, "amend")
+    draft = RateCard.objects.get(state="draft")
+    client.post(
+        f"/admin/cloud_credits/ratecard/{draft.pk}/draft/", TYPED | {"compute_rate": "1.1", "seen": seen(draft)}
+    )
+    clock.at(card.closes_at)
+    answer = look(client, draft, "propose", seen=seen(draft))
+    assert answer.status_code == 200
+    assert "withdrawn at once" not in answer.content.decode()
+    send(client, draft, "propose", seen=seen(draft))
+    assert [governed.stored(each).state for each in (card, draft)] == ["rejected", "proposed"]
 
 
 # --- the dry run, the list, the home

@@ -307,6 +307,10 @@ admin/{model}/<path:object_id>/dry-run/                   POST refuse
 # Nothing of these lies in the small cooperative, so that the list is all there is.
 WITHOUT_A_ROW = {
     "cloud_credits.chainblock",
+    "cloud_credits.ratecardballot",
+    "cloud_credits.ratecardelector",
+    "cloud_credits.ratecardoutcome",
+    "cloud_credits.ratecardreminder",
     "cloud_credits.selfmetercharge",
     "cloud_credits.spendcap",
     "cloud_credits.topup",
@@ -330,6 +334,10 @@ cloud_credits.spendcap             operations admin
 cloud_credits.topup                operations admin
 cloud_credits.idempotencykey       operations admin
 cloud_credits.ratecard             steward operations admin
+cloud_credits.ratecardoutcome      steward operations admin
+cloud_credits.ratecardelector      steward operations admin
+cloud_credits.ratecardballot       steward operations admin
+cloud_credits.ratecardreminder     steward operations admin
 cloud_credits.invoice              steward operations admin
 cloud_credits.stakingposition      operations admin
 cloud_credits.receivable           operations admin
