@@ -71,3 +71,15 @@ class IdempotencyKeyRequired(HabitatError):
     code = "idempotency_key_required"
     status = 400
     template = "Send an Idempotency-Key header of 1 to 200 characters, so that a retry cannot do this twice."
+
+
+class BodyTooLarge(HabitatError):
+    code = "body_too_large"
+    status = 413
+    template = "The body is larger than {most} bytes, the most that is read. Send less at once."
+
+
+class CharsetNotUTF8(HabitatError):
+    code = "charset_not_utf8"
+    status = 415
+    template = "The body is said to be {given}; JSON is sent in UTF-8."

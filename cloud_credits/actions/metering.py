@@ -121,25 +121,25 @@ def admit_late_usage(*, approval: Approval, acting: Actor) -> None:
     """What a granted `late_usage` approval does, in the same transaction: the event is priced at its own date."""
     event = parse(approval.payload)
     settle_before_pricing()
-    _charge(event, key_id=int(approval.payload["keyId"]), approval_id=approval.pk, acting=acting)
+    _charge_or_replay(event, key_id=int(approval.payload["keyId"]), approval_id=approval.pk, acting=acting)
 
 
 def _charge_by_cards_of_now(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:
     """Where the cards changed between reading the price and charging it, once more: a vote changes them once."""
     settle_before_pricing()
     try:
-        return _charge_or_replay(event, key_id=key_id, acting=acting)
+        return _charge_or_replay(event, key_id=key_id, approval_id=None, acting=acting)
     except DatabaseError as error:
         if not cards_changed(error):
             raise
     forget()
     settle_before_pricing()
-    return _charge_or_replay(event, key_id=key_id, acting=acting)
+    return _charge_or_replay(event, key_id=key_id, approval_id=None, acting=acting)
 
 
-def _charge_or_replay(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:
+def _charge_or_replay(event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor) -> MeteringOutcome:
     try:
-        return _charge(event, key_id=key_id, approval_id=None, acting=acting)
+        return _charge(event, key_id=key_id, approval_id=approval_id, acting=acting)
     except (_RecordedMeanwhile, HabitatError):
         # A twin may have been faster, and have spent the very credits this one found missing.
         known = _known(event, key_id)

@@ -66,6 +66,11 @@ class RateCardView(RetrieveAPIView):  # type: ignore[type-arg]
         return super().get_serializer_context() | at_now()
 
 
+@extend_schema(exclude=True)
+class RateCardWithoutSlashView(RateCardView):
+    """The same at the address without its last slash: a program that follows no redirect finds it there."""
+
+
 class QuoteView(APIView):
     @extend_schema(operation_id="rate_card_quote", request=QuoteRequest, responses=QuoteSerializer)
     def post(self, request: Request) -> Response:

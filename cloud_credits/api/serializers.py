@@ -11,7 +11,7 @@ from cloud_credits.policies.invoices import Paying
 from cloud_credits.policies.metering_batch import AnswerStatus, SubmissionState
 from cloud_credits.policies.primitives import measure_of
 from cloud_credits.policies.purchases import PayBy, PurchaseKind, PurchaseState
-from cloud_credits.policies.rate_card_papers import ens_key
+from cloud_credits.policies.rate_card_papers import canonical, content_of, ens_key
 from cloud_credits.policies.transfers import LONGEST_MEMO
 from cloud_credits.reports.purchases import minted_in
 from cloud_credits.reports.rate_cards import state_of
@@ -340,11 +340,15 @@ class RateCardSerializer(serializers.Serializer[Any]):
     justification = serializers.CharField()
     evidence = serializers.CharField()
     endedReason = serializers.CharField(source="ended_reason")
-    contentHash = serializers.CharField(source="content_hash", help_text="keccak-256 of the canonical JSON")
+    canonical = serializers.SerializerMethodField(help_text="What is hashed: JSON as RFC 8785 writes it, in UTF-8")
+    contentHash = serializers.CharField(source="content_hash", help_text="keccak-256 of `canonical`")
     rates = serializers.SerializerMethodField()
 
     def get_state(self, card: Any) -> str:
         return state_of(card, self.context["now"]).value
+
+    def get_canonical(self, card: Any) -> str:
+        return canonical(content_of(card)).decode()
 
     @extend_schema_field(RateSerializer(many=True))
     def get_rates(self, card: Any) -> list[dict[str, Any]]:
@@ -380,7 +384,9 @@ class RateCardDetailSerializer(RateCardSerializer):
     """`outcome` is null until the vote is closed and counted."""
 
     outcome = VoteOutcomeSerializer(allow_null=True)
-    ensRecord = serializers.SerializerMethodField(help_text="The text record of habitat.eth that carries the hash")
+    ensRecord = serializers.SerializerMethodField(
+        help_text="The text record of habitat.eth that is kept for the hash; nothing is written there yet"
+    )
     rules = serializers.JSONField(help_text="Floors, caps and spans as they stood at the notice")
 
     def get_ensRecord(self, card: Any) -> str:

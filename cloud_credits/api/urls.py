@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("rate-card/quote", rate_cards.QuoteView.as_view(), name="api-rate-card-quote"),
     path("rate-cards/", rate_cards.RateCardListView.as_view(), name="api-rate-cards"),
     path("rate-cards/<int:version>/", rate_cards.RateCardView.as_view(), name="api-rate-card-version"),
+    path("rate-cards/<int:version>", rate_cards.RateCardWithoutSlashView.as_view(), name="api-rate-card-version-bare"),
     path("metering/record", metering.MeteringRecordView.as_view(), name="api-metering-record"),
     path("metering/batch", metering.MeteringBatchView.as_view(), name="api-metering-batch"),
     path("cloud/metering", metering.MeteringQueueView.as_view(), name="api-cloud-metering"),

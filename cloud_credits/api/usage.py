@@ -23,6 +23,9 @@ PERIOD = OpenApiParameter("period", str, description="A UTC month, like 2026-04.
 
 class UsagePages(CursorPages):
     ordering = ("-metered_at", "-id")
+    # A place is a moment and how many of its rows were shown: as many of one moment are paged through. A month's end
+    # has thousands.
+    offset_cutoff = 100_000
 
 
 class UsageListView(ListAPIView):  # type: ignore[type-arg]

@@ -45,7 +45,12 @@ def header_of(stream: IO[bytes]) -> list[str]:
     row = next(lines(stream, number=0), None)
     if row is None:
         raise RowUnreadable(why="the file is empty")
-    return [name.strip() for name in _cells(_text(row).removeprefix("\ufeff"))]
+    names = [name.strip() for name in _cells(_text(row).removeprefix("\ufeff"))]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        # One of the two would be taken and the other lost, unseen.
+        raise RowUnreadable(why=f"the column “{twice}” stands twice in the header")
+    return names
 
 
 def lines(stream: IO[bytes], *, number: int) -> Iterator[RawRow]:

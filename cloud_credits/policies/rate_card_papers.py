@@ -123,7 +123,7 @@ def canonical(content: CardContent) -> bytes:
 
 
 def content_hash(paper: bytes) -> str:
-    """keccak-256 of the canonical bytes, `0x` and 64 hexadecimal digits: what the ENS text record carries."""
+    """keccak-256 of the canonical bytes, `0x` and 64 hexadecimal digits: what the ENS text record is to carry."""
     return f"0x{keccak(paper).hex()}"
 
 
@@ -134,7 +134,7 @@ def terms_digest(terms: CardTerms) -> str:
 
 
 def ens_key(version: int) -> str:
-    """The text record of `habitat.eth` that carries a version's hash (domain §4)."""
+    """The text record of `habitat.eth` that is kept for a version's hash (domain §4); nothing is written there yet."""
     return ENS_KEY.format(version=version)
 
 
@@ -163,7 +163,10 @@ def markdown(
         ("Target margin", f"{plain(content.target_margin)} %"),
         ("Reserve buffer", f"{plain(content.reserve_buffer)} %"),
         ("Hash (keccak-256)", f"`{hash_text}`"),
-        ("ENS text record", f"`{ens_key(content.version)}` on `habitat.eth`"),
+        (
+            "ENS text record",
+            f"`{ens_key(content.version)}` on `habitat.eth` is kept for it; nothing is written there yet",
+        ),
     ]
     parts = [
         f"# Rate card version {content.version}",

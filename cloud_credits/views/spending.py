@@ -54,7 +54,8 @@ class SpendingPage(MemberPage):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = LimitsForm(request.POST)
-        form.is_valid()
+        if not form.is_valid():
+            return self.show(request, form, status=422)
         try:
             verbs.set_limits(
                 member=self.member,
@@ -62,8 +63,6 @@ class SpendingPage(MemberPage):
                 low_balance=form.amount("low_balance"),
                 acting=actor_of(request.user),
             )
-        except KeyError:
-            return self.show(request, form, status=422)
         except HabitatError as refusal:
             form.refuse(refusal)
             return self.show(request, form, status=refusal.status)

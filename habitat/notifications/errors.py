@@ -70,6 +70,15 @@ class WebhookNotInState(HabitatError):
     template = "The endpoint is {state}, so this cannot be done."
 
 
+class WebhookJustRotated(HabitatError):
+    code = "webhook_just_rotated"
+    status = 409
+    template = (
+        "The secret was changed already, and both sign until {until}: a further change would end the one you may still "
+        "use. If its answer was lost, ask operations for a new one."
+    )
+
+
 class WebhookNotReplayable(HabitatError):
     code = "webhook_not_replayable"
     status = 409

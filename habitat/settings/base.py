@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "habitat.site.views.self_metering.SelfMeteringMiddleware",
     "habitat.faces.csp.FaceCSPMiddleware",
     "habitat.faces.addresses.ZeroCharacterMiddleware",
+    "habitat.faces.addresses.CharsetMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -1,10 +1,12 @@
 """`/api/rate-cards/`: a card's way through notice and vote, and its outcome once it is counted."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cloud_credits.actions import rate_cards
+from cloud_credits.policies.rate_card_papers import content_hash
 from tests.cloud_credits import governed
 from tests.faces.people import api, reader
 
@@ -28,6 +30,14 @@ def test_card__the_first_was_voted_on_by_nobody(clock):
     assert (card["proposedAt"], card["opensAt"], card["closesAt"]) == ("2026-03-01T00:00:00Z", None, None)
     assert (card["outcome"], card["ensRecord"]) == (None, "rate-card-hash-v1")
     assert card["contentHash"].startswith("0x")
+
+
+def test_card__is_found_with_and_without_its_last_slash_and_shows_what_is_hashed(clock):
+    client = api(reader())
+    bare = client.get("/api/rate-cards/1")
+    assert (bare.status_code, bare.json()) == (200, told(1))
+    assert content_hash(bare.json()["canonical"].encode()) == bare.json()["contentHash"]
+    assert json.loads(bare.json()["canonical"])["notes"].startswith("Initial rate card")
 
 
 def test_card__while_it_is_voted_on_tells_no_count(clock):

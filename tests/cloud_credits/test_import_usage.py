@@ -289,6 +289,17 @@ def test_import__an_empty_csv_is_refused(tmp_path):
         run(path, make_key())
 
 
+def test_import__a_column_that_stands_twice_is_refused(tmp_path):
+    member = make_member(credits="100")
+    path = csv_file(tmp_path / "usage.csv", [body(member)])
+    header, line = path.read_text().splitlines()
+    path.write_text(f"{header},quantity\n{line},7\n")
+    with pytest.raises(RowUnreadable) as refusal:
+        run(path, make_key())
+    assert refusal.value.details == {"why": "the column “quantity” stands twice in the header"}
+    assert ResourceUsage.objects.count() == 0
+
+
 def test_command__shows_progress_and_the_totals(tmp_path, capsys):
     member, key = make_member(credits="100"), make_key()
     path = csv_file(tmp_path / "usage.csv", [body(member), body(member, quantity="0")])

@@ -1,6 +1,7 @@
 """A metered event is priced, redeemed and written down once, or refused and leaves nothing (domain §3, §4)."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -26,6 +27,7 @@ from habitat.events.models import Event
 from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
+from habitat.statements import rows_of
 from tests.cloud_credits.ledger import account, broken_proofs, holds
 from tests.cloud_credits.metered import body, event, make_key, meter, refusals, rows
 from tests.factories import actor, fund, make_member
@@ -345,6 +347,39 @@ def test_late__two_people_let_it_in_at_its_own_price():
     assert (usage.is_late, usage.approval_id, usage.cost) == (True, asked.pk, Decimal("2.5"))
     assert usage.metered_at == datetime(2026, 5, 1, 12, tzinfo=UTC)
     assert record(event=sent, key_id=key.pk, acting=actor_of(key)).replayed
+    assert broken_proofs() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_late__let_in_twice_at_once_counts_once():
+    """The same event was asked for twice, and both requests are granted at the same time."""
+    member, key = make_member(credits="100"), make_key()
+    olga, ben = actor(make_member(), ADMIT), actor(make_member(), ADMIT)
+    sent = event(member, timestamp="2026-05-01T12:00:00Z")
+    one, two = (request_late_usage(event=sent, key_id=key.pk, reason="offline", acting=olga) for _ in range(2))
+    failed: list[BaseException] = []
+
+    def grant_other():
+        try:
+            approvals.grant(approval=two, reason="seen", acting=ben)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=grant_other)
+    with transaction.atomic():
+        approvals.grant(approval=one, reason="seen", acting=ben)
+        other.start()
+        for _ in range(200):
+            if rows_of("SELECT count(*) FROM pg_locks WHERE NOT granted", [])[0][0]:
+                break
+            time.sleep(0.05)
+    other.join(timeout=30)
+    assert failed == []
+    two.refresh_from_db()
+    assert (two.state, ResourceUsage.objects.get().approval_id) == ("granted", one.pk)
+    assert holds(member)[0] == Decimal("97.5")
     assert broken_proofs() == []
 
 

@@ -141,7 +141,7 @@ def test_markdown__compares_with_the_card_before_and_tells_the_vote():
     assert "| Transfer | gigabytes | 0.1 | 0.1 | unchanged | 0.01 |" in page
     assert "| Short-term memory | gigabyte-hours | 0.4 | 0.5 | −20 % | 0.05 |" in page
     assert "- Adopted\n- Closed: 2026-08-20 12:00 UTC\n- Electors: 4\n- Yes 3, no 1, abstained 0" in page
-    assert "`rate-card-hash-v2` on `habitat.eth`" in page
+    assert "`rate-card-hash-v2` on `habitat.eth` is kept for it; nothing is written there yet" in page
 
 
 def test_markdown__leaves_out_what_nobody_wrote():

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
+import runpy
 import subprocess
 import sys
-from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.test import Client
+from eth_utils.crypto import keccak
 
 from cloud_credits.policies.primitives import Primitive
 from cloud_credits.policies.receipts import Receipt
@@ -20,6 +21,36 @@ from tests.faces.people import api, browser, reader
 
 SCRIPT = Path(settings.BASE_DIR) / "docs" / "verify_receipt.py"
 AT = datetime(2026, 4, 2, 10, 30, tzinfo=UTC)
+PAPER = {
+    "effectiveAt": "2026-04-01T00:00:00Z",
+    "format": "habitat.rate-card.v1",
+    "notes": "Erste Karte – für alle",
+    "primitives": {
+        "compute": {"costUsd": "0.0416", "rateCloud": "1", "unit": "compute-hours"},
+        "ltm": {"costUsd": "0.023", "rateCloud": "0.05", "unit": "gigabyte-months"},
+    },
+    "version": 1,
+}
+
+
+def published(state: str = "active", compute: str = "1", **paper: object) -> dict:
+    """A card as the API answers it; its hash is that of its text."""
+    primitives = PAPER["primitives"] | {"compute": PAPER["primitives"]["compute"] | {"rateCloud": compute}}
+    content = PAPER | {"primitives": primitives} | paper
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    rates = [{"primitive": name, "unit": of["unit"], "rate": of["rateCloud"]} for name, of in primitives.items()]
+    return {
+        "version": content["version"],
+        "state": state,
+        "effectiveDate": content["effectiveAt"][:10],
+        "canonical": canonical,
+        "contentHash": f"0x{keccak(canonical.encode()).hex()}",
+        "rates": rates,
+    }
+
+
+CARD = published()
+CARD_HASH = CARD["contentHash"]
 RECEIPT = Receipt(
     meter_id=7,
     member_id=12,
@@ -31,7 +62,7 @@ RECEIPT = Receipt(
     metered_at=AT,
     received_at=AT,
     rate_card_version=1,
-    rate_card_hash=None,
+    rate_card_hash=CARD_HASH,
     rate=Decimal("1.00000000"),
     cost=Decimal("2.50000000"),
     transaction_id=99,
@@ -39,19 +70,10 @@ RECEIPT = Receipt(
 CANONICAL = (
     '{"cloudCost":"2.5","eventId":"e-1 é","format":"habitat-usage-receipt-1","memberId":"12","meterId":"7",'
     '"meteredAt":"2026-04-02T10:30:00.000000Z","primitive":"compute","quantity":"2.5","rate":"1",'
-    '"rateCardHash":null,"rateCardVersion":1,"receivedAt":"2026-04-02T10:30:00.000000Z","serviceName":"builds",'
+    f'"rateCardHash":"{CARD_HASH}",'
+    '"rateCardVersion":1,"receivedAt":"2026-04-02T10:30:00.000000Z","serviceName":"builds",'
     '"startedAt":null,"transactionId":"99","unit":"compute-hours","usdValue":"25"}'
 )
-CARD = {
-    "version": 1,
-    "state": "active",
-    "effectiveDate": "2026-04-01",
-    "contentHash": None,
-    "rates": [
-        {"primitive": "compute", "unit": "compute-hours", "rate": "1"},
-        {"primitive": "ltm", "unit": "gigabyte-months", "rate": "0.05"},
-    ],
-}
 
 
 def answer(receipt: Receipt = RECEIPT) -> dict:
@@ -141,9 +163,9 @@ def test_script__is_published_for_everybody():
 )
 def test_script__rounds_half_up_and_nothing_is_free(tmp_path, quantity, rate, cost):
     usd = f"{Decimal(cost) * 10:f}"
+    card = published(compute=rate)
     receipt = RECEIPT.fields() | {"quantity": quantity, "rate": rate, "cloudCost": cost, "usdValue": usd}
-    card = deepcopy(CARD)
-    card["rates"][0]["rate"] = rate
+    receipt["rateCardHash"] = card["contentHash"]
     code, said = verify(tmp_path, sealed_again(receipt), card)
     assert code == 0, said
 
@@ -157,7 +179,7 @@ TAMPERED = [
     ({"primitive": "stm"}, "no price for stm"),
     ({"meteredAt": "2026-03-31T23:59:59.999999Z"}, "begins on 2026-04-01, the usage ended on 2026-03-31"),
     ({"rateCardVersion": 2}, "card v2 is not among"),
-    ({"rateCardHash": "0xab"}, "the card's hash is None, the receipt says 0xab"),
+    ({"rateCardHash": "0xab"}, f"the card's hash is {CARD_HASH}, the receipt says 0xab"),
     ({"format": "another"}, "the format is another"),
 ]
 
@@ -179,8 +201,8 @@ def test_script__tells_a_hash_that_is_not_of_the_receipt(tmp_path):
 
 
 def test_script__a_page_of_cards_tells_that_a_later_one_was_in_force(tmp_path):
-    later = CARD | {"version": 2, "effectiveDate": "2026-04-02"}
-    rejected = CARD | {"version": 3, "effectiveDate": "2026-04-02", "state": "rejected"}
+    later = published(version=2, effectiveAt="2026-04-02T00:00:00Z")
+    rejected = published("rejected", version=3, effectiveAt="2026-04-02T00:00:00Z")
     assert verify(tmp_path, answer(), {"results": [rejected, CARD]})[0] == 0
     code, said = verify(tmp_path, answer(), {"results": [later, CARD]})
     assert (code, "another card than v1 was in force on 2026-04-02" in said) == (1, True)
@@ -188,8 +210,49 @@ def test_script__a_page_of_cards_tells_that_a_later_one_was_in_force(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "broken", [{}, [], {"receipt": {}}, {"receipt": RECEIPT.fields() | {"quantity": 2.5}, "hash": ""}]
+    "broken",
+    [
+        {},
+        [],
+        {"receipt": {}},
+        {"receipt": RECEIPT.fields() | {"quantity": 2.5}, "hash": ""},
+        *(sealed_again(RECEIPT.fields() | {"quantity": given}) for given in ("1e999999", "9e999999999999", "NaN")),
+    ],
 )
 def test_script__what_it_cannot_read_is_neither_right_nor_wrong(tmp_path, broken):
     code, said = verify(tmp_path, broken, CARD)
     assert (code, said[:13]) == (2, "Not readable:")
+
+
+def test_script__does_not_fall_over_what_is_nested_without_end(tmp_path):
+    (tmp_path / "deep.json").write_text("[" * 200_000, encoding="utf-8")
+    command = [sys.executable, "-I", "-S", str(SCRIPT), str(tmp_path / "deep.json"), str(tmp_path / "deep.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout[:13], done.stderr) == (2, "Not readable:", "")
+
+
+def dearer(card: dict) -> list[dict]:
+    return [line | {"rate": "2"} if line["primitive"] == "compute" else line for line in card["rates"]]
+
+
+FORGED = [
+    ({"rates": dearer(CARD)}, "compute is 1 a compute-hours in the hashed text, not 2"),
+    ({"canonical": published(compute="2")["canonical"]}, "its canonical text gives 0x"),
+    ({"effectiveDate": "2026-04-02"}, "the hashed text is of v1 from 2026-04-01T00:00:00Z, not of this card"),
+    (published(compute="2"), "the card's hash is 0x"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), FORGED, ids=["rate", "text", "day", "whole"])
+def test_script__tells_a_forged_card_by_what_was_hashed(tmp_path, changes, reason):
+    dear = RECEIPT.fields() | {"rate": "2", "cloudCost": "5", "usdValue": "50"}
+    code, said = verify(tmp_path, sealed_again(dear), CARD | changes)
+    assert code == 1
+    assert reason in said
+
+
+@pytest.mark.parametrize("length", [0, 1, 135, 136, 137, 272, 999])
+def test_script__hashes_as_ethereum_does(length):
+    found = runpy.run_path(str(SCRIPT))
+    data = bytes(number % 251 for number in range(length))
+    assert found["keccak256"](data) == keccak(data)

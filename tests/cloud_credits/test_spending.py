@@ -458,6 +458,15 @@ def test_page__shows_the_refusal_beside_its_field_and_keeps_nothing():
     assert SpendCap.objects.count() == 0
 
 
+def test_page__hides_no_fault_of_the_verb(monkeypatch):
+    def broken(**_given):
+        raise KeyError("lost")
+
+    monkeypatch.setattr(spending, "set_limits", broken)
+    with pytest.raises(KeyError, match="lost"):
+        browser(reader("10")).post("/cloud/spending/", {"monthly_cap": "5", "low_balance": ""})
+
+
 def test_report__without_a_cap_sums_the_usage_itself():
     member, service = make_member(credits="10"), make_key()
     meter(member, service, quantity="2.5")

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -124,3 +125,40 @@ def test_a_memo_with_control_characters__spoils_nobodys_workbook():
         content = answer.getvalue()
         cells = [cell for row in load_workbook(io.BytesIO(content)).active.iter_rows(values_only=True) for cell in row]
         assert "a\ufffdb" in cells
+
+
+def _sent(body: bytes, content_type: str):
+    client = api(reader("5"))
+    client.raise_request_exception = False
+    return client.generic("POST", "/api/rate-card/quote", body, content_type=content_type)
+
+
+def test_json__larger_than_a_mebibyte_is_refused_by_name():
+    quote = b'{"items": [{"primitive": "compute", "quantity": "1"}]}'
+    assert _sent(quote.ljust(1_048_576), "application/json").status_code == 200
+    answer = _sent(quote.ljust(1_048_577), "application/json")
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "iso-8859-1"])
+def test_json__in_another_charset_than_utf8_is_refused_by_name(charset: str):
+    answer = _sent('{"items": []}'.encode(charset), f"application/json; charset={charset}")
+    assert (answer.status_code, answer.json()["code"]) == (415, "charset_not_utf8")
+
+
+def test_json__of_utf8_by_any_of_its_names_is_read():
+    quote = b'{"items": [{"primitive": "compute", "quantity": "1"}]}'
+    for charset in ("utf-8", "UTF8", "U8"):
+        assert _sent(quote, f"application/json; charset={charset}").status_code == 200
+    assert _sent(b"\xff", "application/json; charset=utf-8").json()["code"] == "parse_error"
+
+
+@pytest.mark.parametrize("charset", ["zlib", "bz2", "rot13", "hex", "idna", "undefined"])
+def test_charset__that_reads_no_text_is_refused_before_anything_is_read(charset: str):
+    client = APIClient(raise_request_exception=False)
+    for address in ("/?a=1", "/api/usage/?a=1"):
+        assert client.get(address, headers={"content-type": f"text/plain; charset={charset}"}).status_code == 400
+    bomb = zlib.compress(b" " * 1_000_000)
+    assert _sent(bomb, f"application/json; charset={charset}").status_code == 400
+    form = f"application/x-www-form-urlencoded; charset={charset}"
+    assert client.generic("POST", "/accounts/login/", b"a=1", content_type=form).status_code == 400

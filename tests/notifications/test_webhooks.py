@@ -570,6 +570,43 @@ def test_name_that_leads_home__is_not_told_where(receiver, monkeypatch):
     assert "10.20.30.40" not in WebhookAttempt.objects.get().error
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("host", "why"), [("inside", "AddressNotAllowed"), ("nowhere", "leads nowhere")])
+def test_name__that_leads_home_and_one_that_leads_nowhere_are_the_same_to_a_service(monkeypatch, host, why):
+    service, token = make_key()
+    if host == "inside":
+        leading_to(monkeypatch, "10.20.30.40")
+    else:
+        monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    endpoint, _ = listening(f"https://{host}.example.org/hooks", service=service)
+    say()
+    drain(HttpReceiver(allow_loopback=False))
+    [told] = client(token).get("/api/webhooks/deliveries/").json()["results"]
+    assert (told["error"], told["status"], told["state"]) == ("No answer came from the receiver.", None, "pending")
+    assert why in only().error
+    WebhookEndpoint.objects.update(failing_since=timezone.now() - timedelta(days=9))
+    due_now()
+    drain(HttpReceiver(allow_loopback=False))
+    told = client(token).get(f"/api/webhooks/endpoints/{endpoint.pk}").json()
+    assert (told["state"], told["because"]) == ("disabled", "Nothing got through for 5 days.")
+    assert why in Alert.objects.get(code="webhook_disabled").message
+
+
+def nowhere(*_rest, **_named):
+    raise socket.gaierror(socket.EAI_NONAME, "no name")
+
+
+def test_resolver__that_does_not_answer_is_given_up_in_time(monkeypatch):
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_rest, **_named: over.wait(30) and [])
+    started = time.monotonic()
+    with pytest.raises(errors.ReceiverUnreachable) as caught:
+        HttpReceiver(total_seconds=0.3).post("https://hooks.example.org/", headers={}, body=b"{}")
+    over.set()
+    assert time.monotonic() - started < 2
+    assert caught.value.details["problem"] == "it takes too long"
+
+
 def test_name__is_resolved_once_and_the_judged_address_is_called(receiver, monkeypatch):
     asked = []
     real = socket.getaddrinfo
@@ -1088,6 +1125,13 @@ def test_api__a_service_sets_up_hears_and_replays(receiver):
     assert len(receiver.heard) == 2
     rotated = web.post(f"/api/webhooks/endpoints/{number}/secret")
     assert rotated.json()["secret"] != secret
+    again = web.post(f"/api/webhooks/endpoints/{number}/secret")
+    assert (again.status_code, again.json()["code"]) == (409, "webhook_just_rotated")
+    assert WebhookEndpoint.objects.get().secret_version == 2
+    WebhookEndpoint.objects.update(rotated_at=timezone.now() - timedelta(hours=24))
+    assert web.post(f"/api/webhooks/endpoints/{number}/secret").status_code == 200
+    webhooks.rotate(endpoint=WebhookEndpoint.objects.get(), acting=actor(make_member(), webhooks.MANAGE))
+    assert WebhookEndpoint.objects.get().secret_version == 4
     assert web.delete(f"/api/webhooks/endpoints/{number}").status_code == 204
     assert web.get("/api/webhooks/endpoints/").json()["results"] == []
 

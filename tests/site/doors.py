@@ -204,6 +204,7 @@ def _belongings(house: House) -> None:
         "notifications/<int:notification_id>/read/": {"notification_id": Notification.objects.get(member=owner).pk},
         **dict.fromkeys(RATE_CARD_DOORS, {"version": 1}),
         "api/rate-cards/<int:version>/": {"version": 1},
+        "api/rate-cards/<int:version>": {"version": 1},
         "accounts/2fa/webauthn/keys/<int:pk>/remove/": {"pk": 1},
         "accounts/2fa/webauthn/keys/<int:pk>/edit/": {"pk": 1},
         "admin/people/<int:member_id>/": {"member_id": owner.pk},

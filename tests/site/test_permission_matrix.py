@@ -239,6 +239,8 @@ api/rate-cards/                  GET  401   200   200   200   200   200   200   
 api/rate-cards/                  POST 401   405   405   405   405   405   405   405
 api/rate-cards/<int:version>/    GET  401   200   200   200   200   200   200   200
 api/rate-cards/<int:version>/    POST 401   405   405   405   405   405   405   405
+api/rate-cards/<int:version>     GET  401   200   200   200   200   200   200   200
+api/rate-cards/<int:version>     POST 401   405   405   405   405   405   405   405
 api/metering/record              GET  401   403   403   403   403   403   405   403
 api/metering/record              POST 401   403   403   403   403   403   422   403
 api/metering/batch               GET  401   403   403   403   403   403   405   403

@@ -25,6 +25,7 @@ from habitat.notifications.policies.webhooks import (
     GONE,
     MAX_ATTEMPTS,
     REPLAYABLE,
+    SENT_AGAIN,
     DeliveryState,
     EndpointState,
     rest_after,
@@ -275,7 +276,7 @@ def replay(*, delivery: WebhookDelivery, reason: str, acting: Actor) -> WebhookD
     held.replay()
     held.attempts = 0
     held.due_at = Now()
-    held.error = f"Sent again by {acting.label}: {why}"[:500]
+    held.error = f"{SENT_AGAIN} {acting.label}: {why}"[:500]
     held.save(update_fields=["state", "attempts", "due_at", "error"])
     held.refresh_from_db(fields=["due_at"])
     wake_after_commit(webhooks.QUEUE)
@@ -315,5 +316,5 @@ def _failed(endpoint: WebhookEndpoint, problem: str, *, is_gone: bool, acting: A
     if is_gone:
         webhooks.switch_off(held=endpoint, why="The receiver says that it is gone (410).", acting=acting)
     elif now - endpoint.failing_since >= patience:
-        why = f"Nothing got through for {patience.days} days; last: {problem}"[:500]
-        webhooks.switch_off(held=endpoint, why=why, acting=acting)
+        why = f"Nothing got through for {patience.days} days"
+        webhooks.switch_off(held=endpoint, why=f"{why}.", detail=f"{why}; last: {problem}"[:500], acting=acting)

@@ -21,6 +21,7 @@ from habitat.notifications import locks
 from habitat.notifications.errors import (
     TooManyWebhooks,
     WebhookExists,
+    WebhookJustRotated,
     WebhookKeyUnfit,
     WebhookNotInState,
     WebhooksNotSetUp,
@@ -80,15 +81,22 @@ def create(
 
 @transaction.atomic
 def rotate(*, endpoint: WebhookEndpoint, acting: Actor) -> tuple[WebhookEndpoint, str]:
-    """A new secret, shown once. For 24 hours messages carry a signature by either. Raises NotAllowed,
-    WebhooksNotSetUp, WebhookNotInState (removed)."""
+    """A new secret, shown once. For 24 hours messages carry a signature by either, and for so long a service gets no
+    other: asking again after a lost answer would end the secret it still has. Who holds `manage_webhooks` may.
+
+    Raises NotAllowed, WebhooksNotSetUp, WebhookNotInState (removed), WebhookJustRotated.
+    """
     _require_own(acting, endpoint.key_id)
     master = _master()
     held = locks.webhook_endpoint(endpoint.pk)
     if held.state == EndpointState.REMOVED.value:
         raise WebhookNotInState(state=held.state)
+    now = datetime.now(tz=UTC)
+    until = held.rotated_at + BOTH_SECRETS_FOR if held.rotated_at is not None else now
+    if acting.kind is ActorKind.SERVICE and now < until:
+        raise WebhookJustRotated(until=f"{until:%Y-%m-%d %H:%M} UTC")
     held.secret_version += 1
-    held.rotated_at = datetime.now(tz=UTC)
+    held.rotated_at = now
     held.save(update_fields=["secret_version", "rotated_at"])
     return held, spelled(_secret(master, held, held.secret_version))
 
@@ -145,15 +153,16 @@ def remove(*, endpoint: WebhookEndpoint, reason: str, acting: Actor) -> WebhookE
 
 
 @transaction.atomic(savepoint=False)
-def switch_off(*, held: WebhookEndpoint, why: str, acting: Actor) -> None:
-    """The house gives an endpoint up, with an alert. `held` is locked by the caller."""
+def switch_off(*, held: WebhookEndpoint, why: str, detail: str = "", acting: Actor) -> None:
+    """The house gives an endpoint up, with an alert. `why` its service reads too, `detail` only the desk. `held` is
+    locked by the caller."""
     held.disable()
     held.because = why
     held.save(update_fields=["state", "because"])
     raise_alert(
         code=ALERT,
         cause=cause_of(held),
-        message=f"Webhooks to endpoint {held.pk} of the key {held.key.name} are switched off: {why}",
+        message=f"Webhooks to endpoint {held.pk} of the key {held.key.name} are switched off: {detail or why}",
         details={"endpoint": str(held.pk), "key": str(held.key_id)},
         acting=acting,
     )

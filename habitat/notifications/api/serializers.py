@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from habitat.faces.serializers import IdField, MomentField
+from habitat.notifications.policies.webhooks import told_to_service
 
 
 class EndpointRequest(serializers.Serializer[Any]):
@@ -46,7 +47,10 @@ class DeliverySerializer(serializers.Serializer[Any]):
     state = serializers.CharField()
     attempts = serializers.IntegerField()
     status = serializers.IntegerField(allow_null=True)
-    error = serializers.CharField()
+    error = serializers.SerializerMethodField()
     dueAt = MomentField(source="due_at")
     createdAt = MomentField(source="created_at")
     deliveredAt = MomentField(source="delivered_at", allow_null=True)
+
+    def get_error(self, row: Any) -> str:
+        return told_to_service(row.error, status=row.status)

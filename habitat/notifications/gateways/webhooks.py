@@ -2,6 +2,7 @@
 
 import http.client
 import logging
+import queue
 import socket
 import ssl
 import threading
@@ -18,6 +19,7 @@ from habitat.notifications.policies.webhooks import may_connect
 
 logger = logging.getLogger(__name__)
 
+RESOLVE_SECONDS: Final = 5
 CONNECT_SECONDS: Final = 5
 ANSWER_SECONDS: Final = 10
 # Whole, from the name to the last byte that is read: a receiver that drips is cut off.
@@ -52,7 +54,7 @@ class HttpReceiver:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         end = time.monotonic() + self.total_seconds
         kind = _JudgedTls if parts.scheme == "https" else _Judged
-        connection = kind(host, port, self._judged(host, port), end)
+        connection = kind(host, port, self._judged(host, port, end), end)
         over = threading.Event()
         threading.Thread(target=_watch, args=[connection, over], daemon=True).start()
         try:
@@ -70,12 +72,11 @@ class HttpReceiver:
             over.set()
             connection.close()
 
-    def _judged(self, host: str, port: int) -> list[str]:
+    def _judged(self, host: str, port: int, end: float) -> list[str]:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = _resolved(host, port, min(RESOLVE_SECONDS, end - time.monotonic()))
         except (OSError, UnicodeError) as error:
             raise ReceiverUnreachable(host=host, problem=_words(error)) from error
-        addresses = [str(entry[4][0]) for entry in found]
         for address in addresses:
             if not may_connect(address, allow_loopback=self.allow_loopback):
                 raise AddressNotAllowed(host=host)
@@ -133,6 +134,27 @@ class _JudgedTls(_Judged):
         wrapped.settimeout(min(ANSWER_SECONDS, self._left()))
         wrapped.do_handshake()
         self._left()
+
+
+def _resolved(host: str, port: int, seconds: float) -> list[str]:
+    """A name's addresses. Raises OSError, UnicodeError, TimeoutError: the system's resolver takes no time limit, so
+    it is asked beside us and left to itself when it is slow."""
+    told: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            told.put([str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+        except Exception as error:
+            told.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = told.get(timeout=max(seconds, 0))
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 @cache

@@ -26,6 +26,8 @@ MAX_ATTEMPTS: Final = len(WAITS) + 1
 FAILURES_TO_REST: Final = 3
 LONGEST_REST: Final = timedelta(minutes=30)
 GONE: Final = 410
+SENT_AGAIN: Final = "Sent again by"
+NO_ANSWER: Final = "No answer came from the receiver."
 
 # 64:ff9b::/96 carries any IPv4 address, those of this house's own network included.
 _TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
@@ -209,3 +211,10 @@ def rest_after(failures: int, *, jitter: float) -> timedelta:
         return timedelta()
     times: int = 2 ** min(failures - FAILURES_TO_REST, 10)
     return min(timedelta(seconds=5) * times, LONGEST_REST) * (0.75 + jitter / 4)
+
+
+def told_to_service(error: str, *, status: int | None) -> str:
+    """A delivery's problem as its service reads it. Why an address gave no answer would tell the service what is in
+    the house's own network, so that is for the desk alone."""
+    is_plain = not error or status is not None or error.startswith(SENT_AGAIN)
+    return error if is_plain else NO_ANSWER
