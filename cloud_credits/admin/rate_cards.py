@@ -398,8 +398,10 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
         return status(standing_of(card, card.asked_at) or state_in_words(course))
 
     def offered(self, request: HttpRequest, obj: Any) -> list[OfferedVerb]:
-        """The vote is offered to those whose ballot it waits for."""
+        """The vote is offered to those whose ballot it waits for, the withdrawal to who proposed the card."""
         found = super().offered(request, obj)
+        if obj is not None and obj.proposed_by != actor_for(request).label:
+            found = [each for each in found if each.verb.name != "withdraw"]
         if obj is None or not _is_open(obj):
             return found
         now, member = clock.now(), getattr(request.user, "member", None)

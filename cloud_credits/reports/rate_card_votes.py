@@ -110,6 +110,8 @@ def printed(outcome: RateCardOutcome | None, card: RateCard) -> PrintedOutcome |
         abstain=outcome.abstain,
         passed=outcome.passed,
         rule=outcome.bar,
+        reason=outcome.reason,
+        eligible=outcome.eligible,
     )
 
 
