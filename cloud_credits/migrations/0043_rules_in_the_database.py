@@ -9,7 +9,7 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("cloud_credits", "0040_opening_before_midnight"), ("controls", "0004_history_guards")]
+    dependencies: ClassVar = [("cloud_credits", "0041_guards_of_many"), ("controls", "0004_history_guards")]
     operations: ClassVar = [
         migrations.RemoveConstraint("ratecard", "rate_card_whole_once_proposed"),
         migrations.AddConstraint(
