@@ -501,7 +501,7 @@ class DraftChanged(HabitatError):
 class NotTheProposer(HabitatError):
     code = "not_the_proposer"
     status = 403
-    template = "Only who proposed rate card {card} may withdraw it."
+    template = "Rate card {card} was proposed by {proposer}. Only they may withdraw it."
 
 
 class VoteClosed(HabitatError):

@@ -376,7 +376,8 @@ class CloudRateCardCreated:
 @event_type
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateCardProposed:
-    """Members are told of a rate card, and may discuss it."""
+    """Members are told of a rate card, and may discuss it: `rates` in CLOUD a unit by primitive, and `rates_in_force`
+    of the adopted card whose place it would take."""
 
     name: ClassVar[str] = "rate_card.proposed"
     card_id: int
@@ -385,6 +386,8 @@ class RateCardProposed:
     is_emergency: bool
     proposed_at: str
     proposed_by: str
+    rates: dict[str, str]
+    rates_in_force: dict[str, str]
     justification: str
 
 

@@ -232,6 +232,9 @@ def tell_proposed(event: DeliveredEvent) -> None:
         f"{kind} {fact['version']} is proposed. It would be in force from {fact['effective_date']}, 00:00 UTC, if the "
         f"stewards adopt it. Why: {why} You can read it, see what it would have cost you, and say what you think."
     )
+    # A proposal told before its fact carried the rates has none to compare.
+    changes = "\n".join(notices.rate_changes(fact.get("rates", {}), fact.get("rates_in_force", {})))
+    text += f"\n\n{changes}" if changes else ""
     _tell_all(event, f"{kind} {fact['version']} is proposed", text)
 
 

@@ -64,6 +64,8 @@ from cloud_credits.policies.rate_card_papers import canonical, content_hash, con
 from cloud_credits.policies.rate_cards import ADOPTED, CardState
 from cloud_credits.reports import governance, rate_cards
 from cloud_credits.reports.governance import Verdict
+from cloud_credits.reports.rate_card_changes import base_of
+from cloud_credits.reports.rate_card_votes import proposer_of
 from habitat.clock import now
 from habitat.errors import NotAllowed
 from habitat.events.actions.outbox import emit
@@ -218,7 +220,7 @@ def _withdraw(card: RateCard, *, reason: str, acting: Actor) -> None:
     if card.state not in _UNDER_WAY:
         raise _wrong_state(card, "only a card that is proposed or voted on can be withdrawn.")
     if card.proposed_by != acting.label:
-        raise NotTheProposer(card=card.version)
+        raise NotTheProposer(card=card.version, proposer=proposer_of(card))
     moment = now()
     is_defeat = card.state == CardState.VOTING
     if card.closes_at is not None and moment >= card.closes_at:
@@ -560,12 +562,15 @@ def _created(card: RateCard) -> CloudRateCardCreated:
 
 
 def _proposed(card: RateCard) -> RateCardProposed:
+    base = base_of(card)
     return RateCardProposed(
         **_named(card),
         effective_date=str(card.effective_date),
         is_emergency=card.is_emergency,
         proposed_at=_moment(card.proposed_at).isoformat(),
         proposed_by=card.proposed_by,
+        rates=_rates(card),
+        rates_in_force=_rates(base) if base is not None else {},
         justification=card.justification,
     )
 

@@ -604,8 +604,8 @@ def _bars(card: RateCard, course: Course, roll: rate_card_votes.Roll) -> list[Ba
     if card.closes_at is None:
         return []
     if course.is_open:
-        return [turnout(votes=roll.tally.votes, electors=roll.tally.electors)]
-    return bars(roll.tally, is_emergency=card.is_emergency)
+        return [turnout(votes=roll.tally.votes, electors=roll.tally.electors, rules=card.as_told)]
+    return bars(roll.tally, is_emergency=card.is_emergency, rules=card.as_told)
 
 
 def _signed(dollars: Decimal) -> str:

@@ -373,10 +373,11 @@ class VoteOutcomeSerializer(serializers.Serializer[Any]):
     no = serializers.IntegerField()
     abstain = serializers.IntegerField()
     electors = serializers.IntegerField()
+    eligible = serializers.ListField(child=serializers.CharField(), help_text="The electors by name")
     quorumMet = serializers.BooleanField(source="quorum_met")
     rule = serializers.CharField(source="bar")
     passed = serializers.BooleanField()
-    reason = serializers.CharField()
+    reason = serializers.CharField(help_text="The count; where it was not adopted, the bar or the rule it missed")
     settledAt = MomentField(source="settled_at")
 
 

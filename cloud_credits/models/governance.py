@@ -135,3 +135,8 @@ class RateCardOutcome(models.Model):
 
     def __str__(self) -> str:
         return f"rate card {self.version}: {'adopted' if self.passed else 'rejected'}"
+
+    @property
+    def eligible(self) -> list[str]:
+        """Who could vote, by the names they had then."""
+        return [elector["name"] for elector in self.electorate]

@@ -120,10 +120,11 @@ class RateCard(models.Model):
                     target_margin__isnull=False,
                     reserve_buffer__isnull=False,
                 )
-                & ~Q(justification=""),
+                & ~Q(justification="")
+                & ~Q(capacity_assumptions=""),
                 violation_error_message=(
                     "A proposed card has a number, both dates, the cost of each primitive, a justification, "
-                    "a target margin and a reserve buffer."
+                    "capacity assumptions, a target margin and a reserve buffer."
                 ),
             ),
             models.CheckConstraint(

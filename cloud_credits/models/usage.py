@@ -111,6 +111,13 @@ class ResourceUsage(models.Model):
                 condition=Q(is_late=True, approval__isnull=False) | Q(is_late=False, approval__isnull=True),
                 violation_error_message="Late usage, and only late usage, names its approval.",
             ),
+            # Of late usage alone: a batch writes nothing into its index.
+            models.UniqueConstraint(
+                name="usage_approval_once",
+                fields=["approval"],
+                condition=Q(approval__isnull=False),
+                violation_error_message="An approval lets in one usage.",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cloud_credits.policies.primitives import MEASURES, Primitive
 from cloud_credits.policies.rate_cards import (
@@ -25,6 +25,9 @@ RATE_PLACES: Final = 8
 RATE_BELOW: Final = Decimal(10_000)
 PERCENT_PLACES: Final = 2
 PERCENT_BELOW: Final = Decimal(1_000)
+# Prices are set for years like these; beyond them a calendar cannot count days back or on.
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2999
 LONGEST_TEXT: Final = 20_000
 LONGEST_COMMENT: Final = 5_000
 LONGEST_BALLOT_REASON: Final = 2_000
@@ -42,6 +45,25 @@ class Step(StrEnum):
     PROPOSE = "propose"
     OPEN = "open"
     OUTCOME = "outcome"
+
+
+class Part(NamedTuple):
+    """A part of the electorate: `part` of `of`."""
+
+    part: int
+    of: int
+
+    def is_met(self, votes: int, electors: int) -> bool:
+        return self.of * votes >= self.part * electors
+
+    def least(self, electors: int) -> int:
+        """The fewest whole votes that reach it."""
+        return -(-self.part * electors // self.of)
+
+    def __str__(self) -> str:
+        """`half`, `a quarter`, `two thirds`; another part in numbers."""
+        words = {(1, 2): "half", (1, 3): "a third", (2, 3): "two thirds", (1, 4): "a quarter", (3, 4): "three quarters"}
+        return words.get((self.part, self.of), f"{self.part} of {self.of}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +91,10 @@ class Rules:
     silence_days: int = 30
     fewest_electors: int = 2
     fewest_yes: int = 2
+    # Bars as parts of the electorate: so many of so many.
+    quorum: Part = Part(1, 2)
+    support: Part = Part(1, 4)
+    emergency_support: Part = Part(2, 3)
 
     def notice(self, *, is_emergency: bool) -> timedelta:
         """From the notice to 00:00 UTC of the effective date, at least."""
@@ -91,8 +117,20 @@ class Rules:
         kept: dict[str, Any] = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            kept[each.name] = {p.value: plain(v) for p, v in value.items()} if isinstance(value, Mapping) else value
-        return kept | {"bars": {"normal": bar(is_emergency=False), "emergency": bar(is_emergency=True)}}
+            kept[each.name] = _kept(value)
+        return kept | {"bars": {"normal": bar(self, is_emergency=False), "emergency": bar(self, is_emergency=True)}}
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {primitive.value: plain(amount) for primitive, amount in value.items()}
+    return list(value) if isinstance(value, Part) else value
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {Primitive(primitive): Decimal(amount) for primitive, amount in value.items()}
+    return Part(*value) if isinstance(value, list) else value
 
 
 RULES: Final = Rules()
@@ -101,12 +139,7 @@ RULES: Final = Rules()
 def rules_of(kept: Mapping[str, Any]) -> Rules:
     """The rules as a card keeps them; what it does not name is as it is now."""
     known = {each.name for each in fields(Rules)}
-    values: dict[str, Any] = {
-        name: {Primitive(p): Decimal(v) for p, v in value.items()} if isinstance(value, Mapping) else value
-        for name, value in kept.items()
-        if name in known
-    }
-    return Rules(**values)
+    return Rules(**{name: _told(value) for name, value in kept.items() if name in known})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,8 +285,11 @@ def _views(terms: CardTerms, *, moment: datetime, history: History, step: Step) 
 
 
 def malformed(terms: CardTerms) -> list[Problem]:
-    """Numbers that the card's columns cannot hold: refused, never rounded (domain §1)."""
+    """Numbers that the card's columns cannot hold: refused, never rounded (domain §1). And a day out of the years."""
     found = []
+    if terms.effective_date is not None and not _is_of_our_years(terms.effective_date):
+        sentence = f"The day it takes effect is of the years {FIRST_YEAR} to {LAST_YEAR}."
+        found.append(Problem("date_malformed", sentence, "effective_date"))
     for name, value, places, below in _numbers(terms):
         if not value.is_finite() or value < 0 or value >= below or value != _cut(value, places):
             sentence = f"{_called(name)} is a number from 0 to below {plain(below)} with at most {places} decimals."
@@ -263,6 +299,10 @@ def malformed(terms: CardTerms) -> list[Problem]:
         if len(text) > LONGEST_TEXT or "\x00" in text:
             found.append(Problem("text_malformed", f"{_called(name)} has at most {LONGEST_TEXT:,} characters.", name))
     return found
+
+
+def _is_of_our_years(day: date) -> bool:
+    return FIRST_YEAR <= day.year <= LAST_YEAR
 
 
 def below_floors(terms: CardTerms, rules: Rules) -> list[Problem]:
@@ -316,29 +356,55 @@ def highest_cost(day: date, primitive: Primitive, *, history: History, rules: Ru
     return max((card.costs[primitive] for card in window), default=Decimal(0))
 
 
-def highest_rate(
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """The most a card may ask for a primitive, CLOUD a unit, and the rule that says so."""
+
+    most: Decimal
+    why: str
+
+
+def cap_of(
     terms: CardTerms, primitive: Primitive, *, history: History, rules: Rules, noticed_at: datetime
-) -> Decimal | None:
+) -> Cap | None:
     """The most this card may ask for `primitive`; None where nothing caps it: the first card, or no date yet.
 
     (1 + cap) × the lowest rate in force in the 92 days before it; its own predecessor's rate always passes; an
     emergency whose documented cost is more than twice the highest basis of the last year may go to its cost ratio.
     """
     day = terms.effective_date
-    if day is None:
+    if day is None or not _is_of_our_years(day):
         return None
     lowest = lowest_rate(day, primitive, history=history, rules=rules)
     previous = history.before(day)
     if lowest is None or previous is None:
         return None
-    allowed = max((1 + rules.caps[primitive]) * lowest, previous.rates[primitive])
+    share = plain(100 * rules.caps[primitive])
+    found = Cap(
+        (1 + rules.caps[primitive]) * lowest,
+        f"{share} % above the lowest rate of the {rules.cap_window_days} days before",
+    )
+    if previous.rates[primitive] > found.most:
+        found = Cap(previous.rates[primitive], f"the rate of version {previous.version} before it")
     cost = terms.costs[primitive]
     if terms.is_emergency and cost is not None:
         before = highest_cost(day, primitive, history=history, rules=rules, noticed_at=noticed_at)
         if before > 0 and cost > rules.cost_ratio * before:
             # Cut, not rounded: the exact comparison is above_caps' own.
-            allowed = max(allowed, _cut(lowest * cost / before, RATE_PLACES))
-    return allowed
+            by_cost = _cut(lowest * cost / before, RATE_PLACES)
+            if by_cost > found.most:
+                found = Cap(
+                    by_cost, f"the lowest rate of the {rules.cap_window_days} days before, risen as the cost has"
+                )
+    return found
+
+
+def highest_rate(
+    terms: CardTerms, primitive: Primitive, *, history: History, rules: Rules, noticed_at: datetime
+) -> Decimal | None:
+    """The most of `cap_of` alone, CLOUD a unit."""
+    found = cap_of(terms, primitive, history=history, rules=rules, noticed_at=noticed_at)
+    return found.most if found is not None else None
 
 
 def above_caps(terms: CardTerms, *, history: History, rules: Rules, noticed_at: datetime) -> list[Problem]:
@@ -346,13 +412,12 @@ def above_caps(terms: CardTerms, *, history: History, rules: Rules, noticed_at: 
     found = []
     for primitive, measure in MEASURES.items():
         rate = terms.rates[primitive]
-        most = highest_rate(terms, primitive, history=history, rules=rules, noticed_at=noticed_at)
-        if most is None or rate <= most:
+        cap = cap_of(terms, primitive, history=history, rules=rules, noticed_at=noticed_at)
+        if cap is None or rate <= cap.most:
             continue
         sentence = (
-            f"{measure.title} may cost at most {plain(_cut(most, RATE_PLACES))} CLOUD a {measure.abbreviation} then "
-            f"({plain(100 * rules.caps[primitive])} % above the lowest rate of the {rules.cap_window_days} days "
-            f"before); this says {plain(rate)}."
+            f"{measure.title} may cost at most {plain(_cut(cap.most, RATE_PLACES))} CLOUD a {measure.abbreviation} "
+            f"then ({cap.why}); this says {plain(rate)}."
         )
         found.append(Problem("above_cap", sentence, f"{primitive.value}_rate"))
     return found
@@ -482,8 +547,8 @@ def opening_problems(
         last = f"{day_start(effective_date) - rest:%Y-%m-%d %H:%M} UTC"
         sentence = f"A vote closes at least {_hours(rest)} hours before the rates change: by {last}."
         found.append(Problem("closes_too_late", sentence, "closes_at"))
-    left = day_start(utc_day(closes_at) + timedelta(days=1)) - closes_at
-    if left < AHEAD:
+    # Counted from the day's beginning: the last day there is has no next one.
+    if closes_at - day_start(utc_day(closes_at)) > timedelta(days=1) - AHEAD:
         sentence = (
             f"A vote does not close in the {int(AHEAD.total_seconds()) // 60} minutes before 00:00 UTC: usage of the "
             "next day may be priced already."
@@ -547,50 +612,50 @@ class Tally:
         return self.yes + self.no + self.abstain
 
 
-def tally(ballots: Iterable[Choice], electorate_size: int, is_emergency: bool) -> Tally:
+def tally(ballots: Iterable[Choice], electorate_size: int, is_emergency: bool, rules: Rules = RULES) -> Tally:
     """Quorum 2 × votes ≥ electorate, abstentions included; passes: yes > no, yes ≥ 2, 4 × yes ≥ electorate; an
-    emergency besides: 3 × yes ≥ 2 × electorate (domain §4)."""
+    emergency besides: 3 × yes ≥ 2 × electorate (domain §4). By the `rules` of the card's notice."""
     cast = list(ballots)
     yes, no = cast.count(Choice.YES), cast.count(Choice.NO)
-    reason = _missed(yes=yes, no=no, votes=len(cast), electors=electorate_size, is_emergency=is_emergency)
+    reason = _missed(rules, yes=yes, no=no, votes=len(cast), electors=electorate_size, is_emergency=is_emergency)
     return Tally(
         yes=yes,
         no=no,
         abstain=cast.count(Choice.ABSTAIN),
         electors=electorate_size,
-        quorum_met=2 * len(cast) >= electorate_size,
-        bar=bar(is_emergency=is_emergency),
+        quorum_met=rules.quorum.is_met(len(cast), electorate_size),
+        bar=bar(rules, is_emergency=is_emergency),
         passed=not reason,
         reason=reason or f"{yes} yes and {no} no of {electorate_size} electors.",
     )
 
 
-def bar(*, is_emergency: bool) -> str:
+def bar(rules: Rules, *, is_emergency: bool) -> str:
     """The rule in a sentence."""
     rule = (
-        "Half of the electorate votes; more yes than no; at least two yes; yes from a quarter of the electorate or more"
+        f"{str(rules.quorum).capitalize()} of the electorate votes; more yes than no; at least "
+        f"{_NUMBERS.get(rules.fewest_yes, rules.fewest_yes)} yes; yes from {rules.support} of the electorate or more"
     )
-    return f"{rule}; yes from two thirds of it or more." if is_emergency else f"{rule}."
+    return f"{rule}; yes from {rules.emergency_support} of it or more." if is_emergency else f"{rule}."
 
 
-def _missed(*, yes: int, no: int, votes: int, electors: int, is_emergency: bool) -> str:
+_NUMBERS: Final = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
+
+
+def _missed(rules: Rules, *, yes: int, no: int, votes: int, electors: int, is_emergency: bool) -> str:
     """The first bar the vote did not reach, with its numbers; empty where it passed."""
-    if 2 * votes < electors:
-        return f"No quorum: {votes} of {electors} electors voted, {least(electors, 1, 2)} must."
+    if not rules.quorum.is_met(votes, electors):
+        return f"No quorum: {votes} of {electors} electors voted, {rules.quorum.least(electors)} must."
     if yes <= no:
         return f"No majority: {yes} yes, {no} no."
-    if yes < RULES.fewest_yes:
-        return f"Too few in favour: {yes} yes, at least {RULES.fewest_yes} are needed."
-    if 4 * yes < electors:
-        return f"Too few in favour: {yes} yes of {electors} electors, {least(electors, 1, 4)} are needed."
-    if is_emergency and 3 * yes < 2 * electors:
-        return f"An emergency needs two thirds: {yes} yes of {electors} electors, {least(electors, 2, 3)} are needed."
+    if yes < rules.fewest_yes:
+        return f"Too few in favour: {yes} yes, at least {rules.fewest_yes} are needed."
+    if not rules.support.is_met(yes, electors):
+        return f"Too few in favour: {yes} yes of {electors} electors, {rules.support.least(electors)} are needed."
+    most = rules.emergency_support
+    if is_emergency and not most.is_met(yes, electors):
+        return f"An emergency needs {most}: {yes} yes of {electors} electors, {most.least(electors)} are needed."
     return ""
-
-
-def least(electors: int, part: int, of: int) -> int:
-    """The fewest whole votes that are `part`/`of` of the electorate."""
-    return -(-part * electors // of)
 
 
 # --- reminders

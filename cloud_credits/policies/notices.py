@@ -1,7 +1,11 @@
 """What members are told about their credits, and on which channels unless they choose otherwise."""
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
+from cloud_credits.policies.primitives import MEASURES
+from cloud_credits.policies.rate_card_papers import changed_percent, percent_in_words
 from habitat.notifications.policies.channels import Channel
 from habitat.notifications.policies.types import NotificationType
 
@@ -44,6 +48,16 @@ NOTICES: Final = (
     SPEND_CAP,
     TOP_UP,
 )
+
+
+def rate_changes(after: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    """A line a primitive, rates in CLOUD a unit: `Compute 1 → 1.5 CLOUD (+50 %)`."""
+    return [
+        f"{measure.title} {before[name]} → {after[name]} CLOUD "
+        f"({percent_in_words(changed_percent(Decimal(before[name]), Decimal(after[name])))})"
+        for name, measure in ((primitive.value, measure) for primitive, measure in MEASURES.items())
+        if name in before and name in after
+    ]
 
 
 def sentence(words: str) -> str:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from cloud_credits.policies.governance import RULES, Tally, least
+from cloud_credits.policies.governance import RULES, Rules, Tally
+from habitat.money import plain
 
 _FULL: Final = Decimal(100)
 
@@ -21,25 +22,22 @@ class Bar:
     is_met: bool
 
 
-def bars(found: Tally, *, is_emergency: bool) -> list[Bar]:
-    """Quorum, majority, and support in the whole electorate."""
-    return [_quorum(found), _majority(found), _support(found, is_emergency=is_emergency)]
+def bars(found: Tally, *, is_emergency: bool, rules: Rules = RULES) -> list[Bar]:
+    """Quorum, majority, and support in the whole electorate, by the `rules` of the card's notice."""
+    quorum = turnout(votes=found.votes, electors=found.electors, rules=rules)
+    return [quorum, _majority(found), _support(found, is_emergency=is_emergency, rules=rules)]
 
 
-def turnout(*, votes: int, electors: int) -> Bar:
+def turnout(*, votes: int, electors: int, rules: Rules = RULES) -> Bar:
     """The quorum alone: all that is told while a vote is open."""
     return Bar(
         title="Quorum",
         words=f"{votes} of {electors} electors voted",
-        need=f"At least {least(electors, 1, 2)} must vote; abstentions count.",
+        need=f"At least {rules.quorum.least(electors)} must vote; abstentions count.",
         share=_share(votes, electors),
-        mark="50",
-        is_met=2 * votes >= electors,
+        mark=plain((rules.quorum.part * _FULL / rules.quorum.of).quantize(Decimal("0.1"))),
+        is_met=rules.quorum.is_met(votes, electors),
     )
-
-
-def _quorum(found: Tally) -> Bar:
-    return turnout(votes=found.votes, electors=found.electors)
 
 
 def _majority(found: Tally) -> Bar:
@@ -53,14 +51,13 @@ def _majority(found: Tally) -> Bar:
     )
 
 
-def _support(found: Tally, *, is_emergency: bool) -> Bar:
-    part, of = (2, 3) if is_emergency else (1, 4)
-    needed = max(least(found.electors, part, of), RULES.fewest_yes)
-    words = "two thirds" if is_emergency else "a quarter"
+def _support(found: Tally, *, is_emergency: bool, rules: Rules) -> Bar:
+    part = rules.emergency_support if is_emergency else rules.support
+    needed = max(part.least(found.electors), rules.fewest_yes)
     return Bar(
         title="In favour",
         words=f"{found.yes} yes of {found.electors} electors",
-        need=f"At least {needed}: {words} of the electorate, and never fewer than {RULES.fewest_yes}.",
+        need=f"At least {needed}: {part} of the electorate, and never fewer than {rules.fewest_yes}.",
         share=_share(found.yes, found.electors),
         mark=_share(needed, found.electors),
         is_met=found.yes >= needed,

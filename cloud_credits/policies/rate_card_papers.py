@@ -63,7 +63,8 @@ class CardContent:
 
 @dataclass(frozen=True, slots=True)
 class PrintedOutcome:
-    """What a vote came to, for the Markdown page; `rule` says in a sentence what was applied."""
+    """What a vote came to, for the Markdown page; `rule` says in a sentence what was applied, `reason` how it was met
+    or missed, `eligible` who could vote, by name."""
 
     settled_at: datetime
     electors: int
@@ -72,6 +73,8 @@ class PrintedOutcome:
     abstain: int
     passed: bool
     rule: str
+    reason: str
+    eligible: Sequence[str]
 
 
 def content_of(card: CardLike) -> CardContent:
@@ -224,13 +227,18 @@ def _voted(outcome: PrintedOutcome | None) -> Sequence[str]:
         return ()
     settled = outcome.settled_at.astimezone(UTC)
     lines = [
-        f"- {'Adopted' if outcome.passed else 'Not adopted'}",
+        f"- {'Adopted' if outcome.passed else 'Not adopted'}: {_as_said(outcome.reason)}",
         f"- Closed: {settled:%Y-%m-%d %H:%M} UTC",
-        f"- Electors: {outcome.electors}",
+        f"- Electors: {outcome.electors} ({', '.join(_as_said(name) for name in outcome.eligible)})",
         f"- Yes {outcome.yes}, no {outcome.no}, abstained {outcome.abstain}",
         f"- Rule: {outcome.rule}",
     ]
     return ("## The vote", "\n".join(lines))
+
+
+def _as_said(text: str) -> str:
+    """Words within a line, in which no mark means anything."""
+    return _MARKS.sub(_escaped, " ".join(text.split()))
 
 
 def _escaped(mark: re.Match[str]) -> str:

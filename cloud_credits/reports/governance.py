@@ -16,6 +16,7 @@ from cloud_credits.policies.governance import (
     History,
     InFlight,
     Problem,
+    Rules,
     Step,
     Tally,
     Vote,
@@ -202,11 +203,13 @@ def standing(card: RateCard, *, moment: datetime | None = None) -> Standing:
     """The vote on a card that was opened, as of `moment` (now). Raises ValueError for one that was not."""
     if card.closes_at is None:
         raise ValueError("no vote was opened on this card")
-    held = _counted_again(card.pk, card.number, closes_at=card.closes_at, is_emergency=card.is_emergency)
+    held = _counted_again(
+        card.pk, card.number, closes_at=card.closes_at, is_emergency=card.is_emergency, rules=card.as_told
+    )
     return replace(held, is_closed=card.closes_at <= (moment or now()))
 
 
-def _counted_again(card_id: int, version: int, *, closes_at: datetime, is_emergency: bool) -> Standing:
+def _counted_again(card_id: int, version: int, *, closes_at: datetime, is_emergency: bool, rules: Rules) -> Standing:
     roll = list(
         RateCardElector.objects.filter(card=card_id, version=version, at_opening=True)
         .select_related("member")
@@ -228,7 +231,7 @@ def _counted_again(card_id: int, version: int, *, closes_at: datetime, is_emerge
             )
             for each in roll
         ],
-        tally=tally(choices.values(), len(roll), is_emergency),
+        tally=tally(choices.values(), len(roll), is_emergency, rules),
         is_closed=True,
     )
 
@@ -272,7 +275,11 @@ def verdicts_of(outcomes: Iterable[RateCardOutcome]) -> Iterator[tuple[RateCardO
     for outcome in sorted(outcomes, key=lambda each: (each.closed_at, not each.is_emergency, each.card_id)):
         card = told.get(outcome.version)
         vote = _counted_again(
-            outcome.card_id, outcome.version, closes_at=outcome.closed_at, is_emergency=outcome.is_emergency
+            outcome.card_id,
+            outcome.version,
+            closes_at=outcome.closed_at,
+            is_emergency=outcome.is_emergency,
+            rules=card.as_told if card is not None else RULES,
         )
         if card is None or not _is_vote_on(card, outcome):
             yield outcome, vote, None

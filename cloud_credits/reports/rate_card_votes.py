@@ -84,7 +84,7 @@ def roll_of(card: RateCard, *, now: datetime) -> Roll:
         ElectorVote(each.pk, each.member_id, each.member.display_name, choice=None, reason="", cast_at=None)
         for each in listed
     ]
-    return Roll(sorted(electors, key=_by_name), (), tally((), len(electors), card.is_emergency))
+    return Roll(sorted(electors, key=_by_name), (), tally((), len(electors), card.is_emergency, card.as_told))
 
 
 def _by_name(row: ElectorVote) -> tuple[str, int]:
@@ -111,6 +111,8 @@ def printed(outcome: RateCardOutcome | None, card: RateCard) -> PrintedOutcome |
         abstain=outcome.abstain,
         passed=outcome.passed,
         rule=outcome.bar,
+        reason=outcome.reason,
+        eligible=outcome.eligible,
     )
 
 

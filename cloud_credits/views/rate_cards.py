@@ -313,9 +313,12 @@ def _vote(
         given = {"choice": mine.choice, "reason": mine.reason} if mine.choice else {}
         context["ballot_form"] = form or BallotForm(initial=given)
     if course.is_open:
-        context["bars"] = [turnout(votes=roll.tally.votes, electors=roll.tally.electors)]
+        context["bars"] = [turnout(votes=roll.tally.votes, electors=roll.tally.electors, rules=card.as_told)]
     elif card.closes_at is not None:
-        context |= {"outcome": card.outcome, "bars": bars(roll.tally, is_emergency=card.is_emergency)}
+        context |= {
+            "outcome": card.outcome,
+            "bars": bars(roll.tally, is_emergency=card.is_emergency, rules=card.as_told),
+        }
     return context
 
 

@@ -64,6 +64,8 @@ def test_card__once_it_is_counted_tells_all_of_it(clock):
     assert {name: outcome[name] for name in ("yes", "no", "abstain", "electors", "quorumMet", "passed")} == {
         "yes": 2, "no": 0, "abstain": 1, "electors": 3, "quorumMet": True, "passed": True,
     }  # fmt: skip
+    assert outcome["eligible"] == [person.display_name for person in people]
+    assert outcome["reason"] == "2 yes and 0 no of 3 electors."
     assert outcome["rule"].startswith("Half of the electorate votes")
     assert outcome["settledAt"] == "2027-01-21T12:00:00Z"
 

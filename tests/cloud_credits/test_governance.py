@@ -180,6 +180,22 @@ def test_propose__tells_every_member_with_a_cloud_identity_once(house_clock, dja
     assert Notification.objects.first().link == "/rate-cards/2/"
 
 
+def test_propose__tells_the_rates_beside_those_in_force(house_clock):
+    house_clock.at(NOON)
+    one = make_steward("Stella")
+    proposed(one, compute_rate="1.5", stm_rate="0.4")
+    fact = told("rate_card.proposed")
+    assert fact["rates"] == {"compute": "1.5", "transfer": "0.1", "ltm": "0.05", "stm": "0.4"}
+    assert fact["rates_in_force"] == {"compute": "1", "transfer": "0.1", "ltm": "0.05", "stm": "0.5"}
+    hear("rate_card.proposed", subscribers.tell_proposed)
+    assert Notification.objects.get().text.splitlines()[-4:] == [
+        "Compute 1 → 1.5 CLOUD (+50 %)",
+        "Transfer 0.1 → 0.1 CLOUD (unchanged)",
+        "Long-term memory 0.05 → 0.05 CLOUD (unchanged)",
+        "Short-term memory 0.5 → 0.4 CLOUD (\u221220 %)",
+    ]
+
+
 # --- discussion
 
 
@@ -408,7 +424,7 @@ def test_withdraw__by_the_proposer_with_a_reason_before_the_close(house_clock):
     def take_back(who, reason="wrong figures"):
         return rate_cards.withdraw(card_id=card.pk, reason=reason, acting=steward(who))
 
-    refused(NotTheProposer, lambda: take_back(people[1]))
+    assert people[0].display_name in refused(NotTheProposer, lambda: take_back(people[1])).sentence
     refused(ReasonRequired, lambda: take_back(people[0], " "))
     take_back(people[0])
     after = stored(card)

@@ -1,9 +1,12 @@
 """What the database itself refuses of governance, tried by the application's role and by the owner."""
 
+from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import product
+from random import Random
 
 import psycopg
 import pytest
@@ -12,7 +15,17 @@ from psycopg.types.json import Jsonb
 
 from cloud_credits.actions import metering, rate_cards
 from cloud_credits.models import RateCard, RateCardElector
-from cloud_credits.policies.governance import RULES, Step, above_caps, problems
+from cloud_credits.policies.governance import (
+    RULES,
+    Adopted,
+    CardTerms,
+    Choice,
+    History,
+    Step,
+    above_caps,
+    problems,
+    tally,
+)
 from cloud_credits.policies.primitives import MEASURES, Primitive
 from cloud_credits.reports import governance
 from habitat.clock import now
@@ -85,6 +98,12 @@ def test_notice__above_a_cap_is_refused(house_clock):
     house_clock.at(NOON)
     card = draft(make_steward(), stm_rate="0.75000001")
     assert "stm rises by more than its cap" in stopped(PROPOSE, NONE, NONE, card.pk)
+
+
+def test_notice__without_capacity_assumptions_is_refused(house_clock):
+    house_clock.at(NOON)
+    card = draft(make_steward(), capacity_assumptions="")
+    assert "rate_card_whole_once_proposed" in stopped(PROPOSE, NONE, NONE, card.pk)
 
 
 def test_notice__a_number_is_never_used_again(house_clock):
@@ -538,6 +557,137 @@ def test_outcome__adoption_is_dated_at_the_close(house_clock):
         "UPDATE cloud_credits_ratecard SET state = 'rejected' WHERE id = %s", card.pk
     )
     run(sql.format("closes_at"), card.pk)
+
+
+def test_outcome__that_was_won_is_not_written_down_as_lost(house_clock):
+    house_clock.at(NOON)
+    people = make_stewards(2)
+    card = opened(house_clock, people[0])
+    vote(card, dict.fromkeys(people, "yes"))
+    house_clock.at(card.closes_at)
+    assert "its vote was won" in stopped(OUTCOME, card.pk, card.closes_at, 2, 0, 2, True, False)
+    assert rate_cards.settle(card_id=card.pk).passed
+
+
+def test_outcome__bars_of_the_database_are_the_policys():
+    counts = [(*each, emergency) for each in product(range(7), repeat=4) for emergency in (False, True)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT cloud_credits_vote_won(yes, no, yes + no + abstain, yes + no + abstain + absent, emergency)"
+            " FROM unnest(%s::int[], %s::int[], %s::int[], %s::int[], %s::bool[])"
+            " WITH ORDINALITY AS t (yes, no, abstain, absent, emergency, place) ORDER BY place",
+            [list(column) for column in zip(*counts, strict=True)],
+        )
+        won = [row[0] for row in cursor.fetchall()]
+    assert won == [
+        tally(
+            [Choice.YES] * yes + [Choice.NO] * no + [Choice.ABSTAIN] * abstain, yes + no + abstain + absent, emergency
+        ).passed
+        for yes, no, abstain, absent, emergency in counts
+    ]
+    assert 0 < sum(won) < len(won)
+
+
+def _some_card(chance, number):
+    """A card as nobody would write it, nor every day: what the database could hold."""
+    noticed = NOON + timedelta(days=chance.randint(-40, 0))
+    days = [MARCH + timedelta(days=chance.randint(-30, 30)) for _ in range(9)]
+    return {
+        "id": number,
+        "version": number,
+        "is_emergency": chance.random() < 0.5,
+        "effective_date": str(chance.choice([*days, date(1999, 12, 31), date(3000, 1, 1)])),
+        "proposed_at": noticed.isoformat(),
+        "notice_date": str(noticed.date()),
+        "closes_at": (NOON + timedelta(days=chance.randint(0, 50))).replace(hour=chance.choice([0, 12])).isoformat(),
+        "compute_rate": chance.choice(("0.9", "1", "1.5", "1.50000001", "2.25", "3", "3.125")),
+        "compute_cost": chance.choice(("0", "0.0416", "0.0832", "0.13", "0.2")),
+        "ltm_rate": chance.choice(("0.05", "0.05", "0.05", "0.065", "0.06500001")),
+        "target_margin": chance.choice(["90"] * 20 + ["-1"]),
+        "notes": chance.choice([""] * 20 + ["x" * 20_000, "x" * 20_001]),
+        "evidence": "x",
+    }
+
+
+def _some_past(chance):
+    days = chance.sample(range(-400, 60), chance.randint(0, 4))
+    return [
+        _some_card(chance, 100 + place)
+        | {
+            "effective_date": str(MARCH + timedelta(days=day)),
+            "state": chance.choice(["approved", "active", "superseded"]),
+            "proposed_at": "2025-06-01",
+            "notice_date": "2025-06-01",
+            "opens_at": "2026-04-02",
+            "closes_at": "2026-04-10",
+            "approved_at": "2026-04-10",
+            "target_margin": "90",
+        }
+        for place, day in enumerate(days)
+    ]
+
+
+_OF_V1 = "(SELECT c FROM cloud_credits_ratecard c WHERE c.version = 1)"
+
+
+def _judged_by_database(superuser, past, cards):
+    superuser.execute("DELETE FROM cloud_credits_ratecard WHERE id >= 100")
+    for card in past:
+        superuser.execute(
+            f"INSERT INTO cloud_credits_ratecard SELECT (jsonb_populate_record({_OF_V1}, %s)).*", [Jsonb(card)]
+        )
+    sql = f"SELECT cloud_credits_broken_at_close(jsonb_populate_record({_OF_V1}, %s))"
+    return [superuser.execute(sql, [Jsonb(card)]).fetchone()[0] for card in cards]
+
+
+def _judged_by_policy(past, cards, first):
+    def written(card):
+        return replace_of(first, **{name: value for name, value in card.items() if name not in {"id", "version"}})
+
+    adopted = [
+        Adopted(card["version"], row.effective_date, row.is_emergency, row.rates, row.costs)
+        for card, row in ((card, written(card)) for card in past)
+    ]
+    whole = History((Adopted(1, first.effective_date, first.is_emergency, first.rates, first.costs), *adopted), (), ())
+    return [
+        problems(
+            written(card),
+            moment=datetime.fromisoformat(card["closes_at"]),
+            history=whole,
+            rules=RULES,
+            step=Step.OUTCOME,
+            noticed_at=datetime.fromisoformat(card["proposed_at"]),
+        )
+        for card in cards
+    ]
+
+
+def replace_of(first, **card):
+    """The first card's terms, with what the row says instead."""
+    fields = {name: card[name] for name in CardTerms.__slots__ if name in card}
+    for name in ("compute_rate", "compute_cost", "ltm_rate", "target_margin"):
+        fields[name] = Decimal(fields[name])
+    return replace(first, **fields | {"effective_date": date.fromisoformat(card["effective_date"])})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_outcome__rules_of_the_database_at_the_close_are_the_policys(seed, superuser_dsn):
+    """Else a vote that the policy calls lost could not be written down, and no usage be priced after it."""
+    chance = Random(seed)
+    first = RateCard.objects.get(version=1).terms
+    said = Counter()
+    with psycopg.connect(superuser_dsn) as superuser:
+        superuser.execute("SET LOCAL session_replication_role = replica")
+        for _ in range(40):
+            past, cards = _some_past(chance), [_some_card(chance, 99) for _ in range(25)]
+            found = _judged_by_database(superuser, past, cards)
+            for card, sql, policy in zip(cards, found, _judged_by_policy(past, cards, first), strict=True):
+                assert (sql is None) == (not policy), (sql, policy, card, past)
+            said.update(found)
+        superuser.rollback()
+    assert {None, "a number of it is none", "a text of it is too long", "a card takes effect on that day or later",
+            "its day is none to set prices for", "another emergency was adopted within 180 days",
+            "compute rises by more than its cap", "ltm rises by more than its cap"} <= set(said)  # fmt: skip
 
 
 # --- usage

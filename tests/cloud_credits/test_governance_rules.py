@@ -4,7 +4,7 @@ reason, asked of the pure rules and again of the verbs over the database."""
 # ruff: noqa: E501 - each case is one line
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,8 +24,10 @@ from cloud_credits.policies.governance import (
     Defeat,
     History,
     InFlight,
+    Part,
     Step,
     Vote,
+    above_caps,
     counted,
     earliest_day,
     highest_rate,
@@ -36,6 +38,7 @@ from cloud_credits.policies.governance import (
     tally,
 )
 from cloud_credits.policies.primitives import Primitive
+from cloud_credits.policies.rate_card_bars import bars
 from tests.cloud_credits import governed
 from tests.cloud_credits.governed import adopt_for, draft, make_stewards, opened, refused, steward, stored, vote
 
@@ -303,6 +306,8 @@ OPENS = NOTICE + timedelta(days=14)
         ({"closes_at": utc(2027, 2, 25, 23, 55)}, None),
         ({"closes_at": utc(2027, 2, 25, 23, 55, 0, 1)}, "closes_before_midnight"),
         ({"closes_at": utc(2027, 2, 25, 23, 59, 59, 999999)}, "closes_before_midnight"),
+        # the last day there is
+        ({"closes_at": utc(9999, 12, 31, 12)}, "closes_too_late"),
         ({"electors": 1}, "too_few_electors"),
         ({"electors": 0}, "too_few_electors"),
         ({"opens_at": NOTICE + timedelta(days=60, microseconds=-1), "closes_at": NOTICE + timedelta(days=64), "effective_date": date(2027, 6, 1)}, None),
@@ -414,6 +419,71 @@ def test_rules__the_newest_ballot_before_the_close_counts(votes):
         mine = [each for each in in_time if each.elector_id == elector]
         assert choice == max(mine, key=lambda each: (each.cast_at, each.id)).choice
     assert counted(reversed(cast), closes_at=close) == result
+
+
+STRICTER = replace(RULES, quorum=Part(2, 3), support=Part(1, 2), emergency_support=Part(3, 4), fewest_yes=3)
+
+
+@pytest.mark.parametrize(
+    ("electors", "ballots", "emergency", "reason"),
+    [
+        (4, [YES, YES], False, "No quorum: 2 of 4 electors voted, 3 must."),
+        (3, [YES, YES], False, "Too few in favour: 2 yes, at least 3 are needed."),
+        (8, [YES] * 3 + [ABSTAIN] * 3, False, "Too few in favour: 3 yes of 8 electors, 4 are needed."),
+        (7, [YES] * 5, True, "An emergency needs three quarters: 5 yes of 7 electors, 6 are needed."),
+        (7, [YES] * 6, True, "6 yes and 0 no of 7 electors."),
+    ],
+)
+def test_rules__a_vote_is_counted_by_the_bars_it_is_given(electors, ballots, emergency, reason):
+    count = tally([Choice(each) for each in ballots], electors, emergency, rules_of(STRICTER.as_json()))
+    assert count.reason == reason
+    drawn = bars(count, is_emergency=emergency, rules=STRICTER)
+    assert all(each.is_met for each in drawn) is count.passed
+
+
+@pytest.mark.django_db
+def test_verbs__a_vote_is_counted_by_the_bars_of_its_notice(house_clock, monkeypatch):
+    house_clock.at(governed.NOON)
+    people = make_stewards(4)
+    card = opened(house_clock, people[0])
+    vote(card, dict.fromkeys(people[:2], "yes"))
+    monkeypatch.setattr("cloud_credits.policies.governance.RULES", STRICTER)
+    monkeypatch.setattr("cloud_credits.reports.governance.RULES", STRICTER)
+    house_clock.at(card.closes_at)
+    outcome = rate_cards.settle(card_id=card.pk)
+    assert (outcome.passed, outcome.bar) == (True, RULES.as_json()["bars"]["normal"])
+    assert (stored(card).rules["quorum"], stored(card).rules["fewest_yes"]) == ([1, 2], 2)
+
+
+@pytest.mark.parametrize(
+    ("past", "asked", "why"),
+    [
+        ([], {"compute_rate": "1.6"}, "1.5 CLOUD a comp-hr then (50 % above the lowest rate of the 92 days before)"),
+        (
+            [Adopted(2, date(2027, 2, 1), False, V1.rates | {Primitive.COMPUTE: Decimal(3)}, V1.costs)],
+            {"compute_rate": "3.1"},
+            "3 CLOUD a comp-hr then (the rate of version 2 before it)",
+        ),
+        (
+            [],
+            DEARER | {"compute_rate": "3.2"},
+            "3.125 CLOUD a comp-hr then (the lowest rate of the 92 days before, risen as the cost has)",
+        ),
+    ],
+)
+def test_rules__a_cap_says_which_rule_it_is(past, asked, why):
+    card = governed.terms(**asked)
+    [found] = above_caps(card, history=History((V1, *past)), rules=RULES, noticed_at=governed.NOON)
+    assert found.sentence == f"Compute may cost at most {why}; this says {asked['compute_rate']}."
+
+
+@pytest.mark.parametrize("day", [date(1, 1, 1), date(1, 4, 2), date(1999, 12, 31), date(3000, 1, 1), date.max])
+@pytest.mark.parametrize("step", list(Step))
+def test_rules__of_a_day_nobody_can_count_from(day, step):
+    card = governed.terms(effective_date=day)
+    found = problems(card, moment=governed.NOON, history=History((V1,)), rules=RULES, step=step)
+    assert [(each.code, each.field) for each in found] == [("date_malformed", "effective_date")]
+    assert highest_rate(card, Primitive.COMPUTE, history=History((V1,)), rules=RULES, noticed_at=governed.NOON) is None
 
 
 # --- the rest of the issue's list, by the verbs

@@ -133,14 +133,15 @@ def test_markdown__compares_with_the_card_before_and_tells_the_vote():
     )
     outcome = PrintedOutcome(
         settled_at=datetime(2026, 8, 20, 12, tzinfo=UTC), electors=4, yes=3, no=1, abstain=0, passed=True,
-        rule="more yes than no",
+        rule="more yes than no", reason="3 yes and 1 no of 4 electors.", eligible=["Ana", "B*n"],
     )  # fmt: skip
     page = markdown(second, state="approved", hash_text="0xabc", previous=CARD, outcome=outcome)
     assert page.startswith("# Rate card version 2\n\n- State: approved\n- In force from: 2026-09-01 00:00 UTC\n")
     assert "| Compute | compute-hours | 1.125 | 1 | +12.5 % | 0.0416 |" in page
     assert "| Transfer | gigabytes | 0.1 | 0.1 | unchanged | 0.01 |" in page
     assert "| Short-term memory | gigabyte-hours | 0.4 | 0.5 | −20 % | 0.05 |" in page
-    assert "- Adopted\n- Closed: 2026-08-20 12:00 UTC\n- Electors: 4\n- Yes 3, no 1, abstained 0" in page
+    assert "- Adopted: 3 yes and 1 no of 4 electors.\n- Closed: 2026-08-20 12:00 UTC\n" in page
+    assert "- Electors: 4 (Ana, B\\*n)\n- Yes 3, no 1, abstained 0" in page
     assert "`rate-card-hash-v2` on `habitat.eth` is kept for it; nothing is written there yet" in page
 
 

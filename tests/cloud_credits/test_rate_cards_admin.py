@@ -157,6 +157,14 @@ def test_draft__below_a_floor_is_refused_beside_the_field(stewards):
     assert 'id="id_transfer_rate_error" role="alert">Transfer costs at least 0.1 CLOUD a GB; this says 0.09.' in html
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "3000-01-01", "9999-12-31"])
+def test_draft__of_a_day_out_of_the_years_is_refused_beside_the_field(day, stewards):
+    client = at_desk(stewards[0])
+    answer = nothing_changed(lambda: client.post(NEW, TYPED | {"effective_date": day, "save": "1"}))
+    assert answer.status_code == 422
+    assert "is of the years 2000 to 2999" in answer.content.decode()
+
+
 def test_draft__hostile_words_stay_words(stewards):
     client = at_desk(stewards[0])
     client.post(NEW, TYPED | {"justification": "</textarea><script>alert(1)</script>", "save": "1"})
@@ -352,6 +360,8 @@ def test_withdraw__looks_twice_wants_a_reason_and_is_the_proposers_alone(clock, 
     answer = nothing_changed(lambda: look(client, card, "withdraw", reason="A mistake"))
     assert "may not be proposed for 30 days" in words(answer.content.decode())
     assert nothing_changed(lambda: send(client, card, "withdraw", reason=" ")).status_code == 422
+    assert "verb-withdraw" in page(client, card)
+    assert "verb-withdraw" not in page(at_desk(stewards[1]), card)
     assert nothing_changed(lambda: send(at_desk(stewards[1]), card, "withdraw", reason="Mine")).status_code == 403
     send(client, card, "withdraw", reason="A mistake")
     assert (governed.stored(card).state, governed.stored(card).ended_reason) == ("withdrawn", "A mistake")

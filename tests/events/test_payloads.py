@@ -62,7 +62,9 @@ PAYLOADS = {
     "cloud.rate_card_approved": (
         "card_id version effective_date approved_at is_emergency rates yes no abstain electors"
     ),
-    "rate_card.proposed": "card_id version effective_date is_emergency proposed_at proposed_by justification",
+    "rate_card.proposed": (
+        "card_id version effective_date is_emergency proposed_at proposed_by rates rates_in_force justification"
+    ),
     "rate_card.voting_opened": "card_id version opens_at closes_at electors",
     "rate_card.vote_reminder": "card_id version hours closes_at",
     "rate_card.rejected": "card_id version closed_at yes no abstain electors reason",

@@ -1,0 +1,100 @@
+"""What the database itself refuses of usage that is old, not yet, or under an approval that is not its own."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.db import DatabaseError, transaction
+
+from cloud_credits.actions import metering
+from cloud_credits.actions.metering import request_late_usage
+from cloud_credits.models import ResourceUsage
+from habitat.controls.actions import approvals
+from habitat.controls.models import Approval
+from habitat.controls.reports.service_keys import actor_of
+from tests.cloud_credits.metered import event, make_key, meter
+from tests.factories import actor, make_member
+
+pytestmark = pytest.mark.django_db
+
+ADMIT = metering.LATE_USAGE_PERMISSION
+OLD = "2026-05-01T12:00:00Z"
+
+
+def stopped(attempt) -> str:
+    """The database refuses the usage, and none is written; what it says."""
+    before = ResourceUsage.objects.count()
+    with pytest.raises(DatabaseError) as caught, transaction.atomic():
+        attempt()
+    assert ResourceUsage.objects.count() == before
+    return str(caught.value)
+
+
+def ago(**span: float) -> str:
+    return (datetime.now(tz=UTC) - timedelta(**span)).isoformat()
+
+
+@pytest.fixture
+def unjudged(monkeypatch):
+    """Metering that asks of no age, as somebody at the application's connection would."""
+    monkeypatch.setattr(metering, "require_not_late", lambda *_, **__: None)
+    monkeypatch.setattr(metering, "require_not_ahead", lambda *_, **__: None)
+    monkeypatch.setattr(metering, "is_late", lambda *_, **__: False)
+
+
+@pytest.mark.parametrize(
+    ("span", "guard"),
+    [({"days": 35, "seconds": 1}, "usage_old_is_late"), ({"minutes": -6}, "usage_not_ahead")],
+)
+def test_usage__of_another_time_is_refused(span, guard, unjudged):
+    member, key = make_member(credits="100"), make_key()
+    assert guard in stopped(lambda: meter(member, key, timestamp=ago(**span)))
+
+
+def test_usage__up_to_the_edges_is_let_in(unjudged):
+    member, key = make_member(credits="100"), make_key()
+    meter(member, key, timestamp=ago(days=35, seconds=-30))
+    meter(member, key, timestamp=ago(minutes=-4))
+    assert ResourceUsage.objects.count() == 2
+
+
+@pytest.mark.parametrize("shift", [timedelta(minutes=2), timedelta(minutes=-61), timedelta(days=-100)])
+def test_usage__received_at_another_time_than_the_houses_is_refused(shift):
+    member, key = make_member(credits="100"), make_key()
+    with time_machine.travel(datetime.now(tz=UTC) + shift, tick=True):
+        assert "was not received then" in stopped(lambda: meter(member, key))
+
+
+def late(member, key, *, granted: bool, **fields):
+    """An old event, and the approval asked for it."""
+    asking, granting = actor(make_member(), ADMIT), actor(make_member(), ADMIT)
+    sent = event(member, timestamp=OLD, **fields)
+    asked = request_late_usage(event=sent, key_id=key.pk, reason="the meter was offline", acting=asking)
+    if granted:
+        approvals.grant(approval=asked, reason="seen in the logs", acting=granting)
+    return sent, asked
+
+
+def charge(sent, key, approval: Approval):
+    return lambda: metering._charge(sent, key_id=key.pk, approval_id=approval.pk, acting=actor_of(key))
+
+
+def test_late__under_an_approval_nobody_granted_is_refused():
+    member, key = make_member(credits="100"), make_key()
+    sent, asked = late(member, key, granted=False)
+    assert "was not let in by two persons" in stopped(charge(sent, key, asked))
+
+
+@pytest.mark.parametrize("changed", [{"quantity": "4"}, {"primitive": "stm", "unit": "gigabyte-hours"}, {}])
+def test_late__under_another_usages_approval_is_refused(changed):
+    member, key = make_member(credits="100"), make_key()
+    _, asked = late(member, key, granted=True)
+    ResourceUsage.objects.get()
+    other = event(member, timestamp=OLD, **changed)
+    assert "usage_approval_once" in stopped(charge(other, key, asked))
+    sent, waiting = late(member, key, granted=False, eventId="its-own")
+    Approval.objects.filter(pk=waiting.pk).update(
+        state="granted", decided_by="member:0", decided_by_name="x", decided_at=datetime.now(tz=UTC)
+    )
+    more = event(member, timestamp=OLD, **{"eventId": sent.event_id, "quantity": "3"} | changed)
+    assert "was not let in by two persons" in stopped(charge(more, key, waiting))
