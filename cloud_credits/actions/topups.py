@@ -162,6 +162,7 @@ def judge_now(member: Member, row: TopUp) -> Judgement:
             liquid=CloudBalance.objects.values_list("liquid", flat=True).filter(member=member).first() or Decimal(0),
             threshold=row.threshold,
             amount=row.amount,
+            went_back=reports.went_back(member.pk, since=row.changed_at),
             in_flight=reports.in_flight(member.pk),
             today=begun,
             most_a_day=min(row.most_a_day, int(setting(TOP_UPS_A_DAY))),

@@ -7,7 +7,7 @@ import pytest
 import stripe as stripe_package
 from django.db import DatabaseError, connection, transaction
 
-from cloud_credits.actions import purchases, topups
+from cloud_credits.actions import clawbacks, purchases, refunds, topups
 from cloud_credits.actions.transfers import transfer
 from cloud_credits.errors import (
     CardNotSaved,
@@ -35,7 +35,7 @@ from habitat.notifications.models import Notification
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
 from tests.cloud_credits.at_stripe import hear, stripe  # noqa: F401 - a fixture
-from tests.cloud_credits.bought import buyer, check_backing
+from tests.cloud_credits.bought import buyer, check_backing, disputed, refunded_at_stripe
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.people import browser
@@ -47,6 +47,7 @@ GOOD = Standing(
     liquid=Decimal("4.99999999"),
     threshold=Decimal(5),
     amount=Decimal(10),
+    went_back=False,
     in_flight=False,
     today=0,
     most_a_day=2,
@@ -68,6 +69,9 @@ GOOD = Standing(
         ({"today": 2}, Verdict.WAIT),
         ({"may_trade": False}, Verdict.WAIT),
         ({"terms_accepted": False}, Verdict.STOP),
+        ({"went_back": True}, Verdict.STOP),
+        ({"went_back": True, "in_flight": True}, Verdict.STOP),
+        ({"went_back": True, "liquid": Decimal(5)}, Verdict.ENOUGH),
         ({"load_cap": Decimal("99.99")}, Verdict.STOP),
         ({"load_cap": Decimal("99.99"), "in_flight": True}, Verdict.WAIT),
         ({"backing_allows": False}, Verdict.WAIT),
@@ -406,6 +410,73 @@ def test_database__refuses_what_no_member_did(stripe, sql):  # noqa: F811
     switch_on(member, card)
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)
+
+
+# --- money that went back
+
+
+def goes_back(payment, how):
+    if how == "refund asked here":
+        refunds.request(payment=payment, amount=cloud("1"), reason="asked", idempotency_key=key(), acting=SYSTEM)
+    elif how == "refunded at Stripe":
+        refunded_at_stripe(payment, "100")
+    elif how == "refund on its way":
+        refunded_at_stripe(payment, "100", status="pending")
+    else:
+        disputed(payment, {"dispute opened": "needs_response", "dispute won": "won", "dispute lost": "lost"}[how])
+    clawbacks.claw_back(payment_id=payment.pk, acting=SYSTEM)
+
+
+def bought_and_spent(side):
+    """A member whose first top-up arrived, and who spent the most of it."""
+    member, card = low_member(side, credits="1")
+    switch_on(member, card)
+    follow(side)
+    assert topped(member) == ["minted"]
+    return member, card, Purchase.objects.get(kind="topup").payment
+
+
+@pytest.mark.parametrize(
+    "how", ["refund asked here", "refund on its way", "refunded at Stripe", "dispute opened", "dispute lost"]
+)
+def test_money_that_went_back__is_not_charged_again_until_its_member_says_so(stripe, how):  # noqa: F811
+    member, card, payment = bought_and_spent(stripe)
+    goes_back(payment, how)
+    if holds(member)[0] > 5:
+        transfer(sender=member, recipient=make_member(), amount=cloud("8"), idempotency_key=key(), acting=actor(member))
+
+    assert begin_due() == 0
+
+    row = TopUp.objects.get()
+    assert (len(topped(member)), row.state, row.because) == (
+        1,
+        "stopped",
+        "Money of an automatic top-up went back, or its payer contests it: switch it on again if your card is to be "
+        "charged for more.",
+    )
+    assert Alert.objects.get(code="topup_stopped").state == "open"
+    deliveries.drain()
+    assert Notification.objects.filter(member=member, type="top_up").count() == 1
+
+    # A new yes starts clean.
+    switch_on(member, card)
+    assert (TopUp.objects.get().state, topped(member)[1:]) == ("on", ["created"])
+
+
+def test_dispute_won__stops_nothing(stripe):  # noqa: F811
+    member, _, payment = bought_and_spent(stripe)
+    goes_back(payment, "dispute won")
+    transfer(sender=member, recipient=make_member(), amount=cloud("8"), idempotency_key=key(), acting=actor(member))
+    assert (begin_due(), TopUp.objects.get().state) == (1, "on")
+
+
+def test_dispute_lost_after_a_new_yes__stops_it_again(stripe):  # noqa: F811
+    member, card, payment = bought_and_spent(stripe)
+    goes_back(payment, "dispute opened")
+    switch_on(member, card)
+    assert topped(member) == ["minted"]
+    goes_back(payment, "dispute lost")
+    assert (begin_due(), TopUp.objects.get().state) == (0, "stopped")
 
 
 # --- the page
