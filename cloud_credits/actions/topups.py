@@ -17,11 +17,13 @@ from cloud_credits.errors import (
     TooManyTopUps,
     TopUpAboveDailyLimit,
     TopUpCardChanged,
+    TopUpDecided,
+    TopUpMoneyWentBack,
     TopUpNotOn,
 )
 from cloud_credits.events import TopUpChanged
 from cloud_credits.models import CloudBalance, Purchase, TopUp
-from cloud_credits.policies.purchases import TOP_UP_KEY, UNPAID, PurchaseKind, check_amount
+from cloud_credits.policies.purchases import TOP_UP_KEY, UNPAID, PurchaseKind, PurchaseState, check_amount
 from cloud_credits.policies.settings import TOP_UPS_A_DAY
 from cloud_credits.policies.topups import Judgement, Standing, TopUpState, Verdict, judge
 from cloud_credits.reports import terms
@@ -117,17 +119,25 @@ def begin_if_due(*, member_id: int, acting: Actor) -> Purchase | None:
 
 
 @transaction.atomic
-def require_wished(*, member_id: int, method_id: str) -> None:
-    """Still on, still with this card, and still a member who may buy: asked right before the card is charged, however
-    long after the top-up began. Raises MemberNotActive, TopUpNotOn, TopUpCardChanged."""
+def require_wished(*, purchase_id: int, member_id: int, method_id: str) -> None:
+    """Still on, still with this card, still a member who may buy, nothing went back, and the purchase is undecided.
+
+    Asked right before the card is charged, each time it is tried, however long after the top-up began. Raises
+    MemberNotActive, TopUpDecided, TopUpNotOn, TopUpCardChanged, TopUpMoneyWentBack.
+    """
     held = locks.member(member_id)
     row = locks.top_up(member_id)
+    state = Purchase.objects.values_list("state", flat=True).get(pk=purchase_id)
+    if state != PurchaseState.CREATED.value:
+        raise TopUpDecided(purchase=purchase_id, state=state)
     if held.status not in MAY_TRADE:
         raise MemberNotActive(holder=held.display_name, status=held.status)
     if row is None or row.state != TopUpState.ON.value:
         raise TopUpNotOn
     if row.method_id != method_id:
         raise TopUpCardChanged
+    if reports.went_back(held.pk, since=row.changed_at):
+        raise TopUpMoneyWentBack
 
 
 @transaction.atomic

@@ -1,11 +1,13 @@
 """Automatic top-ups against Stripe's sandbox: begun when few credits are left, one at a time, stopped by a decline."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 import stripe as stripe_package
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from cloud_credits.actions import clawbacks, purchases, refunds, topups
 from cloud_credits.actions.transfers import transfer
@@ -32,6 +34,7 @@ from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
 from habitat.notifications.models import Notification
+from habitat.workflows.actions import sagas as saga_actions
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
 from tests.cloud_credits.at_stripe import hear, stripe  # noqa: F401 - a fixture
@@ -41,6 +44,8 @@ from tests.cloud_credits.metered import make_key, meter
 from tests.faces.people import browser
 from tests.factories import actor, key, make_member
 from tests.treasury.stripe_side import KEY
+from treasury.errors import StripeRefused
+from treasury.gateways.stripe import StripeClientGateway
 from treasury.policies.settings import LOAD_CAP
 
 GOOD = Standing(
@@ -477,6 +482,135 @@ def test_dispute_lost_after_a_new_yes__stops_it_again(stripe):  # noqa: F811
     assert topped(member) == ["minted"]
     goes_back(payment, "dispute lost")
     assert (begin_due(), TopUp.objects.get().state) == (0, "stopped")
+
+
+# --- a charge that is tried again
+
+
+@pytest.fixture
+def charges(monkeypatch):
+    """The keys under which Stripe was asked to charge; while `lost` is true its answers do not arrive."""
+    asked, real = [], StripeClientGateway.charge_saved
+    lost = {"before": False, "after": False}
+
+    def charge(self, **given):
+        if lost["before"]:
+            raise ConnectionError("Stripe is away")
+        asked.append(given["idempotency_key"])
+        try:
+            answer = real(self, **given)
+        except StripeRefused:
+            if lost["after"]:
+                raise ConnectionError("its answer is lost") from None
+            raise
+        if lost["after"]:
+            raise ConnectionError("its answer is lost")
+        return answer
+
+    monkeypatch.setattr(StripeClientGateway, "charge_saved", charge)
+    return asked, lost
+
+
+def first_try(lost, where):
+    lost[where] = True
+    sagas.drain()
+    lost[where] = False
+    execution = Execution.objects.get(saga="top_up")
+    assert execution.steps.get(name="charge").state == "calling"
+    # However slow the machine is, nothing but a person's retry begins the next attempt.
+    Execution.objects.filter(pk=execution.pk).update(due_at=timezone.now() + timedelta(hours=1))
+    return execution
+
+
+def try_again(execution):
+    saga_actions.retry(execution=execution, reason="Stripe is back", acting=SYSTEM)
+    sagas.drain()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("off", "The automatic top-up is not switched on."),
+        ("suspended", "Ada is suspended, so this cannot be done. Ask operations if that is a mistake."),
+        ("another card", "Another card was chosen since: this one is not charged."),
+        ("closed", "asked by its member"),
+    ],
+)
+def test_charge_tried_again__asks_first_whether_it_is_still_wished(stripe, charges, change, problem):  # noqa: F811
+    asked, lost = charges
+    member, card = low_member(stripe, credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    execution = first_try(lost, "before")
+    if change == "off":
+        topups.switch_off(member=member, acting=actor(member))
+    elif change == "suspended":
+        members.suspend(member=member, reason="looked into", acting=SYSTEM)
+    elif change == "another card":
+        switch_on(member, another)
+    else:
+        purchases.close_unopened(purchase_id=int(execution.key), reason=problem, acting=SYSTEM)
+
+    try_again(execution)
+    hear(stripe)
+
+    purchase = Purchase.objects.get(kind="topup")
+    assert (purchase.state, purchase.problem, asked) == ("failed", problem, [])
+    assert (TopUp.objects.get().state, TopUp.objects.get().because) == ("off" if change == "off" else "on", "")
+    assert Execution.objects.get(pk=execution.pk).state == "compensated"
+    assert Alert.objects.filter(code="topup_stopped").count() == 0
+    assert holds(member) == (Decimal(1), Decimal(0))
+
+
+def test_charge_tried_again_after_earlier_money_went_back__takes_nothing(stripe, charges):  # noqa: F811
+    asked, lost = charges
+    member, _, payment = bought_and_spent(stripe)
+    transfer(sender=member, recipient=make_member(), amount=cloud("8"), idempotency_key=key(), acting=actor(member))
+    assert begin_due() == 1
+    lost["before"] = True
+    sagas.drain()
+    lost["before"] = False
+    goes_back(payment, "dispute opened")
+
+    try_again(Execution.objects.filter(saga="top_up").latest("pk"))
+
+    assert (len(asked), topped(member)) == (1, ["minted", "failed"])
+    assert (begin_due(), TopUp.objects.get().state) == (0, "stopped")
+
+
+def test_charge_whose_answer_was_lost__is_found_though_nothing_is_wished_any_more(stripe, charges):  # noqa: F811
+    asked, lost = charges
+    member, card = low_member(stripe, credits="1")
+    switch_on(member, card)
+    execution = first_try(lost, "after")
+    topups.switch_off(member=member, acting=actor(member))
+
+    try_again(execution)
+    hear(stripe)
+
+    assert (len(asked), topped(member), TopUp.objects.get().state) == (1, ["minted"], "off")
+    assert Execution.objects.get(pk=execution.pk).state == "completed"
+    assert holds(member) == (Decimal(11), Decimal(0))
+
+
+def test_decline_whose_answer_was_lost__is_not_charged_anew_a_day_later(stripe, charges):  # noqa: F811
+    asked, lost = charges
+    member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    execution = first_try(lost, "after")
+    hear(stripe)
+    assert (TopUp.objects.get().state, topped(member)) == ("stopped", ["failed"])
+    switch_on(member, another)
+    # Stripe forgot the key meanwhile, and the first one is tried again before the second is begun.
+    execution.steps.filter(name="charge").update(first_called_at=timezone.now() - timedelta(hours=25))
+
+    try_again(execution)
+    hear(stripe)
+
+    assert len(asked) == len(set(asked)) == 2
+    assert (TopUp.objects.get().state, topped(member)) == ("on", ["failed", "minted"])
+    assert Execution.objects.get(pk=execution.pk).state == "compensated"
 
 
 # --- the page
