@@ -55,25 +55,10 @@ def switch_on(
     NoCloudIdentity, TermsNotAccepted, PurchaseTooSmall, WholeCentsOnly, CardNotSaved, TooManyTopUps,
     TopUpAboveDailyLimit.
     """
-    if not acting.is_member(member.pk):
-        raise NotAllowed(permission="to act for yourself")
-    below, quantity = require_cloud(threshold, field="threshold"), require_cloud(amount)
-    dollars = check_amount(quantity)
+    _require_own(member, acting)
     held = locks.member(member.pk)
-    _require_may_buy(held)
-    card = reports.card_of(held.pk, method_id)
-    if card is None:
-        raise CardNotSaved(field="method")
-    most = int(setting(TOP_UPS_A_DAY))
-    if not 1 <= most_a_day <= most:
-        raise TooManyTopUps(most=most, given=most_a_day, field="most_a_day")
-    cap = reports.load_cap()
-    if dollars > cap:
-        raise TopUpAboveDailyLimit(limit=str(cents(cap)), asked=str(cents(dollars)), field="amount")
     row = locks.top_up(held.pk) or TopUp(member=held)
-    row.threshold, row.amount, row.most_a_day = below, quantity, most_a_day
-    row.method_id, row.customer_id, row.card = card.id, card.customer_id, reports.in_words(card)
-    row.because, row.changed_at = "", datetime.now(tz=UTC)
+    _fill(row, threshold=threshold, amount=amount, method_id=method_id, most_a_day=most_a_day)
     if row._state.adding:
         row.save(force_insert=True)
     if row.state != TopUpState.ON.value:
@@ -85,11 +70,20 @@ def switch_on(
     return row
 
 
+def plan(
+    *, member: Member, threshold: Money, amount: Money, method_id: str, most_a_day: int, acting: Actor
+) -> tuple[TopUp, Judgement]:
+    """How it would stand, and whether the card is charged at once; writes nothing. Raises what `switch_on` raises."""
+    _require_own(member, acting)
+    row = TopUp(member=member)
+    _fill(row, threshold=threshold, amount=amount, method_id=method_id, most_a_day=most_a_day)
+    return row, judge_now(member, row)
+
+
 @transaction.atomic
 def switch_off(*, member: Member, acting: Actor) -> TopUp:
     """Nothing is charged any more; what was charged already still arrives. Raises NotAllowed, TopUpNotOn."""
-    if not acting.is_member(member.pk):
-        raise NotAllowed(permission="to act for yourself")
+    _require_own(member, acting)
     locks.member(member.pk)
     row = locks.top_up(member.pk)
     if row is None or row.state == TopUpState.OFF.value:
@@ -183,6 +177,30 @@ def judge_now(member: Member, row: TopUp) -> Judgement:
             room=max(today.most - open_today(member.pk), Decimal(0)),
         )
     )
+
+
+def _fill(row: TopUp, *, threshold: Money, amount: Money, method_id: str, most_a_day: int) -> None:
+    """Its figures as its member wishes them now; not saved."""
+    row.threshold, row.amount = require_cloud(threshold, field="threshold"), require_cloud(amount)
+    dollars = check_amount(row.amount)
+    _require_may_buy(row.member)
+    card = reports.card_of(row.member_id, method_id)
+    if card is None:
+        raise CardNotSaved(field="method")
+    most = int(setting(TOP_UPS_A_DAY))
+    if not 1 <= most_a_day <= most:
+        raise TooManyTopUps(most=most, given=most_a_day, field="most_a_day")
+    cap = reports.load_cap()
+    if dollars > cap:
+        raise TopUpAboveDailyLimit(limit=str(cents(cap)), asked=str(cents(dollars)), field="amount")
+    row.most_a_day = most_a_day
+    row.method_id, row.customer_id, row.card = card.id, card.customer_id, reports.in_words(card)
+    row.because, row.changed_at = "", datetime.now(tz=UTC)
+
+
+def _require_own(member: Member, acting: Actor) -> None:
+    if not acting.is_member(member.pk):
+        raise NotAllowed(permission="to act for yourself")
 
 
 def _begin(member: Member, row: TopUp, acting: Actor) -> Purchase:

@@ -61,6 +61,10 @@ def history(member_id: int, *, most: int = 25) -> list[Purchase]:
     return list(_of(member_id).select_related("payment").order_by("-id")[:most])
 
 
+def newest(member_id: int) -> Purchase | None:
+    return _of(member_id).order_by("-id").first()
+
+
 def usable_cards(member_id: int) -> list[SavedCard]:
     """What the member saved at Stripe and is not expired, the newest first."""
     today = datetime.now(tz=UTC).date()

@@ -625,9 +625,16 @@ def test_page__on_history_and_off(stripe):  # noqa: F811
     assert client.post("/cloud/top-up/", form | {"agreed": ""}).status_code == 422
     assert client.post("/cloud/top-up/", form | {"amount": "0.01"}).status_code == 422
     assert client.post("/cloud/top-up/", form | {"method": "pm_other"}).status_code == 422
-    assert TopUp.objects.count() == 0
+    assert client.post("/cloud/top-up/", form | {"method": "pm_other", "confirmed": "yes"}).status_code == 422
+    preview = client.post("/cloud/top-up/", form)
+    assert preview.status_code == 200
+    assert "Switch it on and pay $100.00" in preview.content.decode()
+    assert "Visa ending in 4242" in preview.content.decode()
+    assert (TopUp.objects.count(), Purchase.objects.count()) == (0, 0)
 
-    assert client.post("/cloud/top-up/", form).status_code == 302
+    confirmed = {name: str(field.value()) for name, field in zip(form, fields_of(preview, form), strict=True)}
+    done = client.post("/cloud/top-up/", confirmed | {"confirmed": "yes"}, follow=True).content.decode()
+    assert "the purchase of 10 CLOUD for 100.00 USD has begun" in done
     hear(stripe)
 
     assert topped(member) == ["minted"]
@@ -637,6 +644,28 @@ def test_page__on_history_and_off(stripe):  # noqa: F811
     assert client.post("/cloud/top-up/off/").status_code == 302
     assert TopUp.objects.get().state == "off"
     assert "not switched on" in client.post("/cloud/top-up/off/", follow=True).content.decode()
+
+
+def fields_of(preview, names):
+    return [preview.context["form"][name] for name in names]
+
+
+def test_page__not_due__says_that_nothing_is_charged(stripe):  # noqa: F811
+    member, card = low_member(stripe)
+    client = browser(member)
+    form = {"threshold": "5", "amount": "10", "most_a_day": "1", "method": card, "agreed": "on"}
+    assert "<strong>Nothing</strong>" in client.post("/cloud/top-up/", form).content.decode()
+    done = client.post("/cloud/top-up/", form | {"confirmed": "yes"}, follow=True).content.decode()
+    assert "The automatic top-up is on. Nothing was charged." in done
+    assert (TopUp.objects.get().state, topped(member)) == ("on", [])
+
+
+def test_page__declined_at_once__says_that_it_stopped(stripe):  # noqa: F811
+    member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
+    form = {"threshold": "5", "amount": "10", "most_a_day": "1", "method": card, "agreed": "on", "confirmed": "yes"}
+    done = browser(member).post("/cloud/top-up/", form, follow=True).content.decode()
+    assert "The automatic top-up stopped: Your card was declined." in done
+    assert topped(member) == ["failed"]
 
 
 def test_page__without_a_card_says_how_to_save_one(stripe):  # noqa: F811
