@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from cloud_credits.policies.governance import Problem
+from cloud_credits.policies.topups import WENT_BACK
 from habitat.errors import HabitatError
+from habitat.workflows.errors import StepRefused
 
 
 class InsufficientBalance(HabitatError):
@@ -285,6 +287,24 @@ class TopUpCardChanged(HabitatError):
     code = "top_up_card_changed"
     status = 409
     template = "Another card was chosen since: this one is not charged."
+
+
+class TopUpMoneyWentBack(HabitatError):
+    code = "top_up_money_went_back"
+    status = 409
+    template = WENT_BACK
+
+
+class TopUpDecided(HabitatError):
+    code = "top_up_decided"
+    status = 409
+    template = "Purchase {purchase} is {state} already: no card is charged for it any more."
+
+
+class ChargeWithdrawn(StepRefused):
+    """No bank refused it: the house did not ask, because it is not wished any more."""
+
+    code = "charge_withdrawn"
 
 
 class TermsOutdated(HabitatError):

@@ -18,11 +18,13 @@ from cloud_credits.errors import (
     TooManyTopUps,
     TopUpAboveDailyLimit,
     TopUpCardChanged,
+    TopUpDecided,
+    TopUpMoneyWentBack,
     TopUpNotOn,
 )
 from cloud_credits.events import TopUpChanged
 from cloud_credits.models import CloudBalance, Purchase, TopUp
-from cloud_credits.policies.purchases import TOP_UP_KEY, UNPAID, PurchaseKind, check_amount
+from cloud_credits.policies.purchases import TOP_UP_KEY, UNPAID, PurchaseKind, PurchaseState, check_amount
 from cloud_credits.policies.settings import TOP_UPS_A_DAY
 from cloud_credits.policies.topups import Judgement, Standing, TopUpState, Verdict, judge
 from cloud_credits.reports import terms
@@ -56,25 +58,10 @@ def switch_on(
     NoCloudIdentity, TermsNotAccepted, PurchaseTooSmall, WholeCentsOnly, CardNotSaved, TooManyTopUps,
     TopUpAboveDailyLimit.
     """
-    if not acting.is_member(member.pk):
-        raise NotAllowed(permission="to act for yourself")
-    below, quantity = require_cloud(threshold, field="threshold"), require_cloud(amount)
-    dollars = check_amount(quantity)
+    _require_own(member, acting)
     held = locks.member(member.pk)
-    _require_may_buy(held)
-    card = reports.card_of(held.pk, method_id)
-    if card is None:
-        raise CardNotSaved(field="method")
-    most = int(setting(TOP_UPS_A_DAY))
-    if not 1 <= most_a_day <= most:
-        raise TooManyTopUps(most=most, given=most_a_day, field="most_a_day")
-    cap = reports.load_cap()
-    if dollars > cap:
-        raise TopUpAboveDailyLimit(limit=str(cents(cap)), asked=str(cents(dollars)), field="amount")
     row = locks.top_up(held.pk) or TopUp(member=held)
-    row.threshold, row.amount, row.most_a_day = below, quantity, most_a_day
-    row.method_id, row.customer_id, row.card = card.id, card.customer_id, reports.in_words(card)
-    row.because, row.changed_at = "", datetime.now(tz=UTC)
+    _fill(row, threshold=threshold, amount=amount, method_id=method_id, most_a_day=most_a_day)
     if row._state.adding:
         row.save(force_insert=True)
     if row.state != TopUpState.ON.value:
@@ -86,11 +73,20 @@ def switch_on(
     return row
 
 
+def plan(
+    *, member: Member, threshold: Money, amount: Money, method_id: str, most_a_day: int, acting: Actor
+) -> tuple[TopUp, Judgement]:
+    """How it would stand, and whether the card is charged at once; writes nothing. Raises what `switch_on` raises."""
+    _require_own(member, acting)
+    row = TopUp(member=member)
+    _fill(row, threshold=threshold, amount=amount, method_id=method_id, most_a_day=most_a_day)
+    return row, judge_now(member, row)
+
+
 @transaction.atomic
 def switch_off(*, member: Member, acting: Actor) -> TopUp:
     """Nothing is charged any more; what was charged already still arrives. Raises NotAllowed, TopUpNotOn."""
-    if not acting.is_member(member.pk):
-        raise NotAllowed(permission="to act for yourself")
+    _require_own(member, acting)
     locks.member(member.pk)
     row = locks.top_up(member.pk)
     if row is None or row.state == TopUpState.OFF.value:
@@ -120,17 +116,25 @@ def begin_if_due(*, member_id: int, acting: Actor) -> Purchase | None:
 
 
 @transaction.atomic
-def require_wished(*, member_id: int, method_id: str) -> None:
-    """Still on, still with this card, and still a member who may buy: asked right before the card is charged, however
-    long after the top-up began. Raises MemberNotActive, TopUpNotOn, TopUpCardChanged."""
+def require_wished(*, purchase_id: int, member_id: int, method_id: str) -> None:
+    """Still on, still with this card, still a member who may buy, nothing went back, and the purchase is undecided.
+
+    Asked right before the card is charged, each time it is tried, however long after the top-up began. Raises
+    MemberNotActive, TopUpDecided, TopUpNotOn, TopUpCardChanged, TopUpMoneyWentBack.
+    """
     held = locks.member(member_id)
     row = locks.top_up(member_id)
+    state = Purchase.objects.values_list("state", flat=True).get(pk=purchase_id)
+    if state != PurchaseState.CREATED.value:
+        raise TopUpDecided(purchase=purchase_id, state=state)
     if held.status not in MAY_TRADE:
         raise MemberNotActive(holder=held.display_name, status=held.status)
     if row is None or row.state != TopUpState.ON.value:
         raise TopUpNotOn
     if row.method_id != method_id:
         raise TopUpCardChanged
+    if reports.went_back(held.pk, since=row.changed_at):
+        raise TopUpMoneyWentBack
 
 
 @transaction.atomic
@@ -168,6 +172,7 @@ def judge_now(member: Member, row: TopUp) -> Judgement:
             liquid=CloudBalance.objects.values_list("liquid", flat=True).filter(member=member).first() or Decimal(0),
             threshold=row.threshold,
             amount=row.amount,
+            went_back=reports.went_back(member.pk, since=row.changed_at),
             in_flight=reports.in_flight(member.pk),
             today=begun,
             most_a_day=min(row.most_a_day, int(setting(TOP_UPS_A_DAY))),
@@ -186,6 +191,30 @@ def _begun(member_id: int, acting: Actor) -> bool:
     except Exception:
         logger.exception("The automatic top-up of member %s could not begin", member_id)
         return False
+
+
+def _fill(row: TopUp, *, threshold: Money, amount: Money, method_id: str, most_a_day: int) -> None:
+    """Its figures as its member wishes them now; not saved."""
+    row.threshold, row.amount = require_cloud(threshold, field="threshold"), require_cloud(amount)
+    dollars = check_amount(row.amount)
+    _require_may_buy(row.member)
+    card = reports.card_of(row.member_id, method_id)
+    if card is None:
+        raise CardNotSaved(field="method")
+    most = int(setting(TOP_UPS_A_DAY))
+    if not 1 <= most_a_day <= most:
+        raise TooManyTopUps(most=most, given=most_a_day, field="most_a_day")
+    cap = reports.load_cap()
+    if dollars > cap:
+        raise TopUpAboveDailyLimit(limit=str(cents(cap)), asked=str(cents(dollars)), field="amount")
+    row.most_a_day = most_a_day
+    row.method_id, row.customer_id, row.card = card.id, card.customer_id, reports.in_words(card)
+    row.because, row.changed_at = "", datetime.now(tz=UTC)
+
+
+def _require_own(member: Member, acting: Actor) -> None:
+    if not acting.is_member(member.pk):
+        raise NotAllowed(permission="to act for yourself")
 
 
 def _begin(member: Member, row: TopUp, acting: Actor) -> Purchase:

@@ -7,6 +7,11 @@ from typing import Final
 
 from habitat.money import cents, cloud_to_usd
 
+WENT_BACK: Final = (
+    "Money of an automatic top-up went back, or its payer contests it: switch it on again if your card is to be charged"
+    " for more."
+)
+
 
 class TopUpState(StrEnum):
     OFF = "off"
@@ -33,11 +38,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of a member when a top-up is considered. Amounts in CLOUD, `load_cap` and `room` in USD."""
+    """What is known of a member when a top-up is considered. Amounts in CLOUD, `load_cap` and `room` in USD.
+
+    `went_back`: money of an earlier one was refunded, lost or contested since the member said yes.
+    """
 
     liquid: Decimal
     threshold: Decimal
     amount: Decimal
+    went_back: bool
     in_flight: bool
     today: int
     most_a_day: int
@@ -62,6 +71,8 @@ def judge(now: Standing) -> Judgement:
         return Judgement(Verdict.WAIT, "Only active members buy credits.")
     if not now.terms_accepted:
         return Judgement(Verdict.STOP, "The terms changed: accept them, then switch it on again.")
+    if now.went_back:
+        return Judgement(Verdict.STOP, WENT_BACK)
     if now.in_flight:
         return Judgement(Verdict.WAIT, "One is under way.")
     if cloud_to_usd(now.amount) > now.load_cap:

@@ -4,13 +4,14 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from cloud_credits.models import Purchase, TopUp
-from cloud_credits.policies.purchases import PurchaseKind, PurchaseState
+from cloud_credits.policies.purchases import TAKEN, PurchaseKind, PurchaseState
 from cloud_credits.policies.topups import TopUpState
 from habitat.controls.reports.settings import value as setting
 from treasury.policies.backing import load_cap as cap_of
+from treasury.policies.payments import DisputeState, RefundState
 from treasury.policies.settings import LOAD_CAP, LOAD_CAP_SIGNOFF
 from treasury.reports.stripe_documents import SavedCard, cards
 
@@ -39,9 +40,29 @@ def begun_since(member_id: int, moment: datetime) -> int:
     return _of(member_id).filter(created_at__gte=moment).count()
 
 
+def went_back(member_id: int, *, since: datetime) -> bool:
+    """Whether money of a top-up went back, is on its way back or is contested, by anything that happened since then.
+
+    A refund that failed and a dispute that was won took nothing.
+    """
+    refund = Q(payment__refunds__state__in=[RefundState.PENDING.value, RefundState.SUCCEEDED.value])
+    refund &= Q(payment__refunds__created_at__gte=since) | Q(payment__refunds__settled_at__gte=since)
+    dispute = Q(payment__disputes__state__in=[DisputeState.OPEN.value, DisputeState.LOST.value])
+    dispute &= Q(payment__disputes__opened_at__gte=since) | Q(payment__disputes__closed_at__gte=since)
+    asked = Q(
+        payment__refund_requests__state__in=[state.value for state in TAKEN],
+        payment__refund_requests__created_at__gte=since,
+    )
+    return _of(member_id).filter(refund | dispute | asked).exists()
+
+
 def history(member_id: int, *, most: int = 25) -> list[Purchase]:
     """The newest ones first."""
     return list(_of(member_id).select_related("payment").order_by("-id")[:most])
+
+
+def newest(member_id: int) -> Purchase | None:
+    return _of(member_id).order_by("-id").first()
 
 
 def usable_cards(member_id: int) -> list[SavedCard]:

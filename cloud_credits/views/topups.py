@@ -1,7 +1,8 @@
 """`/cloud/top-up/`: buying by itself when little is left: on, off, and what it did."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -9,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from cloud_credits.actions import topups as verbs
-from cloud_credits.models import TopUp
+from cloud_credits.models import Purchase, TopUp
 from cloud_credits.policies.settings import TOP_UPS_A_DAY
 from cloud_credits.policies.topups import Judgement, TopUpState, Verdict
 from cloud_credits.reports import purchases, terms, topups
@@ -20,8 +21,11 @@ from habitat.controls.reports.settings import value as setting
 from habitat.errors import HabitatError
 from habitat.faces.pages import MemberPage
 from habitat.members.reports.actors import actor_of
-from habitat.money import parse_amount, plain
+from habitat.money import cents, parse_amount, plain
 from treasury.reports.stripe_documents import SavedCard
+
+# What the form asks for, in its order; the consent is asked anew each time.
+FIGURES: Final = ("threshold", "amount", "most_a_day", "method")
 
 
 class TopUpForm(forms.Form):
@@ -56,11 +60,13 @@ class TopUpForm(forms.Form):
 
 
 class TopUpPage(MemberPage):
-    """GET: how it stands. POST: switched on, or its figures changed; the first purchase at once where it is due."""
+    """GET: how it stands. POST: what would happen; nothing does yet. POST `confirmed`: switched on, or its figures
+    changed; the first purchase at once where it is due."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         cards = topups.usable_cards(self.member.pk)
-        return self.show(request, TopUpForm(initial=self.initial(cards), cards=cards), cards)
+        asked = {name: request.GET[name] for name in FIGURES if name in request.GET}
+        return self.show(request, TopUpForm(initial=self.initial(cards) | asked, cards=cards), cards)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         cards = topups.usable_cards(self.member.pk)
@@ -69,20 +75,48 @@ class TopUpPage(MemberPage):
             return self.show(request, form, cards, status=422)
         given = form.cleaned_data
         try:
-            verbs.switch_on(
-                member=self.member,
-                threshold=parse_amount(given["threshold"], field="threshold"),
-                amount=parse_amount(given["amount"]),
-                method_id=given["method"],
-                most_a_day=given["most_a_day"],
-                acting=actor_of(request.user),
-            )
+            wish: dict[str, Any] = {
+                "member": self.member,
+                "threshold": parse_amount(given["threshold"], field="threshold"),
+                "amount": parse_amount(given["amount"]),
+                "method_id": given["method"],
+                "most_a_day": given["most_a_day"],
+                "acting": actor_of(request.user),
+            }
+            if "confirmed" not in request.POST:
+                return self.preview(request, TopUpForm(initial=given, cards=cards), *verbs.plan(**wish))
+            before = topups.newest(self.member.pk)
+            verbs.switch_on(**wish)
         except HabitatError as refusal:
             form.refuse(refusal)
             return self.show(request, form, cards, status=refusal.status)
         charge_now(self.member.pk)
-        messages.success(request, "The automatic top-up is on.")
+        self.tell(request, before)
         return redirect("cloud-top-up")
+
+    def preview(self, request: HttpRequest, form: TopUpForm, row: TopUp, judgement: Judgement) -> HttpResponse:
+        for field in form.fields.values():
+            field.widget = forms.HiddenInput()
+        context = {
+            "form": form,
+            "row": row,
+            "charged_now": judgement.verdict is Verdict.BUY,
+            "waits": judgement.why,
+            "liquid": balance_of(self.member.pk).liquid,
+            "back": urlencode({name: form.initial[name] for name in FIGURES}),
+        }
+        return render(request, "cloud_credits/top_up_preview.html", context)
+
+    def tell(self, request: HttpRequest, before: Purchase | None) -> None:
+        """What came of it: the card may have been declined already."""
+        row, newest = topups.of_member(self.member.pk), topups.newest(self.member.pk)
+        if row is None or row.state != TopUpState.ON.value:
+            messages.warning(request, f"The automatic top-up stopped: {row.because if row else ''}")
+        elif newest is None or newest == before:
+            messages.success(request, "The automatic top-up is on. Nothing was charged.")
+        else:
+            bought = f"{plain(newest.amount)} CLOUD for {cents(newest.usd)} USD"
+            messages.success(request, f"The automatic top-up is on, and the purchase of {bought} has begun.")
 
     def initial(self, cards: list[SavedCard]) -> dict[str, Any]:
         kept = topups.of_member(self.member.pk)

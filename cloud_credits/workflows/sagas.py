@@ -11,10 +11,13 @@ from django.conf import settings
 
 from cloud_credits.actions import payment_refunds, purchases, recurring, refunds, topups
 from cloud_credits.errors import (
+    ChargeWithdrawn,
     InsufficientBalance,
     MemberNotActive,
     PaymentNotRefundable,
     TopUpCardChanged,
+    TopUpDecided,
+    TopUpMoneyWentBack,
     TopUpNotOn,
 )
 from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, PayBy, PurchaseKind, RecurringChange
@@ -332,7 +335,8 @@ _TAKEN: Final = frozenset({"succeeded", "processing"})
 def _stop_top_up(context: StepContext, answer: Answer) -> Answer | None:
     del answer
     purchase_id = context.input["purchase_id"]
-    withdrawn = refusal_of(context.execution_id, step="consent")
+    at_first = refusal_of(context.execution_id, step="consent")
+    withdrawn = at_first or refusal_of(context.execution_id, step="charge", kind=ChargeWithdrawn)
     if withdrawn:
         # No card was asked: whatever the member chose meanwhile stands as it is.
         purchases.fail(purchase_id=purchase_id, problem=withdrawn, acting=SYSTEM)
@@ -342,19 +346,36 @@ def _stop_top_up(context: StepContext, answer: Answer) -> Answer | None:
     return None
 
 
+def _why_not(context: StepContext) -> str:
+    """Why the card must not be charged any more; empty while its member wishes it."""
+    given = context.input
+    try:
+        topups.require_wished(
+            purchase_id=given["purchase_id"], member_id=given["member_id"], method_id=given["method_id"]
+        )
+    except (MemberNotActive, TopUpDecided, TopUpNotOn, TopUpCardChanged, TopUpMoneyWentBack) as refusal:
+        return refusal.sentence
+    return ""
+
+
 def _consent(context: StepContext, answer: Answer) -> Answer | None:
     """Between the wish and this a worker may have been down for days."""
     del answer
-    given = context.input
-    try:
-        topups.require_wished(member_id=given["member_id"], method_id=given["method_id"])
-    except (MemberNotActive, TopUpNotOn, TopUpCardChanged) as refusal:
-        raise StepRefused(refusal.sentence) from refusal
+    why_not = _why_not(context)
+    if why_not:
+        raise StepRefused(why_not)
     return None
 
 
 def _charge(context: StepContext) -> Answer:
-    given = context.input
+    """Between two attempts lie hours too, and a person may begin the next: each asks for the consent again."""
+    given, why_not = context.input, _why_not(context)
+    if why_not:
+        # The attempt before may have charged it, and only its answer was lost.
+        charged = _find_charge(context)
+        if charged is None:
+            raise ChargeWithdrawn(why_not)
+        return charged
     try:
         payment = stripe_gateway().charge_saved(
             customer_id=given["customer_id"],
@@ -373,7 +394,7 @@ def _charge(context: StepContext) -> Answer:
 
 
 def _find_charge(context: StepContext) -> Answer | None:
-    """One that was declined is no outcome: it is asked again under its key, and declined again."""
+    """One that was declined is no outcome: what is still wished and unpaid is asked again, under its key."""
     marks = _marks(context)
     found = stripe_gateway().find_payment(customer_id=context.input["customer_id"], metadata=marks)
     if found is None or found.status not in _TAKEN:

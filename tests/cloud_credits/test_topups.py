@@ -1,13 +1,15 @@
 """Automatic top-ups against Stripe's sandbox: begun when few credits are left, one at a time, stopped by a decline."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 import stripe as stripe_package
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
-from cloud_credits.actions import purchases, topups
+from cloud_credits.actions import clawbacks, purchases, refunds, topups
 from cloud_credits.actions.transfers import transfer
 from cloud_credits.errors import (
     CardNotSaved,
@@ -32,21 +34,25 @@ from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
 from habitat.notifications.models import Notification
+from habitat.workflows.actions import sagas as saga_actions
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
 from tests.cloud_credits.at_stripe import hear, stripe  # noqa: F401 - a fixture
-from tests.cloud_credits.bought import buyer, check_backing
+from tests.cloud_credits.bought import buyer, check_backing, disputed, refunded_at_stripe
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.people import browser
 from tests.factories import actor, key, make_member
 from tests.treasury.stripe_side import KEY
+from treasury.errors import StripeRefused
+from treasury.gateways.stripe import StripeClientGateway
 from treasury.policies.settings import LOAD_CAP
 
 GOOD = Standing(
     liquid=Decimal("4.99999999"),
     threshold=Decimal(5),
     amount=Decimal(10),
+    went_back=False,
     in_flight=False,
     today=0,
     most_a_day=2,
@@ -68,6 +74,9 @@ GOOD = Standing(
         ({"today": 2}, Verdict.WAIT),
         ({"may_trade": False}, Verdict.WAIT),
         ({"terms_accepted": False}, Verdict.STOP),
+        ({"went_back": True}, Verdict.STOP),
+        ({"went_back": True, "in_flight": True}, Verdict.STOP),
+        ({"went_back": True, "liquid": Decimal(5)}, Verdict.ENOUGH),
         ({"load_cap": Decimal("99.99")}, Verdict.STOP),
         ({"load_cap": Decimal("99.99"), "in_flight": True}, Verdict.WAIT),
         ({"backing_allows": False}, Verdict.WAIT),
@@ -414,6 +423,202 @@ def test_database__refuses_what_no_member_did(stripe, sql):  # noqa: F811
         cursor.execute(sql)
 
 
+# --- money that went back
+
+
+def goes_back(payment, how):
+    if how == "refund asked here":
+        refunds.request(payment=payment, amount=cloud("1"), reason="asked", idempotency_key=key(), acting=SYSTEM)
+    elif how == "refunded at Stripe":
+        refunded_at_stripe(payment, "100")
+    elif how == "refund on its way":
+        refunded_at_stripe(payment, "100", status="pending")
+    else:
+        disputed(payment, {"dispute opened": "needs_response", "dispute won": "won", "dispute lost": "lost"}[how])
+    clawbacks.claw_back(payment_id=payment.pk, acting=SYSTEM)
+
+
+def bought_and_spent(side):
+    """A member whose first top-up arrived, and who spent the most of it."""
+    member, card = low_member(side, credits="1")
+    switch_on(member, card)
+    follow(side)
+    assert topped(member) == ["minted"]
+    return member, card, Purchase.objects.get(kind="topup").payment
+
+
+@pytest.mark.parametrize(
+    "how", ["refund asked here", "refund on its way", "refunded at Stripe", "dispute opened", "dispute lost"]
+)
+def test_money_that_went_back__is_not_charged_again_until_its_member_says_so(stripe, how):  # noqa: F811
+    member, card, payment = bought_and_spent(stripe)
+    goes_back(payment, how)
+    if holds(member)[0] > 5:
+        transfer(sender=member, recipient=make_member(), amount=cloud("8"), idempotency_key=key(), acting=actor(member))
+
+    assert begin_due() == 0
+
+    row = TopUp.objects.get()
+    assert (len(topped(member)), row.state, row.because) == (
+        1,
+        "stopped",
+        "Money of an automatic top-up went back, or its payer contests it: switch it on again if your card is to be "
+        "charged for more.",
+    )
+    assert Alert.objects.get(code="topup_stopped").state == "open"
+    deliveries.drain()
+    assert Notification.objects.filter(member=member, type="top_up").count() == 1
+
+    # A new yes starts clean.
+    switch_on(member, card)
+    assert (TopUp.objects.get().state, topped(member)[1:]) == ("on", ["created"])
+
+
+def test_dispute_won__stops_nothing(stripe):  # noqa: F811
+    member, _, payment = bought_and_spent(stripe)
+    goes_back(payment, "dispute won")
+    transfer(sender=member, recipient=make_member(), amount=cloud("8"), idempotency_key=key(), acting=actor(member))
+    assert (begin_due(), TopUp.objects.get().state) == (1, "on")
+
+
+def test_dispute_lost_after_a_new_yes__stops_it_again(stripe):  # noqa: F811
+    member, card, payment = bought_and_spent(stripe)
+    goes_back(payment, "dispute opened")
+    switch_on(member, card)
+    assert topped(member) == ["minted"]
+    goes_back(payment, "dispute lost")
+    assert (begin_due(), TopUp.objects.get().state) == (0, "stopped")
+
+
+# --- a charge that is tried again
+
+
+@pytest.fixture
+def charges(monkeypatch):
+    """The keys under which Stripe was asked to charge; while `lost` is true its answers do not arrive."""
+    asked, real = [], StripeClientGateway.charge_saved
+    lost = {"before": False, "after": False}
+
+    def charge(self, **given):
+        if lost["before"]:
+            raise ConnectionError("Stripe is away")
+        asked.append(given["idempotency_key"])
+        try:
+            answer = real(self, **given)
+        except StripeRefused:
+            if lost["after"]:
+                raise ConnectionError("its answer is lost") from None
+            raise
+        if lost["after"]:
+            raise ConnectionError("its answer is lost")
+        return answer
+
+    monkeypatch.setattr(StripeClientGateway, "charge_saved", charge)
+    return asked, lost
+
+
+def first_try(lost, where):
+    lost[where] = True
+    sagas.drain()
+    lost[where] = False
+    execution = Execution.objects.get(saga="top_up")
+    assert execution.steps.get(name="charge").state == "calling"
+    # However slow the machine is, nothing but a person's retry begins the next attempt.
+    Execution.objects.filter(pk=execution.pk).update(due_at=timezone.now() + timedelta(hours=1))
+    return execution
+
+
+def try_again(execution):
+    saga_actions.retry(execution=execution, reason="Stripe is back", acting=SYSTEM)
+    sagas.drain()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("off", "The automatic top-up is not switched on."),
+        ("suspended", "Ada is suspended, so this cannot be done. Ask operations if that is a mistake."),
+        ("another card", "Another card was chosen since: this one is not charged."),
+        ("closed", "asked by its member"),
+    ],
+)
+def test_charge_tried_again__asks_first_whether_it_is_still_wished(stripe, charges, change, problem):  # noqa: F811
+    asked, lost = charges
+    member, card = low_member(stripe, credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    execution = first_try(lost, "before")
+    if change == "off":
+        topups.switch_off(member=member, acting=actor(member))
+    elif change == "suspended":
+        members.suspend(member=member, reason="looked into", acting=SYSTEM)
+    elif change == "another card":
+        switch_on(member, another)
+    else:
+        purchases.close_unopened(purchase_id=int(execution.key), reason=problem, acting=SYSTEM)
+
+    try_again(execution)
+    hear(stripe)
+
+    purchase = Purchase.objects.get(kind="topup")
+    assert (purchase.state, purchase.problem, asked) == ("failed", problem, [])
+    assert (TopUp.objects.get().state, TopUp.objects.get().because) == ("off" if change == "off" else "on", "")
+    assert Execution.objects.get(pk=execution.pk).state == "compensated"
+    assert Alert.objects.filter(code="topup_stopped").count() == 0
+    assert holds(member) == (Decimal(1), Decimal(0))
+
+
+def test_charge_tried_again_after_earlier_money_went_back__takes_nothing(stripe, charges):  # noqa: F811
+    asked, lost = charges
+    member, _, payment = bought_and_spent(stripe)
+    transfer(sender=member, recipient=make_member(), amount=cloud("8"), idempotency_key=key(), acting=actor(member))
+    assert begin_due() == 1
+    lost["before"] = True
+    sagas.drain()
+    lost["before"] = False
+    goes_back(payment, "dispute opened")
+
+    try_again(Execution.objects.filter(saga="top_up").latest("pk"))
+
+    assert (len(asked), topped(member)) == (1, ["minted", "failed"])
+    assert (begin_due(), TopUp.objects.get().state) == (0, "stopped")
+
+
+def test_charge_whose_answer_was_lost__is_found_though_nothing_is_wished_any_more(stripe, charges):  # noqa: F811
+    asked, lost = charges
+    member, card = low_member(stripe, credits="1")
+    switch_on(member, card)
+    execution = first_try(lost, "after")
+    topups.switch_off(member=member, acting=actor(member))
+
+    try_again(execution)
+    hear(stripe)
+
+    assert (len(asked), topped(member), TopUp.objects.get().state) == (1, ["minted"], "off")
+    assert Execution.objects.get(pk=execution.pk).state == "completed"
+    assert holds(member) == (Decimal(11), Decimal(0))
+
+
+def test_decline_whose_answer_was_lost__is_not_charged_anew_a_day_later(stripe, charges):  # noqa: F811
+    asked, lost = charges
+    member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    execution = first_try(lost, "after")
+    hear(stripe)
+    assert (TopUp.objects.get().state, topped(member)) == ("stopped", ["failed"])
+    switch_on(member, another)
+    # Stripe forgot the key meanwhile, and the first one is tried again before the second is begun.
+    execution.steps.filter(name="charge").update(first_called_at=timezone.now() - timedelta(hours=25))
+
+    try_again(execution)
+    hear(stripe)
+
+    assert len(asked) == len(set(asked)) == 2
+    assert (TopUp.objects.get().state, topped(member)) == ("on", ["failed", "minted"])
+    assert Execution.objects.get(pk=execution.pk).state == "compensated"
+
+
 # --- the page
 
 
@@ -426,9 +631,16 @@ def test_page__on_history_and_off(stripe):  # noqa: F811
     assert client.post("/cloud/top-up/", form | {"agreed": ""}).status_code == 422
     assert client.post("/cloud/top-up/", form | {"amount": "0.01"}).status_code == 422
     assert client.post("/cloud/top-up/", form | {"method": "pm_other"}).status_code == 422
-    assert TopUp.objects.count() == 0
+    assert client.post("/cloud/top-up/", form | {"method": "pm_other", "confirmed": "yes"}).status_code == 422
+    preview = client.post("/cloud/top-up/", form)
+    assert preview.status_code == 200
+    assert "Switch it on and pay $100.00" in preview.content.decode()
+    assert "Visa ending in 4242" in preview.content.decode()
+    assert (TopUp.objects.count(), Purchase.objects.count()) == (0, 0)
 
-    assert client.post("/cloud/top-up/", form).status_code == 302
+    confirmed = {name: str(field.value()) for name, field in zip(form, fields_of(preview, form), strict=True)}
+    done = client.post("/cloud/top-up/", confirmed | {"confirmed": "yes"}, follow=True).content.decode()
+    assert "the purchase of 10 CLOUD for 100.00 USD has begun" in done
     hear(stripe)
 
     assert topped(member) == ["minted"]
@@ -438,6 +650,28 @@ def test_page__on_history_and_off(stripe):  # noqa: F811
     assert client.post("/cloud/top-up/off/").status_code == 302
     assert TopUp.objects.get().state == "off"
     assert "not switched on" in client.post("/cloud/top-up/off/", follow=True).content.decode()
+
+
+def fields_of(preview, names):
+    return [preview.context["form"][name] for name in names]
+
+
+def test_page__not_due__says_that_nothing_is_charged(stripe):  # noqa: F811
+    member, card = low_member(stripe)
+    client = browser(member)
+    form = {"threshold": "5", "amount": "10", "most_a_day": "1", "method": card, "agreed": "on"}
+    assert "<strong>Nothing</strong>" in client.post("/cloud/top-up/", form).content.decode()
+    done = client.post("/cloud/top-up/", form | {"confirmed": "yes"}, follow=True).content.decode()
+    assert "The automatic top-up is on. Nothing was charged." in done
+    assert (TopUp.objects.get().state, topped(member)) == ("on", [])
+
+
+def test_page__declined_at_once__says_that_it_stopped(stripe):  # noqa: F811
+    member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
+    form = {"threshold": "5", "amount": "10", "most_a_day": "1", "method": card, "agreed": "on", "confirmed": "yes"}
+    done = browser(member).post("/cloud/top-up/", form, follow=True).content.decode()
+    assert "The automatic top-up stopped: Your card was declined." in done
+    assert topped(member) == ["failed"]
 
 
 def test_page__without_a_card_says_how_to_save_one(stripe):  # noqa: F811

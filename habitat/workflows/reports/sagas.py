@@ -2,6 +2,7 @@
 
 from django.db.models.functions import Now
 
+from habitat.workflows.errors import StepRefused
 from habitat.workflows.models import Execution, Step
 from habitat.workflows.policies.sagas import Direction
 from habitat.workflows.policies.states import OPEN
@@ -13,8 +14,9 @@ def due_ids(limit: int) -> list[int]:
     return list(due.order_by("due_at", "id").values_list("id", flat=True)[:limit])
 
 
-def refusal_of(execution_id: int, *, step: str) -> str:
-    """What a step forward was refused with, in a person's words; empty when it was not."""
+def refusal_of(execution_id: int, *, step: str, kind: type[StepRefused] = StepRefused) -> str:
+    """What a step forward was refused with, in a person's words; empty when it was not, or not by this `kind`."""
     kept = Step.objects.filter(execution_id=execution_id, name=step, direction=Direction.FORWARD.value)
     error = kept.values_list("error", flat=True).first() or ""
-    return error.removeprefix("StepRefused: ")
+    name = f"{kind.__name__}: "
+    return error.removeprefix(name) if error.startswith(name) else ""
