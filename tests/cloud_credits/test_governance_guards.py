@@ -610,7 +610,7 @@ def _some_card(chance, number):
 
 
 def _some_past(chance):
-    days = chance.sample(range(-400, 60), chance.randint(0, 4))
+    days = chance.sample(range(-330, 60), chance.randint(0, 4))
     return [
         _some_card(chance, 100 + place)
         | {
