@@ -65,8 +65,8 @@ def balances(member_ids: Collection[int]) -> dict[int, LockedBalance]:
 
 
 _STAGED_BALANCES = """
-SELECT count(*) FROM (
-    SELECT b.id FROM cloud_credits_cloudbalance b
+SELECT max(booked_at) FROM (
+    SELECT b.booked_at FROM cloud_credits_cloudbalance b
      WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s
                             WHERE s.id BETWEEN %s::bigint AND %s::bigint)
      ORDER BY b.id
@@ -74,10 +74,11 @@ SELECT count(*) FROM (
 """
 
 
-def staged_balances(first: int, last: int) -> None:
+def staged_balances(first: int, last: int) -> datetime | None:
     """The balances of everybody with usage on the stage from number `first` to `last`, locked in id order, not
-    fetched."""
-    rows_of(_STAGED_BALANCES, [first, last])
+    fetched; when the newest row of any of them was booked."""
+    [(newest,)] = rows_of(_STAGED_BALANCES, [first, last])
+    return newest
 
 
 def _locked(

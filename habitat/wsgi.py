@@ -1,5 +1,6 @@
 """The WSGI door gunicorn opens."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -7,3 +8,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "habitat.settings.production")
 
 application = get_wsgi_application()
+# What is loaded now stays for ever: the collector need not walk it again in the middle of somebody's request.
+gc.collect()
+gc.freeze()

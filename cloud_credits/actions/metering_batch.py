@@ -6,7 +6,7 @@ What `metering.record` does for one event is done here for all, with the same an
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -18,7 +18,7 @@ from cloud_credits.actions import movements, spending, staging
 from cloud_credits.actions.movements import Redeemed
 from cloud_credits.actions.rate_cards import settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed_range
-from cloud_credits.actions.staging import ENDED, RECEIVED, STAGED, UNIT, Sifted, Stage, Standing
+from cloud_credits.actions.staging import ENDED, RECEIVED, UNIT, Sifted, Stage, Standing
 from cloud_credits.errors import (
     BatchBusy,
     EventConflict,
@@ -116,12 +116,15 @@ def record(*, batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
     for tried in range(TRIES):
         settle_before_pricing()
         try:
-            return _once(batch, key_id, acting, tried)
+            judged = _once(batch, key_id, acting, tried)
         except _ChangedMeanwhile:
             continue
         except DatabaseError as error:
             if not _is_overtaken(error):
                 raise
+        else:
+            # Read when the balances are free again: nobody waits for an answer but who asked for it.
+            return judged.verdicts.outcome(_answers(judged))
     raise BatchBusy
 
 
@@ -134,7 +137,7 @@ def _is_overtaken(error: DatabaseError) -> bool:
 
 
 @transaction.atomic
-def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
+def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> "_Judged":
     """Lock → check → write → post → emit, for all events of the batch.
 
     The first time what needs no balance is judged before any is locked, so that batches of the same members overlap
@@ -147,7 +150,7 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
         locks.staged_balances(stage.first, stage.last)
     sifted = _sift(stage, batch, key_id, now)
     staging.drop([row.id for row in sifted if row.reason])
-    locks.staged_balances(stage.first, stage.last)
+    newest = locks.staged_balances(stage.first, stage.last)
     standings = staging.standings(stage)
     # Not `now`: a month may have turned while this waited for the balances.
     held = datetime.now(tz=UTC)
@@ -158,11 +161,11 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> BatchOutcome:
     spendings = _spendings(standings, settlement)
     verdicts = _verdicts(batch, sifted, settlement, now)
     capped = _refuse_short(settlement, standings, caps, verdicts)
-    lines = _charge(stage, spendings, caps, period, key_id, now, acting)
+    redeemed = _charge(stage, spendings, caps, newest, period, key_id, now, acting)
     if capped:
         spending.tell_caps_met(capped, at=held)
     _log(verdicts.refused, batch, key_id)
-    return verdicts.outcome(lines)
+    return _Judged(verdicts, stage, redeemed)
 
 
 def _sift(stage: Stage, batch: Batch, key_id: int, now: datetime) -> list[Sifted]:
@@ -380,35 +383,55 @@ def _require_in_time(event: MeteringEvent, row: Sifted, received: datetime) -> N
         require_not_late(event, now=received)
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A batch that was written: its charged events are the rows of `redeemed`, the others' answers are known."""
+
+    verdicts: _Verdicts
+    stage: Stage
+    redeemed: Redeemed | None
+
+
+# Both ranges, so that neither table is ever read whole; the numbers between may be another batch's, the entry is not.
+_ANSWERS = """
+SELECT string_agg(concat(
+           '{"eventId":', to_json(u.event_id), ',"status":"accepted","meterId":"', u.id,
+           '","cloudCost":"', trim_scale(u.cost), '","usdValue":"', trim_scale(10 * u.cost),
+           '","rateCardVersion":', c.version, ',"memberBalanceAfter":"', trim_scale(t.from_liquid_after), '"}'
+       ), E'\n' ORDER BY t.id)
+  FROM cloud_credits_cloudtransaction t
+  JOIN cloud_credits_resourceusage u ON u.transaction_id = t.id
+  JOIN cloud_credits_ratecard c ON c.id = u.rate_card_id
+ WHERE t.id BETWEEN %(first)s::bigint AND %(last)s::bigint
+   AND u.transaction_id BETWEEN %(first)s::bigint AND %(last)s::bigint
+   AND t.journal_entry_id = %(entry)s::bigint
+"""
+
+
+def _answers(judged: _Judged) -> list[str]:
+    """What the charged events are told, in order, from the rows written for them."""
+    if judged.redeemed is None:
+        return []
+    parameters = judged.stage.parameters | {"entry": judged.redeemed.journal_entry_id}
+    [(answers,)] = rows_of(_ANSWERS, parameters)
+    return str(answers).split("\n")
+
+
 # --- what is written
 
 
 # Ordered by event id: two batches that share events meet in the same order, and neither waits for the other in a
-# circle. The numbers of the rows are drawn first, so that the answers need no second look at them.
-_WRITE = f"""
-WITH taken AS (
-    DELETE FROM cloud_credits_meteringstage s WHERE {STAGED} RETURNING s.*
-), metered AS MATERIALIZED (
-    SELECT nextval('cloud_credits_resourceusage_id_seq') AS meter_id, s.id, s.event_id, s.member_id, s.primitive,
-           s.quantity, s.service_name, s.started_at, {ENDED} AS metered_at,
-           {RECEIVED} AS received_at, s.digest, s.rate, s.card_id, s.version, s.cost, t.from_liquid_after
-      FROM taken s
-      JOIN cloud_credits_cloudtransaction t ON t.id = s.id
-), written AS (
+# circle.
+_USAGE = f"""
+metered AS (
     INSERT INTO cloud_credits_resourceusage (
-        id, member_id, primitive, quantity, unit, rate, cost, rate_card_id, service_key_id, service_name, event_id,
+        member_id, primitive, quantity, unit, rate, cost, rate_card_id, service_key_id, service_name, event_id,
         digest, started_at, metered_at, received_at, is_late, transaction_id, journal_entry_id
     )
-    SELECT meter_id, member_id, primitive, quantity, {UNIT}, rate, cost, card_id, %(key)s::bigint, service_name,
-           event_id, digest, started_at, metered_at, received_at, false, id, %(entry)s::bigint
-      FROM metered ORDER BY event_id COLLATE "C"
+    SELECT member_id, primitive, quantity, {UNIT}, rate, cost, card_id, %(key)s::bigint, service_name, event_id,
+           digest, started_at, {ENDED}, {RECEIVED}, false, id, %(entry)s::bigint
+      FROM booked s ORDER BY event_id COLLATE "C"
 )
-SELECT string_agg(concat(
-           '{{"eventId":', to_json(event_id), ',"status":"accepted","meterId":"', meter_id,
-           '","cloudCost":"', trim_scale(cost), '","usdValue":"', trim_scale(10 * cost),
-           '","rateCardVersion":', version, ',"memberBalanceAfter":"', trim_scale(from_liquid_after), '"}}'
-       ), E'\\n' ORDER BY id)
-  FROM metered
 """  # noqa: S608 - no value in it
 
 
@@ -416,19 +439,21 @@ def _charge(
     stage: Stage,
     spendings: Sequence[_Spending],
     caps: Mapping[int, Allowance],
+    newest: datetime | None,
     period: Period,
     key_id: int,
     now: datetime,
     acting: Actor,
-) -> list[str]:
-    """Books what is left on the stage, writes its usage and announces it; the answers, in order."""
+) -> Redeemed | None:
+    """Books what is left on the stage with its usage, and announces it."""
     if not spendings:
-        return []
-    booked = [spending.standing.booked_at for spending in spendings if spending.standing.booked_at is not None]
+        return None
     redeemed = movements.redeem_staged(
         stage,
         totals={spending.standing.member_id: spending.total for spending in spendings},
-        floor=max(booked, default=None),
+        newest=newest,
+        also=_USAGE,
+        given={"key": key_id, "received": now},
         description=f"Usage: {sum(spending.events for spending in spendings)} events",
         period=period,
         moment=now,
@@ -436,18 +461,14 @@ def _charge(
     )
     if caps:
         _count(spendings, redeemed)
-    parameters = {"key": key_id, "entry": redeemed.journal_entry_id, "received": now}
-    [(answers,)] = rows_of(_WRITE, stage.parameters | parameters)
     emit(_fact(spendings, redeemed), acting=acting)
-    return str(answers).split("\n")
+    return redeemed
 
 
 def _count(spendings: Sequence[_Spending], redeemed: Redeemed) -> None:
     """Adds to the months of members with a cap. A batch booked across a month's end, or in another month than it was
     judged by, is run again."""
-    events = sum(each.events for each in spendings)
-    first = redeemed.booked_at - timedelta(microseconds=events - 1)
-    if month_of(first) != month_of(redeemed.booked_at):
+    if month_of(redeemed.began_at) != month_of(redeemed.booked_at):
         raise _ChangedMeanwhile
     try:
         spending.count({each.standing.member_id: each.total for each in spendings}, at=redeemed.booked_at)

@@ -29,6 +29,7 @@ from habitat.controls.reports.service_keys import actor_of
 from habitat.events.actions.wakes import wake_after_commit
 from habitat.events.policies.states import backoff, error_text
 from habitat.members.policies.actors import Actor
+from habitat.statements import array_of, rows_of
 
 logger = logging.getLogger(__name__)
 
@@ -98,23 +99,42 @@ def _charge(chosen: Sequence[MeteringSubmission], acting: Actor) -> None:
     key = chosen[0].service_key
     outcome = metering_batch.record(batch=whole, key_id=key.pk, acting=actor_of(key))
     answers = iter(outcome.answers)
-    for submission in chosen:
-        _finish(submission, list(islice(answers, submission.events)))
+    _finish([(submission, list(islice(answers, submission.events))) for submission in chosen])
 
 
-def _finish(submission: MeteringSubmission, answers: list[str]) -> None:
-    counts = tally(answers)
-    submission.finish()
-    submission.done_at = datetime.now(tz=UTC)
-    submission.accepted = counts[AnswerStatus.ACCEPTED]
-    submission.duplicates = counts[AnswerStatus.DUPLICATE]
-    submission.conflicts = counts[AnswerStatus.CONFLICT]
-    submission.rejected = counts[AnswerStatus.REJECTED]
-    submission.answers = f"[{','.join(answers)}]"
-    submission.body = b""
-    submission.save(
-        update_fields=["state", "done_at", "accepted", "duplicates", "conflicts", "rejected", "answers", "body"]
-    )
+# Most submissions are of one event, and two thousand fit into a batch: one statement for all of them.
+_FINISH = """
+UPDATE cloud_credits_meteringsubmission s
+   SET state = n.state, done_at = %(done_at)s::timestamptz, accepted = n.accepted, duplicates = n.duplicates,
+       conflicts = n.conflicts, rejected = n.rejected, answers = n.answers, body = ''
+  FROM unnest(%(id)s::bigint[], %(state)s::text[], %(accepted)s::integer[], %(duplicates)s::integer[],
+              %(conflicts)s::integer[], %(rejected)s::integer[], %(answers)s::text[])
+       AS n(id, state, accepted, duplicates, conflicts, rejected, answers)
+ WHERE s.id = n.id
+RETURNING 1
+"""
+
+
+def _finish(answered: Sequence[tuple[MeteringSubmission, list[str]]]) -> None:
+    columns: dict[str, list[object]] = {
+        name: [] for name in ("id", "state", "accepted", "duplicates", "conflicts", "rejected", "answers")
+    }
+    for submission, answers in answered:
+        counts = tally(answers)
+        submission.finish()
+        row = (
+            submission.pk,
+            submission.state,
+            counts[AnswerStatus.ACCEPTED],
+            counts[AnswerStatus.DUPLICATE],
+            counts[AnswerStatus.CONFLICT],
+            counts[AnswerStatus.REJECTED],
+            f"[{','.join(answers)}]",
+        )
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
+    given = {name: array_of(values) for name, values in columns.items()}
+    rows_of(_FINISH, given | {"done_at": datetime.now(tz=UTC)})
 
 
 def _alone(submission_id: int, acting: Actor) -> None:

@@ -128,9 +128,10 @@ def apply(
 
 @dataclass(frozen=True, slots=True)
 class Redeemed:
-    """What stands on the stage, booked: its one entry and the moment of the last row."""
+    """What stood on the stage, booked: its one entry and the moments of the first row and of the last."""
 
     journal_entry_id: int
+    began_at: datetime
     booked_at: datetime
 
 
@@ -138,39 +139,45 @@ def redeem_staged(
     stage: Stage,
     *,
     totals: Mapping[int, Decimal],
-    floor: datetime | None,
+    newest: datetime | None,
+    also: str,
+    given: Mapping[str, Any],
     description: str,
     period: Period,
     moment: datetime,
     acting: Actor,
 ) -> Redeemed:
-    """Books every redemption on the stage in one statement, with one summarised entry for all (domain §6).
+    """Books every redemption on the stage and takes it off in one statement, with one summarised entry for all
+    (domain §6).
 
-    `totals` are the CLOUD each member spends: their balances are locked, and hold it. `floor` is when the newest
-    row of any of them was booked. Called inside the transaction that staged them.
+    `totals` are the CLOUD each member spends: their balances are locked, and hold it. `newest` is when the last
+    row of any of them was booked. `also` is SQL of the same statement, with parameters `given`: it reads the rows as
+    `booked`. Called inside the transaction that staged them.
     """
     [(lowest,)] = rows_of(_LOWEST, stage.parameters)
-    techne = techne_id()
-    summed: dict[bool, Movement] = {}
-    for member_id, total in totals.items():
-        # All but techne post alike, so any of them may stand for all.
-        before = summed.get(member_id == techne)
-        summed[member_id == techne] = _redemption(member_id, total + (before.amount if before else Decimal(0)))
     draft = Draft(
-        lines=posting(list(summed.values()), techne=techne),
+        lines=posting(_redemptions(totals), techne=techne_id()),
         occurred_at=moment,
         source=Source("cloud_transaction", str(lowest)),
         description=description[:LONGEST_DESCRIPTION],
         idempotency_key=f"cloud_transaction:{lowest}",
     )
     entry = journal.post_draft(draft=draft, acting=acting, period=period)
-    parameters = {"floor": floor + TICK if floor else EPOCH, "entry": entry.pk, "acting": acting.label}
-    [(booked_at,)] = rows_of(_REDEEM, stage.parameters | parameters)
-    return Redeemed(journal_entry_id=entry.pk, booked_at=booked_at)
+    parameters = {"floor": newest + TICK if newest else EPOCH, "entry": entry.pk, "acting": acting.label}
+    [(began_at, booked_at)] = rows_of(_redeem(also), stage.parameters | parameters | dict(given))
+    return Redeemed(journal_entry_id=entry.pk, began_at=began_at, booked_at=booked_at)
 
 
-def _redemption(member_id: int, amount: Decimal) -> Movement:
-    return Movement(type=TransactionType.REDEMPTION, amount=amount, purpose=Purpose.REDEMPTION, from_member=member_id)
+def _redemptions(totals: Mapping[int, Decimal]) -> list[Movement]:
+    """The same, summed for the books: all but techne post alike, so any of them may stand for all."""
+    techne = techne_id()
+    own = totals.get(techne, Decimal(0))
+    others = next((member_id for member_id in totals if member_id != techne), None)
+    return [
+        Movement(type=TransactionType.REDEMPTION, amount=amount, purpose=Purpose.REDEMPTION, from_member=member_id)
+        for member_id, amount in ((techne, own), (others, sum(totals.values(), Decimal(0)) - own))
+        if amount
+    ]
 
 
 @cache
@@ -288,15 +295,18 @@ SELECT id, type, 'completed', from_member, to_member, amount, purpose, descripti
 RETURNING id, booked_at, created_at, {_STATUSES_CHANGED}
 """  # noqa: S608 - no value in it
 # The same for redemptions that wait on the stage: what each balance is afterwards is summed here, in the order of the
-# rows' numbers, over what the balance holds under its lock.
+# rows' numbers, over what the balance holds under its lock; numbers that others drew between them leave gaps between
+# their moments. What else is to be written of a row is written by the same
+# statement: the guards run after it, and no row has to be looked up twice.
 _REDEEM = f"""
-WITH {_CLOCK}, booked AS MATERIALIZED (
-    SELECT s.id, s.member_id, s.cost AS amount, s.description, s.event_id AS reference, b.id AS balance_id, b.staked,
+WITH {_CLOCK}, taken AS (
+    DELETE FROM cloud_credits_meteringstage s WHERE {STAGED} RETURNING s.*
+), booked AS MATERIALIZED (
+    SELECT s.*, b.id AS balance_id, b.staked,
            b.liquid - sum(s.cost) OVER run AS liquid, b.version + row_number() OVER run AS sequence,
            lead(s.id) OVER run IS NULL AS is_last,
-           clock.at + (row_number() OVER (ORDER BY s.id) - 1) * interval '1 microsecond' AS booked_at
-      FROM clock, cloud_credits_meteringstage s JOIN cloud_credits_cloudbalance b ON b.member_id = s.member_id
-     WHERE {STAGED}
+           clock.at + (s.id - %(first)s::bigint) * interval '1 microsecond' AS booked_at
+      FROM clock, taken s JOIN cloud_credits_cloudbalance b ON b.member_id = s.member_id
     WINDOW run AS (PARTITION BY s.member_id ORDER BY s.id ROWS UNBOUNDED PRECEDING)
 ), moved AS (
     UPDATE cloud_credits_cloudbalance b
@@ -309,11 +319,10 @@ WITH {_CLOCK}, booked AS MATERIALIZED (
         id, type, state, from_member_id, amount, purpose, description, reference, journal_entry_id,
         from_liquid_after, from_staked_after, from_sequence, booked_at, booked_xid, acting
     )
-    SELECT id, 'redemption', 'completed', member_id, amount, 'redemption', description, reference, %(entry)s::bigint,
+    SELECT id, 'redemption', 'completed', member_id, cost, 'redemption', description, event_id, %(entry)s::bigint,
            liquid, staked, sequence, booked_at, pg_current_xact_id()::text::bigint, %(acting)s::text
       FROM booked ORDER BY id
 )
-SELECT max(booked_at) FROM booked
 """  # noqa: S608 - no value in it
 _LOWEST = f"SELECT min(s.id) FROM cloud_credits_meteringstage s WHERE {STAGED}"  # noqa: S608 - no value in it
 _COMPLETE = f"""
@@ -327,6 +336,11 @@ UPDATE cloud_credits_cloudtransaction t
  WHERE t.id = booked.id
 RETURNING t.id, t.booked_at, t.created_at, {_STATUSES_CHANGED}
 """  # noqa: S608 - no value in it
+
+
+@cache
+def _redeem(also: str) -> str:
+    return f"{_REDEEM}, {also} SELECT min(booked_at), max(booked_at) FROM booked"  # noqa: S608 - no value in it
 
 
 def _write(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from cloud_credits.policies.primitives import MEASURES
 from cloud_credits.policies.rate_cards import Card
@@ -188,8 +188,7 @@ def sift(stage: Stage, **parameters: Any) -> list[Sifted]:
 # --- what is to be charged
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """A member's balance under its lock, and what their staged events would cost: `total` CLOUD for `events`."""
 
     member_id: int
@@ -197,7 +196,6 @@ class Standing:
     status: str
     liquid: Decimal
     version: int
-    booked_at: datetime | None
     total: Decimal
     events: int
 
@@ -207,7 +205,7 @@ WITH spent AS (
     SELECT s.member_id, sum(s.cost) AS total, count(*) AS events
       FROM cloud_credits_meteringstage s WHERE {STAGED} GROUP BY s.member_id
 )
-SELECT spent.member_id, m.display_name, m.status, b.liquid, b.version, b.booked_at, spent.total, spent.events
+SELECT spent.member_id, m.display_name, m.status, b.liquid, b.version, spent.total, spent.events
   FROM spent
   JOIN cloud_credits_cloudbalance b ON b.member_id = spent.member_id
   JOIN members_member m ON m.id = spent.member_id
@@ -226,7 +224,7 @@ SELECT count(*) FROM cloud_credits_resourceusage u
 
 def standings(stage: Stage) -> list[Standing]:
     """Each member with events on the stage. Their balances are locked; this reads them as they are since."""
-    return [Standing(*row) for row in rows_of(_STANDINGS, stage.parameters)]
+    return [Standing._make(row) for row in rows_of(_STANDINGS, stage.parameters)]
 
 
 def dues_of(stage: Stage, members: Collection[int]) -> list[tuple[Any, ...]]:

@@ -225,7 +225,12 @@ class UsageSerializer(serializers.Serializer[Any]):
     arithmetic = serializers.SerializerMethodField()
     startedAt = MomentField(source="started_at", allow_null=True)
     meteredAt = MomentField(source="metered_at")
+    receivedAt = MomentField(source="received_at")
+    daysLate = serializers.SerializerMethodField()
     transactionId = IdField(source="transaction_id")
+
+    def get_daysLate(self, row: Any) -> int:  # noqa: N802 - the field's name, as DRF looks for it
+        return UsageRow(row).days_late
 
     def get_arithmetic(self, row: Any) -> str:
         return UsageRow(row).arithmetic

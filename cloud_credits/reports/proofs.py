@@ -89,10 +89,10 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(entry) FILTER (WHERE wrong) 
 # The other way round: whatever stands on 2220 or 1130 was brought there by a transaction, and says so.
 _SOURCES = """
 SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
-    SELECT e.id,
-           NOT EXISTS (SELECT FROM cloud_credits_cloudtransaction t
-                        WHERE t.journal_entry_id = e.id AND t.state IN ('completed', 'reversed')) AS wrong
+    SELECT e.id, t.journal_entry_id IS NULL AS wrong
       FROM treasury_journalentry e
+      LEFT JOIN (SELECT DISTINCT journal_entry_id FROM cloud_credits_cloudtransaction
+                  WHERE state IN ('completed', 'reversed')) t ON t.journal_entry_id = e.id
      WHERE e.source_kind = 'cloud_transaction'
         OR EXISTS (SELECT FROM treasury_journalline l JOIN treasury_account a ON a.id = l.account_id
                     WHERE l.entry_id = e.id AND a.code IN ('2220', '1130'))) checked
@@ -151,21 +151,32 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FRO
       LEFT JOIN (SELECT receivable_id, sum(amount) AS amount FROM cloud_credits_receivablewriteoff GROUP BY 1) given_up
         ON given_up.receivable_id = r.id) checked
 """
-# A fact of redemptions names ranges of sequences; those told before there were ranges name their transaction.
-_EVENTS = """
-WITH told AS (
+# A fact of redemptions names ranges of sequences. They are written out before they are joined: the planner takes the
+# ranges of a day for a hundred, and would walk each member's rows once for each of them.
+_NAMED = """
+range AS (
+    SELECT e.id AS event_id, r.*
+      FROM events_event e
+     CROSS JOIN LATERAL jsonb_to_recordset(e.payload->'ranges')
+           AS r(member_id bigint, first_sequence bigint, last_sequence bigint, count bigint, quantity numeric,
+                balance_after numeric)
+     WHERE e.name = 'cloud.redeemed' AND e.payload ? 'ranges'
+), named AS MATERIALIZED (
+    SELECT r.event_id, r.member_id, r.first_sequence, n.sequence, n.sequence = r.last_sequence AS is_last
+      FROM range r CROSS JOIN LATERAL generate_series(r.first_sequence, r.last_sequence) AS n(sequence)
+)
+"""
+# Those told before there were ranges name their transaction.
+_EVENTS = f"""
+WITH {_NAMED}, told AS (
     SELECT (payload->>'transaction_id')::bigint AS id FROM events_event
      WHERE name IN ('cloud.minted', 'cloud.transferred', 'cloud.redeemed', 'cloud.burned', 'cloud.staked',
                     'cloud.unstaked') AND payload->>'transaction_id' IS NOT NULL AND NOT payload ? 'ranges'
     UNION ALL
     SELECT t.id
-      FROM events_event e
-     CROSS JOIN LATERAL jsonb_to_recordset(e.payload->'ranges')
-           AS r(member_id bigint, first_sequence bigint, last_sequence bigint)
-     CROSS JOIN LATERAL generate_series(r.first_sequence, r.last_sequence) AS n(sequence)
+      FROM named n
       JOIN cloud_credits_cloudtransaction t
-        ON t.from_member_id = r.member_id AND t.from_sequence = n.sequence AND t.type = 'redemption'
-     WHERE e.name = 'cloud.redeemed' AND e.payload ? 'ranges'
+        ON t.from_member_id = n.member_id AND t.from_sequence = n.sequence AND t.type = 'redemption'
     UNION ALL
     SELECT jsonb_array_elements_text(payload->'transaction_ids')::bigint FROM events_event
      WHERE name = 'cloud.corrected'
@@ -174,30 +185,22 @@ SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FRO
     SELECT t.id, count(told.id) <> 1 AS wrong
       FROM cloud_credits_cloudtransaction t LEFT JOIN told ON told.id = t.id
      WHERE t.state IN ('completed', 'reversed') GROUP BY t.id) checked
-"""
+"""  # noqa: S608 - no value in it
 # Each range is whole, says what its rows took together, and what the last of them left.
-_RANGES = """
-WITH range AS (
-    SELECT e.id, r.*
-      FROM events_event e
-     CROSS JOIN LATERAL jsonb_to_recordset(e.payload->'ranges')
-           AS r(member_id bigint, first_sequence bigint, last_sequence bigint, count bigint, quantity numeric,
-                balance_after numeric)
-     WHERE e.name = 'cloud.redeemed' AND e.payload ? 'ranges'
-), found AS (
-    SELECT r.id, r.member_id, r.first_sequence, count(*) AS rows, sum(t.amount) AS amount,
-           sum(t.from_liquid_after) FILTER (WHERE t.from_sequence = r.last_sequence) AS left_over
-      FROM range r
-     CROSS JOIN LATERAL generate_series(r.first_sequence, r.last_sequence) AS n(sequence)
+_RANGES = f"""
+WITH {_NAMED}, found AS (
+    SELECT n.event_id, n.member_id, n.first_sequence, count(*) AS rows, sum(t.amount) AS amount,
+           sum(t.from_liquid_after) FILTER (WHERE n.is_last) AS left_over
+      FROM named n
       JOIN cloud_credits_cloudtransaction t
-        ON t.from_member_id = r.member_id AND t.from_sequence = n.sequence AND t.type = 'redemption'
+        ON t.from_member_id = n.member_id AND t.from_sequence = n.sequence AND t.type = 'redemption'
      GROUP BY 1, 2, 3
 )
-SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong) FROM (
-    SELECT r.id, NOT coalesce(f.rows = r.count AND f.amount = r.quantity AND f.left_over = r.balance_after, false)
-           AS wrong
-      FROM range r LEFT JOIN found f USING (id, member_id, first_sequence)) checked
-"""
+SELECT count(*), count(*) FILTER (WHERE wrong), min(event_id) FILTER (WHERE wrong) FROM (
+    SELECT r.event_id,
+           NOT coalesce(f.rows = r.count AND f.amount = r.quantity AND f.left_over = r.balance_after, false) AS wrong
+      FROM range r LEFT JOIN found f USING (event_id, member_id, first_sequence)) checked
+"""  # noqa: S608 - no value in it
 _CHAIN = """
 WITH blocks AS (
     SELECT b.*, lag(hash) OVER (ORDER BY height) AS before, lag(to_xid) OVER (ORDER BY height) AS edge,

@@ -66,6 +66,17 @@ class UsageRow:
         row = self.usage
         return arithmetic(quantity=row.quantity, unit=row.unit, rate=row.rate, cost=row.cost)
 
+    @property
+    def days_late(self) -> int:
+        """Whole days between the end of the usage and its report. It keeps the price of its own day, and is booked in
+        the period that is open when it comes."""
+        return max(0, (self.usage.received_at - self.usage.metered_at).days)
+
+    @property
+    def reported(self) -> str:
+        late = self.days_late
+        return f"{late} day{'s' if late > 1 else ''} late" if late else "in time"
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:

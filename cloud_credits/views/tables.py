@@ -70,6 +70,7 @@ USAGE: Final[Table[UsageRow]] = Table(
     caption="What was metered, the newest first: quantity × rate, half-up to eight decimals.",
     columns=(
         Column("ended", "Ended", lambda row: row.usage.metered_at, Kind.MOMENT),
+        Column("reported", "Reported", lambda row: row.reported),
         Column("service", "Service", lambda row: row.usage.service_name),
         Column("primitive", "Primitive", lambda row: measure_of(row.usage.primitive).title),
         Column("arithmetic", "Arithmetic", lambda row: row.arithmetic),

@@ -137,8 +137,8 @@ def worker(tmp_path, name, key, batches):
     )
 
 
-def waits_for_a_lock(dsn, seconds=60):
-    """Until some backend stands in the middle of its batch: what it staged is there, and a balance is not to be had."""
+def wait_for_a_lock(dsn, backends, seconds=60):
+    """Until so many stand in the middle of their batches: what they staged is there, and a balance is not to be had."""
     deadline = time.monotonic() + seconds
     with psycopg.connect(dsn, autocommit=True) as watcher:
         while time.monotonic() < deadline:
@@ -146,7 +146,7 @@ def waits_for_a_lock(dsn, seconds=60):
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                 " AND wait_event_type = 'Lock' AND query LIKE '%cloud_credits_meteringstage%'"
             ).fetchone()
-            if waiting:
+            if waiting >= backends:
                 return True
             time.sleep(0.02)
     return False
@@ -159,15 +159,14 @@ def test_killed__two_workers_with_overlapping_batches_one_killed_mid_batch_both_
     two = [events[100:160], events[140:], events[:30]]
     with psycopg.connect(superuser_dsn) as holder:
         holder.execute("SELECT FROM cloud_credits_cloudbalance WHERE member_id = %s FOR UPDATE", [people[0].pk])
-        victim = worker(tmp_path, "victim", key, one)
-        assert waits_for_a_lock(superuser_dsn)
+        victim, survivor = worker(tmp_path, "victim", key, one), worker(tmp_path, "survivor", key, two)
+        assert wait_for_a_lock(superuser_dsn, backends=2)
         victim.send_signal(signal.SIGKILL)
         victim.wait(timeout=30)
-        survivor = worker(tmp_path, "survivor", key, two)
     assert survivor.wait(timeout=120) == 0
     assert ResourceUsage.objects.filter(event_id__in=[f"k{number}" for number in range(30, 100)]).count() == 0
-    for name, batches in (("one", one), ("two", two)):
-        assert worker(tmp_path, name, key, batches).wait(timeout=120) == 0
+    again = [worker(tmp_path, name, key, batches) for name, batches in (("one", one), ("two", two))]
+    assert [process.wait(timeout=120) for process in again] == [0, 0]
     assert ResourceUsage.objects.count() == 200
     assert CloudTransaction.objects.filter(type="redemption").count() == 200
     assert [holds(person)[0] for person in people] == [dec("950")] * 4

@@ -22,15 +22,15 @@ UNITS = {"compute": "compute-hours", "transfer": "gigabytes", "ltm": "gigabyte-m
 LINE = "0.25 compute-hours × 1 CLOUD = 0.25 CLOUD (2.50 USD)"
 
 
-def use(member, *events):
-    """Meters (primitive, quantity) pairs just now, in order, a second apart."""
+def use(member, *events, ago=timedelta(0)):
+    """Meters (primitive, quantity) pairs that ended so long ago, in order, a millisecond apart."""
     key, _ = service_keys.create(
         name="builds",
         scopes=["metering:write"],
         expires_at=datetime.now(tz=UTC) + timedelta(days=1),
         acting=SYSTEM,
     )
-    now = datetime.now(tz=UTC)
+    now = datetime.now(tz=UTC) - ago
     for number, (primitive, quantity) in enumerate(events):
         metering.receive(
             body={
@@ -58,6 +58,26 @@ def test_usage__each_line_shows_its_arithmetic_and_its_card():
     page = body(browser(member).get("/cloud/usage/"))
     assert LINE in page
     assert '<a href="/rate-cards/1/">v1</a>' in page
+
+
+@pytest.mark.parametrize(
+    ("ago", "told", "days"),
+    [
+        (timedelta(hours=23), "in time", 0),
+        (timedelta(days=1, minutes=1), "1 day late", 1),
+        (timedelta(days=12, hours=1), "12 days late", 12),
+    ],
+)
+def test_usage__that_came_late_is_flagged_on_the_page_and_in_the_api(ago, told, days):
+    member = reader("10")
+    use(member, ("compute", "0.25"), ago=ago)
+    client = browser(member)
+    ended = datetime.now(tz=UTC) - ago
+    page = body(client.get(f"/cloud/usage/?period={ended:%Y-%m}"))
+    assert re.findall(r'data-label="Reported"><span>(.*?)</span>', page) == [told]
+    [line] = client.get("/api/usage/").json()["results"]
+    assert line["daysLate"] == days
+    assert line["receivedAt"] > line["meteredAt"]
 
 
 def test_usage__totals_by_primitive_and_in_all():
