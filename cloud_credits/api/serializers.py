@@ -229,7 +229,7 @@ class UsageSerializer(serializers.Serializer[Any]):
     daysLate = serializers.SerializerMethodField()
     transactionId = IdField(source="transaction_id")
 
-    def get_daysLate(self, row: Any) -> int:  # noqa: N802 - the field's name, as DRF looks for it
+    def get_daysLate(self, row: Any) -> int:
         return UsageRow(row).days_late
 
     def get_arithmetic(self, row: Any) -> str:
