@@ -1,11 +1,16 @@
 """Requests that no view could read: a zero character, which PostgreSQL's text has not, and charsets of no text."""
 
-from collections.abc import Callable
-from typing import Final
+import codecs
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.http import parse_header_parameters
 
 from habitat.faces.error_pages import bad_request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 Responder = Callable[[HttpRequest], HttpResponseBase]
 
@@ -26,23 +31,40 @@ class ZeroCharacterMiddleware:
         return self.get_response(request)
 
 
-class CharsetMiddleware:
-    """Answers 400 where the caller's charset is one of Python's codecs that reads no text, or not all of it."""
+class CharsetDoor:
+    """The WSGI application, but 400 where the caller's charset is one of Python's codecs that reads no text.
 
-    def __init__(self, get_response: Responder) -> None:
-        self.get_response = get_response
+    Django decodes by it while it builds the request, which no middleware sees.
+    """
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.encoding is not None and not _reads_text(request.encoding):
-            request.encoding = "utf-8"
-            return bad_request(request)
-        return self.get_response(request)
+    def __init__(self, application: "WSGIApplication") -> None:
+        self.application = application
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if _is_readable(environ.get("CONTENT_TYPE", "")):
+            return self.application(environ, start_response)
+        request = HttpRequest()
+        request.path = environ.get("PATH_INFO", "")
+        response = bad_request(request)
+        start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
+        return [response.content]
 
 
-def _reads_text(encoding: str) -> bool:
-    """Whether parameters can be read so: Django puts a mark where a byte is no character, and expects no error."""
+def _is_readable(content_type: str) -> bool:
+    """Whether parameters can be read by its charset: Django puts a mark where a byte is no character, and expects no
+    error. A charset nobody knows is taken for UTF-8."""
     try:
-        ANY_BYTES.decode(encoding, "replace")
-    except (LookupError, UnicodeError):
+        charset = parse_header_parameters(content_type)[1].get("charset", "utf-8")
+        if _is_known(charset):
+            ANY_BYTES.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+def _is_known(charset: str) -> bool:
+    try:
+        codecs.lookup(charset)
+    except LookupError:
         return False
     return True

@@ -62,7 +62,6 @@ MIDDLEWARE = [
     "habitat.site.views.self_metering.SelfMeteringMiddleware",
     "habitat.faces.csp.FaceCSPMiddleware",
     "habitat.faces.addresses.ZeroCharacterMiddleware",
-    "habitat.faces.addresses.CharsetMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

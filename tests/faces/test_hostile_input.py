@@ -5,6 +5,7 @@ import io
 import json
 import zlib
 from datetime import UTC, datetime, timedelta
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from openpyxl import load_workbook
@@ -15,6 +16,7 @@ from cloud_credits.models import CloudTransaction, MeteringRefusal
 from habitat.controls.actions import service_keys
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
+from habitat.wsgi import application
 from tests.faces.people import api, browser, reader
 from tests.factories import key, make_member
 
@@ -153,12 +155,29 @@ def test_json__of_utf8_by_any_of_its_names_is_read():
     assert _sent(b"\xff", "application/json; charset=utf-8").json()["code"] == "parse_error"
 
 
+def _at_the_door(path: str, content_type: str, body: bytes = b"") -> tuple[str, str]:
+    """What gunicorn would be told: the status and the type of the answer. The test client has a door of its own."""
+    told: list[tuple[str, str]] = []
+    environ = {"PATH_INFO": path, "QUERY_STRING": "a=1", "CONTENT_TYPE": content_type, "wsgi.input": io.BytesIO(body)}
+    environ |= {"REQUEST_METHOD": "POST" if body else "GET", "CONTENT_LENGTH": str(len(body))}
+    setup_testing_defaults(environ)
+
+    def start_response(status, headers, *_rest):
+        told.append((status, dict(headers)["Content-Type"]))
+
+    answer = application(environ, start_response)
+    list(answer)
+    return told[0]
+
+
 @pytest.mark.parametrize("charset", ["zlib", "bz2", "rot13", "hex", "idna", "undefined"])
-def test_charset__that_reads_no_text_is_refused_before_anything_is_read(charset: str):
-    client = APIClient(raise_request_exception=False)
-    for address in ("/?a=1", "/api/usage/?a=1"):
-        assert client.get(address, headers={"content-type": f"text/plain; charset={charset}"}).status_code == 400
+def test_charset__that_reads_no_text_is_refused_at_the_door(charset: str):
     bomb = zlib.compress(b" " * 1_000_000)
-    assert _sent(bomb, f"application/json; charset={charset}").status_code == 400
-    form = f"application/x-www-form-urlencoded; charset={charset}"
-    assert client.generic("POST", "/accounts/login/", b"a=1", content_type=form).status_code == 400
+    assert _at_the_door("/", f"text/plain; charset={charset}") == ("400 Bad Request", "text/plain; charset=utf-8")
+    problem = ("400 Bad Request", "application/problem+json")
+    assert _at_the_door("/api/rate-card/quote", f"application/json; charset={charset}", bomb) == problem
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "text/plain; charset=latin-1", "text/plain; charset=none"])
+def test_charset__of_text_or_of_nobody_goes_in(content_type: str):
+    assert _at_the_door("/api/usage/", content_type)[0] == "401 Unauthorized"
