@@ -180,7 +180,7 @@ def _given_way_to(card: RateCard, acting: Actor, now: datetime) -> list[tuple[st
     if original is None:
         return []
     if original.proposed_by != acting.label:
-        raise NotTheProposer(card=original.version)
+        raise NotTheProposer(card=original.version, proposer=rate_card_votes.proposer_of(original))
     words = "withdrawn at once"
     if original.state == CardState.VOTING:
         words += (

@@ -103,7 +103,7 @@ def test_notice__above_a_cap_is_refused(house_clock):
 def test_notice__without_capacity_assumptions_is_refused(house_clock):
     house_clock.at(NOON)
     card = draft(make_steward(), capacity_assumptions="")
-    assert "rate_card_whole_once_proposed" in stopped(PROPOSE, NONE, NONE, card.pk)
+    assert "it does not say why, or for what capacity" in stopped(PROPOSE, NONE, NONE, card.pk)
 
 
 def test_notice__a_number_is_never_used_again(house_clock):

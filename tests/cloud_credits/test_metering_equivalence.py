@@ -38,7 +38,7 @@ EVE, DAWN = timedelta(microseconds=-1), timedelta(0)
 def dawn(house_clock):
     """The midnight since which a second card prices, so that events of one batch have their prices from two."""
     day = datetime.now(tz=UTC).date() - timedelta(days=10)
-    adopt_for(house_clock, make_stewards(4), effective_date=day, compute_rate="1.5", transfer_rate="0.07")
+    adopt_for(house_clock, make_stewards(4), effective_date=day, compute_rate="1.5", transfer_rate="0.12")
     house_clock.back()
     return datetime.combine(day, time.min, tzinfo=UTC)
 

@@ -212,7 +212,8 @@ def test_sent_back__after_its_vote_keeps_outcome_papers_and_hash(clock, stewards
     assert body.startswith("# Rate card version 2\n")
     assert "- State: sent back. Emergency card 3 was adopted: rate card 2 is a draft again." in body
     assert "| Primitive | Unit | CLOUD a unit | Version 1 | Change | Cost to the cooperative, USD |" in body
-    assert "- Adopted\n- Closed: 2027-01-17 00:00 UTC\n- Electors: 3\n- Yes 3, no 0, abstained 0" in body
+    assert "- Adopted: 3 yes and 0 no of 3 electors.\n- Closed: 2027-01-17 00:00 UTC\n- Electors: 3 (" in body
+    assert "\n- Yes 3, no 0, abstained 0" in body
     assert f"`{card.content_hash}`" in body
 
 

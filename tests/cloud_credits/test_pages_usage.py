@@ -100,7 +100,8 @@ def test_usage__export_equals_the_screen():
     rows = list(csv.reader(io.StringIO(b"".join(response.streaming_content).decode("utf-8-sig"))))
     page = body(client.get("/cloud/usage/?primitive=compute"))
     shown = re.findall(r'data-label="Arithmetic"><span>(.*?)</span>', page)
-    assert [row[3] for row in rows[1:]] == shown == ["1 compute-hours × 1 CLOUD = 1 CLOUD (10.00 USD)", LINE]
+    arithmetic = rows[0].index("Arithmetic")
+    assert [row[arithmetic] for row in rows[1:]] == shown == ["1 compute-hours × 1 CLOUD = 1 CLOUD (10.00 USD)", LINE]
 
 
 def test_usage__only_mine():
