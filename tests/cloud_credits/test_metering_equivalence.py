@@ -128,6 +128,8 @@ EACH_KIND = [
         drawn("l", "rich", "30"),
         drawn("m", "rich", "2.25", around=EVE),
         drawn("n", "rich", "2.25", around=DAWN),
+        drawn("m", "rich", "2.25", around=EVE),
+        drawn("n", "rich", "2.25", around=DAWN),
     ],
 ]
 
