@@ -378,7 +378,9 @@ def test_card_under_way__is_offered_back_to_its_proposer_alone(stewards):
     draft = rate_cards.amend(card_id=card.pk, acting=governed.steward(stewards[0]))
     answer = nothing_changed(lambda: look(at_desk(stewards[1]), draft, "propose", seen=seen(draft)))
     assert answer.status_code == 403
-    assert f"Rate card 2 was proposed by {stewards[0].display_name}. Only they may withdraw it." in words(answer.content.decode())
+    assert f"Rate card 2 was proposed by {stewards[0].display_name}. Only they may withdraw it." in words(
+        answer.content.decode()
+    )
     # Once it has ended, whoever may propose begins anew from it.
     rate_cards.withdraw(card_id=card.pk, reason="A mistake", acting=governed.steward(stewards[0]))
     assert "verb-amend" in page(at_desk(stewards[1]), card)
