@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from cloud_credits.policies.governance import RULES, Rules, Tally
+from cloud_credits.policies.governance import Rules, Tally
 from habitat.money import plain
 
 _FULL: Final = Decimal(100)
@@ -22,13 +22,13 @@ class Bar:
     is_met: bool
 
 
-def bars(found: Tally, *, is_emergency: bool, rules: Rules = RULES) -> list[Bar]:
+def bars(found: Tally, *, is_emergency: bool, rules: Rules) -> list[Bar]:
     """Quorum, majority, and support in the whole electorate, by the `rules` of the card's notice."""
     quorum = turnout(votes=found.votes, electors=found.electors, rules=rules)
     return [quorum, _majority(found), _support(found, is_emergency=is_emergency, rules=rules)]
 
 
-def turnout(*, votes: int, electors: int, rules: Rules = RULES) -> Bar:
+def turnout(*, votes: int, electors: int, rules: Rules) -> Bar:
     """The quorum alone: all that is told while a vote is open."""
     return Bar(
         title="Quorum",

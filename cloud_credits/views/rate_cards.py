@@ -104,7 +104,7 @@ class RateCardDetail(Page):
         }
         if outcome is not None:
             roll = rate_card_votes.roll_of(card, now=clock.now())
-            context |= {"roll": roll, "bars": bars(roll.tally, is_emergency=card.is_emergency)}
+            context |= {"roll": roll, "bars": bars(roll.tally, is_emergency=card.is_emergency, rules=card.as_told)}
         return render(request, "cloud_credits/rate_card_sent_back.html", context)
 
     def show(

@@ -1,20 +1,10 @@
 """A member at Stripe's payment page in tests: the sandbox plays Stripe, this process is the worker."""
 
-import pytest
-
 from cloud_credits.models import Purchase
 from habitat.events.workflows import deliveries
 from habitat.members.models import Member
 from habitat.workflows.workflows import sagas
-from tests.sandboxes import Sandbox
-from tests.treasury.stripe_side import KEY, StripeSide
-
-
-@pytest.fixture
-def stripe(stripe_sandbox: Sandbox, settings) -> StripeSide:
-    """The house's Stripe, empty."""
-    settings.STRIPE_API_BASE, settings.STRIPE_SECRET_KEY = stripe_sandbox.url, KEY
-    return StripeSide(stripe_sandbox)
+from tests.treasury.stripe_side import StripeSide
 
 
 def hear(stripe: StripeSide) -> None:

@@ -11,7 +11,7 @@ from cloud_credits.models import Purchase
 from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
 from habitat.workflows.models import Execution
-from tests.cloud_credits.at_stripe import hear, latest, stripe  # noqa: F401 a fixture
+from tests.cloud_credits.at_stripe import hear, latest
 from tests.cloud_credits.bought import bought, check_backing, wish
 from tests.cloud_credits.invoiced import item, sent, stored_invoice
 from tests.cloud_credits.ledger import holds
@@ -40,7 +40,7 @@ def healthy(db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_checkout__answers_stripes_page_once_a_key(stripe):  # noqa: F811
+def test_checkout__answers_stripes_page_once_a_key(stripe):
     member = buyer()
     first, again = checkout(member), checkout(member)
     purchase = latest(member)
@@ -66,7 +66,7 @@ def test_checkout__answers_stripes_page_once_a_key(stripe):  # noqa: F811
 
 
 @pytest.mark.django_db(transaction=True)
-def test_checkout__while_stripe_is_down__keeps_the_purchase_and_opens_it_later(stripe, settings):  # noqa: F811
+def test_checkout__while_stripe_is_down__keeps_the_purchase_and_opens_it_later(stripe, settings):
     member, base = buyer(), settings.STRIPE_API_BASE
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     down = checkout(member)
@@ -83,7 +83,7 @@ def test_checkout__while_stripe_is_down__keeps_the_purchase_and_opens_it_later(s
 
 
 @pytest.mark.django_db(transaction=True)
-def test_checkout__for_an_invoice_pays_it(stripe):  # noqa: F811
+def test_checkout__for_an_invoice_pays_it(stripe):
     member = buyer()
     invoice, other = sent(member, item("1", "4")), sent(reader("0"))
     assert checkout(member, "k0", invoiceId=str(other.pk)).status_code == 404
@@ -128,7 +128,7 @@ def test_lists__are_the_readers_own():
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("gone", ["deleted", "of another account"])
-def test_checkout__of_a_member_whose_customer_is_gone_at_stripe__makes_another(stripe, gone):  # noqa: F811
+def test_checkout__of_a_member_whose_customer_is_gone_at_stripe__makes_another(stripe, gone):
     """Else nobody could sell this member anything any more."""
     member = buyer()
     if gone == "deleted":

@@ -13,12 +13,6 @@ from tests.faces.people import api, reader
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def clock(house_clock):
-    house_clock.at(governed.NOON)
-    return house_clock
-
-
 def told(version: int) -> dict:
     answer = api(reader()).get(f"/api/rate-cards/{version}/")
     assert answer.status_code == 200

@@ -18,7 +18,7 @@ from habitat.money import cloud, plain
 from habitat.notifications.models import Email, Notification
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
-from tests.cloud_credits.at_stripe import hear, latest, stripe  # noqa: F401 a fixture
+from tests.cloud_credits.at_stripe import hear, latest
 from tests.cloud_credits.bought import (
     bought,
     check_backing,
@@ -194,7 +194,7 @@ def test_form_action__may_lead_to_stripe_from_this_page_alone(ada, settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_checkout__leads_to_stripe_and_its_page_follows_the_books(ada, stripe):  # noqa: F811
+def test_checkout__leads_to_stripe_and_its_page_follows_the_books(ada, stripe):
     client, form = browser(ada), asked()
     answer = client.post("/cloud/buy/", form)
     purchase = latest(ada)
@@ -223,7 +223,7 @@ def test_checkout__leads_to_stripe_and_its_page_follows_the_books(ada, stripe): 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_checkout__where_stripe_does_not_answer__is_kept_and_goes_on_by_itself(ada, stripe, settings):  # noqa: F811
+def test_checkout__where_stripe_does_not_answer__is_kept_and_goes_on_by_itself(ada, stripe, settings):
     settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     client = browser(ada)
     answer = client.post("/cloud/buy/", asked())
@@ -243,7 +243,7 @@ def test_checkout__where_stripe_does_not_answer__is_kept_and_goes_on_by_itself(a
 
 
 @pytest.mark.django_db(transaction=True)
-def test_bank_debit__that_comes_back_days_later__is_told(ada, stripe):  # noqa: F811
+def test_bank_debit__that_comes_back_days_later__is_told(ada, stripe):
     client = browser(ada)
     client.post("/cloud/buy/", asked(pay_by="us_bank_account"))
     purchase = latest(ada)
@@ -266,7 +266,7 @@ def test_bank_debit__that_comes_back_days_later__is_told(ada, stripe):  # noqa: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_invoice__is_paid_by_buying_what_is_missing(ada, stripe):  # noqa: F811
+def test_invoice__is_paid_by_buying_what_is_missing(ada, stripe):
     invoice = sent(ada, item("1", "4"))
     client = browser(ada)
     [way] = re.findall(r'href="(/cloud/buy/\?invoice=\d+)"', body(client.get(f"/cloud/invoices/{invoice.pk}/")))
@@ -487,7 +487,7 @@ def test_list__nothing_yet__then_rows_exports_and_older_ones(ada):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_monthly__is_paused_resumed_and_cancelled_after_a_question(ada, stripe):  # noqa: F811
+def test_monthly__is_paused_resumed_and_cancelled_after_a_question(ada, stripe):
     client = browser(ada)
     client.post("/cloud/buy/", asked(amount="2", repeat="recurring"))
     stripe.sandbox.control("pay", session=latest(ada).session_id)

@@ -25,17 +25,6 @@ pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script>\n# Heading\n[link](javascript:alert(1)) & <b>bold</b>"
 
 
-@pytest.fixture
-def clock(house_clock):
-    house_clock.at(governed.NOON)
-    return house_clock
-
-
-@pytest.fixture
-def stewards(clock) -> list[Member]:
-    return governed.make_stewards(3)
-
-
 def open_page(client: Client, path: str) -> str:
     response = client.get(path)
     assert response.status_code == 200, path

@@ -14,28 +14,12 @@ from habitat.members.models import Member
 from habitat.members.policies.roles import Role
 from tests.cloud_credits import governed
 from tests.faces.desk import desk_of, page
+from tests.faces.people import browser
 
 pytestmark = pytest.mark.django_db
 
 MODELS = (RateCardOutcome, RateCardElector, RateCardBallot, RateCardReminder)
 SECRET = "Nobody is to know this yet"
-
-
-@pytest.fixture
-def clock(house_clock):
-    house_clock.at(governed.NOON)
-    return house_clock
-
-
-@pytest.fixture
-def stewards(clock) -> list[Member]:
-    return governed.make_stewards(3)
-
-
-def at_desk(member: Member) -> Client:
-    client = Client()
-    client.force_login(member.user, backend="allauth.account.auth_backends.AuthenticationBackend")
-    return client
 
 
 def place(model: type, name: str, *args: object) -> str:
@@ -59,7 +43,7 @@ def voted(clock, stewards: list[Member], **fields) -> RateCard:
 
 
 def test_pages__show_every_row_once_the_vote_has_its_outcome(clock, stewards):
-    card, client = voted(clock, stewards), at_desk(stewards[1])
+    card, client = voted(clock, stewards), browser(stewards[1])
     for model, rows in zip(MODELS, (1, 3, 3, 3), strict=True):
         assert model.objects.count() == rows
         answer = client.get(place(model, "changelist"))
@@ -104,7 +88,7 @@ def seen_of_ballots(client: Client, ballot: RateCardBallot) -> list[str]:
 def test_ballots__are_read_by_nobody_before_the_outcome(role, clock, stewards):
     card = governed.opened(clock, stewards[0])
     ballot = cast(card, stewards[1], "no", SECRET)
-    for client in (desk_of(role), at_desk(stewards[1])):
+    for client in (desk_of(role), browser(stewards[1])):
         answers = seen_of_ballots(client, ballot)
         # What was searched for stands in the field again; nothing else tells it.
         assert [text.replace(f'value="{SECRET}"', "").count(SECRET) for text in answers] == [0] * len(answers)
@@ -150,10 +134,10 @@ def test_ballots__of_a_vote_that_was_broken_off_are_read_by_nobody(clock, stewar
 
 def test_pages__ask_the_database_as_often_for_more_rows(clock, stewards):
     voted(clock, stewards)
-    assert asked(at_desk(stewards[0])) == QUERIES
+    assert asked(browser(stewards[0])) == QUERIES
     clock.at(governed.NOON.replace(month=4))
     voted(clock, [*stewards, *governed.make_stewards(4)], effective_date=date(2027, 6, 1), stm_rate="0.4")
-    assert asked(at_desk(stewards[0])) == QUERIES
+    assert asked(browser(stewards[0])) == QUERIES
 
 
 def asked(client: Client) -> dict[type, int]:

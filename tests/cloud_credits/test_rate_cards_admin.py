@@ -11,41 +11,23 @@ from cloud_credits.errors import CardRefused
 from cloud_credits.models import RateCard, RateCardBallot, RateCardComment, RateCardElector
 from cloud_credits.policies.rate_card_papers import terms_digest
 from habitat.members.actions import members
-from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from tests.cloud_credits import governed
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.desk import desk_of, look, page, send
+from tests.faces.people import browser
 from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
 
 NEW, CHECK = "/admin/cloud_credits/ratecard/draft/", "/admin/cloud_credits/ratecard/check/"
-BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 TYPED = {
     "compute_rate": "1.2", "transfer_rate": "0.1", "ltm_rate": "0.05", "stm_rate": "0.5",
     "compute_cost": "0.05", "transfer_cost": "0.01", "ltm_cost": "0.023", "stm_cost": "0.05",
     "target_margin": "88", "reserve_buffer": "10", "effective_date": "2027-03-01",
     "justification": "Power costs more.", "capacity_assumptions": "As last year.", "evidence": "", "notes": "",
 }  # fmt: skip
-
-
-@pytest.fixture
-def clock(house_clock):
-    house_clock.at(governed.NOON)
-    return house_clock
-
-
-@pytest.fixture
-def stewards(clock) -> list[Member]:
-    return governed.make_stewards(3)
-
-
-def at_desk(member: Member) -> Client:
-    client = Client()
-    client.force_login(member.user, backend=BACKEND)
-    return client
 
 
 def seen(card) -> str:
@@ -67,7 +49,7 @@ def nothing_changed(attempt):
 
 
 def test_draft__begins_with_the_rates_in_force_and_a_day_that_could_be(stewards):
-    answer = at_desk(stewards[0]).get(NEW)
+    answer = browser(stewards[0]).get(NEW)
     html = answer.content.decode()
     assert answer.status_code == 200
     assert 'name="compute_rate" value="1"' in html
@@ -79,7 +61,7 @@ def test_draft__begins_with_the_rates_in_force_and_a_day_that_could_be(stewards)
 
 
 def test_check__tells_cap_floor_and_what_is_missing_and_stores_nothing(stewards):
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     typed = TYPED | {"compute_rate": "1.50000001", "stm_rate": "0.009", "justification": ""}
     answer = nothing_changed(lambda: client.post(CHECK, typed))
     told = answer.json()
@@ -95,7 +77,7 @@ def test_check__tells_cap_floor_and_what_is_missing_and_stores_nothing(stewards)
 
 
 def test_check__at_the_cap_exactly_nothing_stands_in_its_way(stewards):
-    told = at_desk(stewards[0]).post(CHECK, TYPED | {"compute_rate": "1.5"}).json()
+    told = browser(stewards[0]).post(CHECK, TYPED | {"compute_rate": "1.5"}).json()
     assert told["problems"] == []
 
 
@@ -111,14 +93,14 @@ def test_check__at_the_cap_exactly_nothing_stands_in_its_way(stewards):
     ],
 )
 def test_check__what_is_half_typed_is_told_beside_its_field(stewards, given, sentence):
-    told = at_desk(stewards[0]).post(CHECK, TYPED | {"compute_rate": given}).json()
+    told = browser(stewards[0]).post(CHECK, TYPED | {"compute_rate": given}).json()
     assert [problem["field"] for problem in told["problems"]] == ["compute_rate"]
     assert sentence in told["problems"][0]["sentence"]
     assert told["bounds"]["compute"]["words"] == "At least 0.5, at most 1.5 CLOUD a comp-hr on that day."
 
 
 def test_check__without_scripts_is_a_button_that_shows_the_same(stewards):
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     answer = nothing_changed(lambda: client.post(NEW, TYPED | {"compute_rate": "1.6", "check": "1"}))
     assert answer.status_code == 200
     assert "Compute may cost at most 1.5 CLOUD" in answer.content.decode()
@@ -126,7 +108,7 @@ def test_check__without_scripts_is_a_button_that_shows_the_same(stewards):
 
 
 def test_draft__is_saved_and_edited(stewards):
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     answer = client.post(NEW, TYPED | {"save": "1"})
     card = RateCard.objects.get(state="draft")
     assert (answer.status_code, answer.url) == (302, f"/admin/cloud_credits/ratecard/{card.pk}/change/")
@@ -142,15 +124,15 @@ def test_draft__is_saved_and_edited(stewards):
 
 def test_draft__may_lack_everything_but_its_rates(stewards):
     rates = {name: value for name, value in TYPED.items() if name.endswith("_rate")}
-    at_desk(stewards[0]).post(NEW, rates | {"save": "1"})
+    browser(stewards[0]).post(NEW, rates | {"save": "1"})
     card = RateCard.objects.get(state="draft")
     assert (card.effective_date, card.compute_cost, card.justification) == (None, None, "")
-    html = page(at_desk(stewards[0]), card)
+    html = page(browser(stewards[0]), card)
     assert "A proposal needs the day it takes effect." in html
 
 
 def test_draft__below_a_floor_is_refused_beside_the_field(stewards):
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     answer = nothing_changed(lambda: client.post(NEW, TYPED | {"transfer_rate": "0.09", "save": "1"}))
     assert answer.status_code == 422
     html = answer.content.decode()
@@ -159,14 +141,14 @@ def test_draft__below_a_floor_is_refused_beside_the_field(stewards):
 
 @pytest.mark.parametrize("day", ["0001-01-01", "1999-12-31", "3000-01-01", "9999-12-31"])
 def test_draft__of_a_day_out_of_the_years_is_refused_beside_the_field(day, stewards):
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     answer = nothing_changed(lambda: client.post(NEW, TYPED | {"effective_date": day, "save": "1"}))
     assert answer.status_code == 422
     assert "is of the years 2000 to 2999" in answer.content.decode()
 
 
 def test_draft__hostile_words_stay_words(stewards):
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     client.post(NEW, TYPED | {"justification": "</textarea><script>alert(1)</script>", "save": "1"})
     card = RateCard.objects.get(state="draft")
     for html in (page(client, card), client.get(f"/admin/cloud_credits/ratecard/{card.pk}/draft/").content.decode()):
@@ -175,7 +157,7 @@ def test_draft__hostile_words_stay_words(stewards):
 
 
 def test_draft__once_proposed_is_not_edited(stewards):
-    card, client = governed.proposed(stewards[0]), at_desk(stewards[0])
+    card, client = governed.proposed(stewards[0]), browser(stewards[0])
     address = f"/admin/cloud_credits/ratecard/{card.pk}/draft/"
     answer = nothing_changed(lambda: client.post(address, TYPED | {"save": "1"}))
     assert (answer.status_code, answer.url) == (302, f"/admin/cloud_credits/ratecard/{card.pk}/change/")
@@ -190,7 +172,7 @@ def test_drafting__is_for_stewards_and_operations(stewards):
     plain = make_member("Plain", email="plain@example.org")
     plain.user.is_staff = True
     plain.user.save()
-    client = at_desk(plain)
+    client = browser(plain)
     checks = [CHECK, f"/admin/cloud_credits/ratecard/{card.pk}/check/"]
     assert [client.get(path).status_code for path in paths] == [403, 403]
     assert [client.post(path, TYPED).status_code for path in [*paths, *checks]] == [403] * 4
@@ -200,7 +182,7 @@ def test_drafting__is_for_stewards_and_operations(stewards):
 def test_second_factor__is_asked_before_anything_of_it(stewards, settings):
     settings.STAFF_MFA_REQUIRED = True
     card = governed.proposed(stewards[0])
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     for path in (NEW, "/rate-cards/", f"/admin/cloud_credits/ratecard/{card.pk}/dry-run/"):
         assert client.get(path).url == "/accounts/2fa/"
     answer = nothing_changed(lambda: client.post("/rate-cards/2/vote/", {"choice": "yes"}))
@@ -211,7 +193,7 @@ def test_second_factor__is_asked_before_anything_of_it(stewards, settings):
 
 
 def test_propose__looks_twice_and_then_tells_the_members(stewards):
-    card, client = governed.draft(stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    card, client = governed.draft(stewards[0], compute_rate="1.2"), browser(stewards[0])
     answer = nothing_changed(lambda: look(client, card, "propose", seen=seen(card)))
     told = words(answer.content.decode())
     assert "Compute 1 → 1.2 CLOUD (+20 %)" in told
@@ -229,7 +211,7 @@ def test_propose__what_the_rules_forbid_is_told_and_nothing_happens(stewards):
     card = governed.draft(stewards[0], compute_rate="1.6", justification="")
     for attempt in (look, send):
         answer = nothing_changed(
-            lambda attempt=attempt: attempt(at_desk(stewards[0]), card, "propose", seen=seen(card))
+            lambda attempt=attempt: attempt(browser(stewards[0]), card, "propose", seen=seen(card))
         )
         assert answer.status_code == 422
         told = words(answer.content.decode())
@@ -239,7 +221,7 @@ def test_propose__what_the_rules_forbid_is_told_and_nothing_happens(stewards):
 
 def test_propose__what_was_not_looked_at_is_refused(stewards):
     """Between the second look and the button somebody else changes the draft."""
-    card, client = governed.draft(stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    card, client = governed.draft(stewards[0], compute_rate="1.2"), browser(stewards[0])
     read = seen(card)
     assert f'name="seen" value="{read}"' in page(client, card)
     assert f'name="seen" value="{read}"' in look(client, card, "propose", seen=read).content.decode()
@@ -254,7 +236,7 @@ def test_propose__what_was_not_looked_at_is_refused(stewards):
 
 
 def test_draft__changed_by_somebody_else_meanwhile_is_not_overwritten(stewards):
-    card, client = governed.draft(stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    card, client = governed.draft(stewards[0], compute_rate="1.2"), browser(stewards[0])
     address, read = f"/admin/cloud_credits/ratecard/{card.pk}/draft/", seen(card)
     assert f'name="seen" value="{read}"' in client.get(address).content.decode()
     changed = governed.terms(compute_rate="1.3")
@@ -268,7 +250,7 @@ def test_draft__changed_by_somebody_else_meanwhile_is_not_overwritten(stewards):
 def test_open__looks_at_the_electorate_and_freezes_it(clock, stewards):
     card = governed.proposed(stewards[0])
     clock.forward(days=14)
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     closes_at = (clock.moment + timedelta(days=4)).strftime("%Y-%m-%dT%H:%M")
     answer = nothing_changed(lambda: look(client, card, "open-voting", closes_at=closes_at))
     told = words(answer.content.decode())
@@ -280,7 +262,7 @@ def test_open__looks_at_the_electorate_and_freezes_it(clock, stewards):
 
 
 def test_open__too_early_or_too_short_is_told(clock, stewards):
-    card, client = governed.proposed(stewards[0]), at_desk(stewards[0])
+    card, client = governed.proposed(stewards[0]), browser(stewards[0])
     closes_at = (clock.moment + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")
     answer = nothing_changed(lambda: look(client, card, "open-voting", closes_at=closes_at))
     told = words(answer.content.decode())
@@ -292,7 +274,7 @@ def test_open__too_early_or_too_short_is_told(clock, stewards):
 
 def test_vote__is_cast_and_changed_at_the_desk(clock, stewards):
     card = governed.opened(clock, stewards[0])
-    client = at_desk(stewards[1])
+    client = browser(stewards[1])
     assert "You have not voted yet." in words(page(client, card))
     send(client, card, "vote", choice="no", reason="early")
     clock.forward(minutes=5)
@@ -306,7 +288,7 @@ def test_vote__is_cast_and_changed_at_the_desk(clock, stewards):
 def test_vote__of_others_is_not_told_while_it_is_open(clock, stewards):
     card = governed.opened(clock, stewards[0])
     rate_cards.cast_ballot(card_id=card.pk, choice="no", reason="a secret", acting=governed.steward(stewards[0]))
-    html = page(at_desk(stewards[1]), card)
+    html = page(browser(stewards[1]), card)
     assert "a secret" not in html
     assert ">cast<" in html
     told = words(html)
@@ -314,7 +296,7 @@ def test_vote__of_others_is_not_told_while_it_is_open(clock, stewards):
     assert not re.search(r"\d (yes|no\b)|Majority|In favour", told)
     clock.at(card.closes_at)
     rate_cards.settle(card_id=card.pk)
-    html = page(at_desk(stewards[1]), card)
+    html = page(browser(stewards[1]), card)
     assert "a secret" in html
     assert "0 yes, 1 no, 0 abstained" in words(html)
     assert "No quorum: 1 of 3 electors voted, 2 must." in html
@@ -324,7 +306,7 @@ def test_vote__an_elector_who_lost_the_role_votes_still(clock, stewards):
     members.grant_role(member=stewards[1], role=Role.OPERATIONS, reason="hired", acting=SYSTEM)
     card = governed.opened(clock, stewards[0])
     members.revoke_role(member=stewards[1], role=Role.STEWARD, reason="term over", acting=SYSTEM)
-    client = at_desk(stewards[1])
+    client = browser(stewards[1])
     assert "verb-vote" in page(client, card)
     assert send(client, card, "vote", choice="no").status_code == 302
     assert list(RateCardBallot.objects.values_list("choice", flat=True)) == ["no"]
@@ -340,29 +322,29 @@ def test_vote__is_not_for_operations(clock, stewards):
 
 def test_outcome__stands_on_the_card_with_the_rule(clock, stewards):
     card = governed.adopted(clock, stewards)
-    told = words(page(at_desk(stewards[0]), card))
+    told = words(page(browser(stewards[0]), card))
     assert "Adopted." in told
     assert "3 yes and 0 no of 3 electors." in told
     assert "The rule applied: Half of the electorate votes" in told
-    assert "verb-withdraw" not in page(at_desk(stewards[0]), card)
+    assert "verb-withdraw" not in page(browser(stewards[0]), card)
 
 
 def test_comment__at_the_desk_stands_in_the_same_thread(stewards):
     card = governed.proposed(stewards[0])
-    send(at_desk(stewards[1]), card, "comment", text="From the desk")
+    send(browser(stewards[1]), card, "comment", text="From the desk")
     assert RateCardComment.objects.get().member_id == stewards[1].pk
-    assert "From the desk" in page(at_desk(stewards[0]), card)
+    assert "From the desk" in page(browser(stewards[0]), card)
 
 
 def test_withdraw__looks_twice_wants_a_reason_and_is_the_proposers_alone(clock, stewards):
     card = governed.opened(clock, stewards[0])
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     answer = nothing_changed(lambda: look(client, card, "withdraw", reason="A mistake"))
     assert "may not be proposed for 30 days" in words(answer.content.decode())
     assert nothing_changed(lambda: send(client, card, "withdraw", reason=" ")).status_code == 422
     assert "verb-withdraw" in page(client, card)
-    assert "verb-withdraw" not in page(at_desk(stewards[1]), card)
-    assert nothing_changed(lambda: send(at_desk(stewards[1]), card, "withdraw", reason="Mine")).status_code == 403
+    assert "verb-withdraw" not in page(browser(stewards[1]), card)
+    assert nothing_changed(lambda: send(browser(stewards[1]), card, "withdraw", reason="Mine")).status_code == 403
     send(client, card, "withdraw", reason="A mistake")
     assert (governed.stored(card).state, governed.stored(card).ended_reason) == ("withdrawn", "A mistake")
     assert "A mistake" in page(client, card)
@@ -371,27 +353,27 @@ def test_withdraw__looks_twice_wants_a_reason_and_is_the_proposers_alone(clock, 
 def test_card_under_way__is_offered_back_to_its_proposer_alone(stewards):
     """Nobody fills in a reason, or writes a whole amendment, only to be refused at its end."""
     card = governed.proposed(stewards[0], compute_rate="1.2")
-    theirs, others = (page(at_desk(stewards[number]), card) for number in (0, 1))
+    theirs, others = (page(browser(stewards[number]), card) for number in (0, 1))
     for verb in ("verb-withdraw", "verb-amend"):
         assert (verb in theirs, verb in others) == (True, False)
     assert "verb-open-voting" in others
     draft = rate_cards.amend(card_id=card.pk, acting=governed.steward(stewards[0]))
-    answer = nothing_changed(lambda: look(at_desk(stewards[1]), draft, "propose", seen=seen(draft)))
+    answer = nothing_changed(lambda: look(browser(stewards[1]), draft, "propose", seen=seen(draft)))
     assert answer.status_code == 403
     assert f"Rate card 2 was proposed by {stewards[0].display_name}. Only they may withdraw it." in words(
         answer.content.decode()
     )
     # Once it has ended, whoever may propose begins anew from it.
     rate_cards.withdraw(card_id=card.pk, reason="A mistake", acting=governed.steward(stewards[0]))
-    assert "verb-amend" in page(at_desk(stewards[1]), card)
+    assert "verb-amend" in page(browser(stewards[1]), card)
 
 
 def test_card_that_ended__promises_no_day_and_no_vote(clock, stewards):
     """Neither "in force from … if it is adopted" nor a vote of which everybody cast none."""
     card = governed.proposed(stewards[0])
-    assert "In force from 00:00 UTC of 2027-03-01, if it is adopted." in words(page(at_desk(stewards[0]), card))
+    assert "In force from 00:00 UTC of 2027-03-01, if it is adopted." in words(page(browser(stewards[0]), card))
     rate_cards.withdraw(card_id=card.pk, reason="A mistake", acting=governed.steward(stewards[0]))
-    told = words(page(at_desk(stewards[0]), card))
+    told = words(page(browser(stewards[0]), card))
     assert "In force from 00:00 UTC" not in told
     assert "Withdrawn. A mistake" in told
     assert "No vote was held." in told
@@ -399,31 +381,31 @@ def test_card_that_ended__promises_no_day_and_no_vote(clock, stewards):
 
 def test_open__says_when_it_may_before_anybody_asks(clock, stewards):
     card = governed.proposed(stewards[0])
-    early = page(at_desk(stewards[0]), card)
+    early = page(browser(stewards[0]), card)
     assert "the vote cannot open before 2027-01-18 12:00 UTC." in early
     # Four days after it may open, not four days from now.
     assert 'value="2027-01-22T12:00"' in early
     clock.forward(days=14)
-    assert "the vote cannot open before" not in page(at_desk(stewards[0]), card)
+    assert "the vote cannot open before" not in page(browser(stewards[0]), card)
 
 
 def test_amend__opens_a_new_draft_with_the_same_content(stewards):
     card = governed.proposed(stewards[0], compute_rate="1.2")
-    answer = send(at_desk(stewards[0]), card, "amend")
+    answer = send(browser(stewards[0]), card, "amend")
     draft = RateCard.objects.get(state="draft")
     assert answer.url == f"/admin/cloud_credits/ratecard/{draft.pk}/draft/"
     assert (draft.amends_id, draft.compute_rate) == (card.pk, card.compute_rate)
     # The card it amends would give way to it: it does not stand in its own way.
-    told = at_desk(stewards[0]).post(f"/admin/cloud_credits/ratecard/{draft.pk}/check/", TYPED).json()
+    told = browser(stewards[0]).post(f"/admin/cloud_credits/ratecard/{draft.pk}/check/", TYPED).json()
     assert told["problems"] == []
     assert (
-        at_desk(stewards[0]).post(CHECK, TYPED).json()["problems"][0]["sentence"].startswith("Rate card 2 is proposed")
+        browser(stewards[0]).post(CHECK, TYPED).json()["problems"][0]["sentence"].startswith("Rate card 2 is proposed")
     )
 
 
 def test_amend__the_second_look_names_the_card_that_gives_way(stewards):
     card = governed.proposed(stewards[0], compute_rate="1.2")
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     send(client, card, "amend")
     draft = RateCard.objects.get(state="draft")
     answer = nothing_changed(lambda: look(client, draft, "propose", seen=seen(draft)))
@@ -439,7 +421,7 @@ def problems_told(client: Client, card: RateCard, **typed: str) -> list[str]:
 
 
 def test_amend__of_a_card_under_vote_is_told_the_defeat_that_its_proposal_would_be(clock, stewards):
-    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), browser(stewards[0])
     send(client, card, "amend")
     draft = RateCard.objects.get(state="draft")
     defeat = (
@@ -465,7 +447,7 @@ def test_amend__of_a_card_under_vote_is_told_the_defeat_that_its_proposal_would_
 
 
 def test_draft__a_closed_vote_that_nobody_settled_is_told_as_its_defeat(clock, stewards):
-    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), browser(stewards[0])
     draft = governed.draft(stewards[0], compute_rate="1.1")
     assert problems_told(client, draft)[0].startswith("Rate card 2 is being voted on.")
     clock.at(card.closes_at)
@@ -479,7 +461,7 @@ def test_draft__a_closed_vote_that_nobody_settled_is_told_as_its_defeat(clock, s
 
 
 def test_draft__a_card_adopted_by_a_vote_that_nobody_settled_is_in_flight(clock, stewards):
-    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), browser(stewards[0])
     governed.vote(card, dict.fromkeys(stewards, "yes"))
     draft = governed.draft(stewards[0], effective_date=governed.MARCH + timedelta(days=31))
     clock.at(card.closes_at)
@@ -493,14 +475,14 @@ def test_draft__a_card_adopted_by_a_vote_that_nobody_settled_is_in_flight(clock,
 
 def test_draft__an_overdue_card_that_nobody_ended_does_not_stand_in_its_way(clock, stewards):
     governed.proposed(stewards[0], effective_date=governed.MARCH + timedelta(days=92))
-    draft, client = governed.draft(stewards[0]), at_desk(stewards[0])
+    draft, client = governed.draft(stewards[0]), browser(stewards[0])
     assert problems_told(client, draft)[0].startswith("Rate card 2 is proposed.")
     clock.forward(days=60)
-    assert problems_told(at_desk(stewards[0]), draft, effective_date="2027-06-01") == []
+    assert problems_told(browser(stewards[0]), draft, effective_date="2027-06-01") == []
 
 
 def test_amend__of_a_card_whose_vote_closed_meanwhile_breaks_nothing_off(clock, stewards):
-    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), at_desk(stewards[0])
+    card, client = governed.opened(clock, stewards[0], compute_rate="1.2"), browser(stewards[0])
     send(client, card, "amend")
     draft = RateCard.objects.get(state="draft")
     client.post(
@@ -522,7 +504,7 @@ def test_dry_run__shows_revenue_cost_and_margin_and_writes_nothing(stewards):
     meter(member, key, quantity="100")
     card = governed.draft(stewards[0], compute_rate="1.2", compute_cost="0.06")
     address = f"/admin/cloud_credits/ratecard/{card.pk}/dry-run/?span=this"
-    answer = nothing_changed(lambda: at_desk(stewards[0]).get(address))
+    answer = nothing_changed(lambda: browser(stewards[0]).get(address))
     told = words(answer.content.decode())
     assert "$1,000.00, with this card $1,200.00 (+$200.00)" in told
     assert "$4.16, with this card&#x27;s cost basis $6.00" in told or "$4.16, with this card's cost basis $6.00" in told
@@ -533,7 +515,7 @@ def test_dry_run__shows_revenue_cost_and_margin_and_writes_nothing(stewards):
 
 
 def test_list__leads_to_a_new_draft_and_asks_no_more_for_more_cards(clock, stewards, django_assert_max_num_queries):
-    client = at_desk(stewards[0])
+    client = browser(stewards[0])
     governed.draft(stewards[0])
     assert (
         'href="/admin/cloud_credits/ratecard/draft/"' in client.get("/admin/cloud_credits/ratecard/").content.decode()
@@ -547,7 +529,7 @@ def test_list__leads_to_a_new_draft_and_asks_no_more_for_more_cards(clock, stewa
 
 def test_home__names_the_open_vote_and_whether_i_have_voted(clock, stewards):
     card = governed.opened(clock, stewards[0])
-    client = at_desk(stewards[1])
+    client = browser(stewards[1])
     told = words(client.get("/admin/").content.decode())
     assert "Rate card 2 voting 0 of 3 have voted, you have not voted" in told
     rate_cards.cast_ballot(card_id=card.pk, choice="yes", acting=governed.steward(stewards[1]))
@@ -558,10 +540,10 @@ def test_home__names_the_open_vote_and_whether_i_have_voted(clock, stewards):
 
 
 def test_home__without_a_card_under_way_says_so(stewards):
-    assert "No rate card is proposed." in at_desk(stewards[0]).get("/admin/").content.decode()
+    assert "No rate card is proposed." in browser(stewards[0]).get("/admin/").content.decode()
 
 
 def test_history__tells_each_step(clock, stewards):
     card = governed.opened(clock, stewards[0])
-    html = page(at_desk(stewards[0]), card)
+    html = page(browser(stewards[0]), card)
     assert 'id="history"' in html

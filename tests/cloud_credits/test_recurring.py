@@ -9,7 +9,7 @@ from cloud_credits.workflows import purchases as flow
 from habitat.members.policies.actors import SYSTEM
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
-from tests.cloud_credits.at_stripe import hear, stripe  # noqa: F401 a fixture
+from tests.cloud_credits.at_stripe import hear
 from tests.cloud_credits.bought import buyer, check_backing, wish
 from tests.factories import actor
 
@@ -95,7 +95,7 @@ def test_subscription__of_a_purchase_given_up_here_is_cancelled_at_stripe():
 
 
 @pytest.fixture
-def ended_unheard(stripe) -> RecurringPurchase:  # noqa: F811
+def ended_unheard(stripe) -> RecurringPurchase:
     check_backing()
     purchase = wish(buyer(), "2", kind=PurchaseKind.RECURRING)
     sagas.drain()
@@ -123,7 +123,7 @@ def test_change__of_a_subscription_that_is_over__ends_it_here_too(ended_unheard,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_change__refused_by_stripe_while_the_subscription_lives__changes_nothing(stripe):  # noqa: F811
+def test_change__refused_by_stripe_while_the_subscription_lives__changes_nothing(stripe):
     check_backing()
     purchase = wish(buyer(), "1", kind=PurchaseKind.RECURRING)
     found = recurring.activate(recurring_id=purchase.recurring_id, subscription_id="sub_unknown", acting=SYSTEM)

@@ -37,7 +37,7 @@ from habitat.notifications.models import Notification
 from habitat.workflows.actions import sagas as saga_actions
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
-from tests.cloud_credits.at_stripe import hear, stripe  # noqa: F401 - a fixture
+from tests.cloud_credits.at_stripe import hear
 from tests.cloud_credits.bought import buyer, check_backing, disputed, refunded_at_stripe
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import make_key, meter
@@ -128,7 +128,7 @@ def topped(member):
     return list(Purchase.objects.filter(member=member, kind="topup").order_by("pk").values_list("state", flat=True))
 
 
-def test_usage_below_the_threshold__buys_once_and_the_credits_arrive(stripe):  # noqa: F811
+def test_usage_below_the_threshold__buys_once_and_the_credits_arrive(stripe):
     member, card = low_member(stripe)
     row = switch_on(member, card)
     assert (row.state, row.card, topped(member)) == ("on", "Visa ending in 4242", [])
@@ -144,7 +144,7 @@ def test_usage_below_the_threshold__buys_once_and_the_credits_arrive(stripe):  #
     assert broken_proofs() == []
 
 
-def test_usage_at_the_threshold__buys_nothing(stripe):  # noqa: F811
+def test_usage_at_the_threshold__buys_nothing(stripe):
     member, card = low_member(stripe)
     switch_on(member, card)
     meter(member, make_key(), quantity="15")
@@ -152,7 +152,7 @@ def test_usage_at_the_threshold__buys_nothing(stripe):  # noqa: F811
     assert topped(member) == []
 
 
-def test_switched_on_when_low_already__buys_at_once_and_again_only_after_it_arrived(stripe):  # noqa: F811
+def test_switched_on_when_low_already__buys_at_once_and_again_only_after_it_arrived(stripe):
     member, card = low_member(stripe, credits="1")
     switch_on(member, card)
     assert topped(member) == ["created"]
@@ -166,14 +166,14 @@ def test_switched_on_when_low_already__buys_at_once_and_again_only_after_it_arri
     assert topped(member) == ["minted"]
 
 
-def test_two_at_once__are_refused_by_the_database(stripe):  # noqa: F811
+def test_two_at_once__are_refused_by_the_database(stripe):
     member, card = low_member(stripe, credits="1")
     switch_on(member, card)
     with pytest.raises(DatabaseError), transaction.atomic():
         Purchase.objects.create(member=member, amount=1, usd=10, kind="topup", key="topup:another", digest="0" * 64)
 
 
-def test_most_a_day__then_it_waits_for_tomorrow(stripe):  # noqa: F811
+def test_most_a_day__then_it_waits_for_tomorrow(stripe):
     member, card = low_member(stripe, credits="1")
     switch_on(member, card, threshold=cloud("500"), amount=cloud("1"))
     for _ in range(4):
@@ -186,7 +186,7 @@ def test_most_a_day__then_it_waits_for_tomorrow(stripe):  # noqa: F811
 
 
 @pytest.mark.parametrize("number", ["pm_card_chargeCustomerFail", "pm_card_authenticationRequired"])
-def test_decline__stops_it_with_notice_and_alert_until_its_member_switches_it_on(stripe, number):  # noqa: F811
+def test_decline__stops_it_with_notice_and_alert_until_its_member_switches_it_on(stripe, number):
     member, card = low_member(stripe, number, credits="1")
     switch_on(member, card)
 
@@ -214,7 +214,7 @@ def test_decline__stops_it_with_notice_and_alert_until_its_member_switches_it_on
     assert alert.state == "resolved"
 
 
-def test_low_reserve__waits_and_goes_on_by_itself(stripe):  # noqa: F811
+def test_low_reserve__waits_and_goes_on_by_itself(stripe):
     member, card = low_member(stripe, credits="1000")
     check_backing("10200")
     row = switch_on(member, card, threshold=cloud("1500"), amount=cloud("1"))
@@ -227,7 +227,7 @@ def test_low_reserve__waits_and_goes_on_by_itself(stripe):  # noqa: F811
     assert topped(member) == ["minted"]
 
 
-def test_daily_load_cap__is_respected(stripe):  # noqa: F811
+def test_daily_load_cap__is_respected(stripe):
     member, card = low_member(stripe, credits="1")
     switch_on(member, card, threshold=cloud("500"), amount=cloud("150"))
     follow(stripe)
@@ -238,7 +238,7 @@ def test_daily_load_cap__is_respected(stripe):  # noqa: F811
     assert "500.00 USD are left of the limit" in topups.judge_now(member, TopUp.objects.get()).why
 
 
-def test_suspended_member__is_not_charged(stripe):  # noqa: F811
+def test_suspended_member__is_not_charged(stripe):
     member, card = low_member(stripe)
     switch_on(member, card)
     meter(member, make_key(), quantity="16")
@@ -248,7 +248,7 @@ def test_suspended_member__is_not_charged(stripe):  # noqa: F811
 
 
 @pytest.mark.parametrize("change", ["off", "suspended", "another card"])
-def test_begun_and_not_wished_any_more__is_not_charged_nor_alerted(stripe, change):  # noqa: F811
+def test_begun_and_not_wished_any_more__is_not_charged_nor_alerted(stripe, change):
     member, card = low_member(stripe, credits="1")
     another = saved_card(stripe, member, "pm_card_mastercard")
     switch_on(member, card)
@@ -284,7 +284,7 @@ def test_begun_and_not_wished_any_more__is_not_charged_nor_alerted(stripe, chang
         assert topped(member) == ["failed", "minted"]
 
 
-def test_decline_told_late__leaves_alone_what_was_switched_on_again_with_another_card(stripe):  # noqa: F811
+def test_decline_told_late__leaves_alone_what_was_switched_on_again_with_another_card(stripe):
     member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
     another = saved_card(stripe, member, "pm_card_mastercard")
     switch_on(member, card)
@@ -301,7 +301,7 @@ def test_decline_told_late__leaves_alone_what_was_switched_on_again_with_another
 
 
 @pytest.mark.parametrize("heard", [False, True], ids=["by the clock", "in the handler of a fact"])
-def test_one_member_in_trouble__holds_up_no_other(stripe, monkeypatch, caplog, heard):  # noqa: F811
+def test_one_member_in_trouble__holds_up_no_other(stripe, monkeypatch, caplog, heard):
     first, first_card = low_member(stripe)
     second, second_card = low_member(stripe, name="Bo")
     for member, card in ((first, first_card), (second, second_card)):
@@ -327,7 +327,7 @@ def test_one_member_in_trouble__holds_up_no_other(stripe, monkeypatch, caplog, h
     assert f"The automatic top-up of member {first.pk} could not begin" in caplog.text
 
 
-def test_load_cap_below_the_amount__stops_it_with_the_reason(stripe):  # noqa: F811
+def test_load_cap_below_the_amount__stops_it_with_the_reason(stripe):
     member, card = low_member(stripe)
     switch_on(member, card, amount=cloud("50"))
     runtime_settings.change(key=LOAD_CAP, value=400, reason="careful", acting=SYSTEM)
@@ -342,7 +342,7 @@ def test_load_cap_below_the_amount__stops_it_with_the_reason(stripe):  # noqa: F
     assert Alert.objects.get(code="topup_stopped").state == "open"
 
 
-def test_new_terms__stop_it_until_they_are_accepted(stripe):  # noqa: F811
+def test_new_terms__stop_it_until_they_are_accepted(stripe):
     from cloud_credits.actions import terms
 
     member, card = low_member(stripe)
@@ -354,7 +354,7 @@ def test_new_terms__stop_it_until_they_are_accepted(stripe):  # noqa: F811
     assert (TopUp.objects.get().state, Alert.objects.get(code="topup_stopped").state) == ("stopped", "open")
 
 
-def test_switch_off__charges_nothing_any_more(stripe):  # noqa: F811
+def test_switch_off__charges_nothing_any_more(stripe):
     member, card = low_member(stripe)
     switch_on(member, card)
     topups.switch_off(member=member, acting=actor(member))
@@ -365,7 +365,7 @@ def test_switch_off__charges_nothing_any_more(stripe):  # noqa: F811
         topups.switch_off(member=member, acting=actor(member))
 
 
-def test_switch_on__refusals_change_nothing(stripe):  # noqa: F811
+def test_switch_on__refusals_change_nothing(stripe):
     member, card = low_member(stripe)
     stranger, _ = low_member(stripe, name="Bo")
     no_terms = make_member(email="terms@example.org")
@@ -392,13 +392,13 @@ def test_switch_on__refusals_change_nothing(stripe):  # noqa: F811
     assert TopUp.objects.count() == 0
 
 
-def test_own_keys__cannot_be_the_houses(stripe):  # noqa: F811
+def test_own_keys__cannot_be_the_houses(stripe):
     member, _ = low_member(stripe)
     with pytest.raises(IdempotencyKeyReserved):
         purchases.begin(member=member, amount=cloud("1"), idempotency_key="topup:1", acting=actor(member))
 
 
-def test_spending_elsewhere__is_found_by_the_clock(stripe):  # noqa: F811
+def test_spending_elsewhere__is_found_by_the_clock(stripe):
     member, card = low_member(stripe)
     switch_on(member, card)
     transfer(sender=member, recipient=make_member(), amount=cloud("18"), idempotency_key=key(), acting=actor(member))
@@ -416,7 +416,7 @@ def test_spending_elsewhere__is_found_by_the_clock(stripe):  # noqa: F811
         "UPDATE cloud_credits_topup SET amount = 0",
     ],
 )
-def test_database__refuses_what_no_member_did(stripe, sql):  # noqa: F811
+def test_database__refuses_what_no_member_did(stripe, sql):
     member, card = low_member(stripe)
     switch_on(member, card)
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
@@ -450,7 +450,7 @@ def bought_and_spent(side):
 @pytest.mark.parametrize(
     "how", ["refund asked here", "refund on its way", "refunded at Stripe", "dispute opened", "dispute lost"]
 )
-def test_money_that_went_back__is_not_charged_again_until_its_member_says_so(stripe, how):  # noqa: F811
+def test_money_that_went_back__is_not_charged_again_until_its_member_says_so(stripe, how):
     member, card, payment = bought_and_spent(stripe)
     goes_back(payment, how)
     if holds(member)[0] > 5:
@@ -474,14 +474,14 @@ def test_money_that_went_back__is_not_charged_again_until_its_member_says_so(str
     assert (TopUp.objects.get().state, topped(member)[1:]) == ("on", ["created"])
 
 
-def test_dispute_won__stops_nothing(stripe):  # noqa: F811
+def test_dispute_won__stops_nothing(stripe):
     member, _, payment = bought_and_spent(stripe)
     goes_back(payment, "dispute won")
     transfer(sender=member, recipient=make_member(), amount=cloud("8"), idempotency_key=key(), acting=actor(member))
     assert (begin_due(), TopUp.objects.get().state) == (1, "on")
 
 
-def test_dispute_lost_after_a_new_yes__stops_it_again(stripe):  # noqa: F811
+def test_dispute_lost_after_a_new_yes__stops_it_again(stripe):
     member, card, payment = bought_and_spent(stripe)
     goes_back(payment, "dispute opened")
     switch_on(member, card)
@@ -542,7 +542,7 @@ def try_again(execution):
         ("closed", "asked by its member"),
     ],
 )
-def test_charge_tried_again__asks_first_whether_it_is_still_wished(stripe, charges, change, problem):  # noqa: F811
+def test_charge_tried_again__asks_first_whether_it_is_still_wished(stripe, charges, change, problem):
     asked, lost = charges
     member, card = low_member(stripe, credits="1")
     another = saved_card(stripe, member, "pm_card_mastercard")
@@ -568,7 +568,7 @@ def test_charge_tried_again__asks_first_whether_it_is_still_wished(stripe, charg
     assert holds(member) == (Decimal(1), Decimal(0))
 
 
-def test_charge_tried_again_after_earlier_money_went_back__takes_nothing(stripe, charges):  # noqa: F811
+def test_charge_tried_again_after_earlier_money_went_back__takes_nothing(stripe, charges):
     asked, lost = charges
     member, _, payment = bought_and_spent(stripe)
     transfer(sender=member, recipient=make_member(), amount=cloud("8"), idempotency_key=key(), acting=actor(member))
@@ -584,7 +584,7 @@ def test_charge_tried_again_after_earlier_money_went_back__takes_nothing(stripe,
     assert (begin_due(), TopUp.objects.get().state) == (0, "stopped")
 
 
-def test_charge_whose_answer_was_lost__is_found_though_nothing_is_wished_any_more(stripe, charges):  # noqa: F811
+def test_charge_whose_answer_was_lost__is_found_though_nothing_is_wished_any_more(stripe, charges):
     asked, lost = charges
     member, card = low_member(stripe, credits="1")
     switch_on(member, card)
@@ -599,7 +599,7 @@ def test_charge_whose_answer_was_lost__is_found_though_nothing_is_wished_any_mor
     assert holds(member) == (Decimal(11), Decimal(0))
 
 
-def test_decline_whose_answer_was_lost__is_not_charged_anew_a_day_later(stripe, charges):  # noqa: F811
+def test_decline_whose_answer_was_lost__is_not_charged_anew_a_day_later(stripe, charges):
     asked, lost = charges
     member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
     another = saved_card(stripe, member, "pm_card_mastercard")
@@ -622,7 +622,7 @@ def test_decline_whose_answer_was_lost__is_not_charged_anew_a_day_later(stripe, 
 # --- the page
 
 
-def test_page__on_history_and_off(stripe):  # noqa: F811
+def test_page__on_history_and_off(stripe):
     member, card = low_member(stripe, credits="1")
     client = browser(member)
     first = client.get("/cloud/top-up/").content.decode()
@@ -656,7 +656,7 @@ def fields_of(preview, names):
     return [preview.context["form"][name] for name in names]
 
 
-def test_page__not_due__says_that_nothing_is_charged(stripe):  # noqa: F811
+def test_page__not_due__says_that_nothing_is_charged(stripe):
     member, card = low_member(stripe)
     client = browser(member)
     form = {"threshold": "5", "amount": "10", "most_a_day": "1", "method": card, "agreed": "on"}
@@ -666,7 +666,7 @@ def test_page__not_due__says_that_nothing_is_charged(stripe):  # noqa: F811
     assert (TopUp.objects.get().state, topped(member)) == ("on", [])
 
 
-def test_page__declined_at_once__says_that_it_stopped(stripe):  # noqa: F811
+def test_page__declined_at_once__says_that_it_stopped(stripe):
     member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
     form = {"threshold": "5", "amount": "10", "most_a_day": "1", "method": card, "agreed": "on", "confirmed": "yes"}
     done = browser(member).post("/cloud/top-up/", form, follow=True).content.decode()
@@ -674,7 +674,7 @@ def test_page__declined_at_once__says_that_it_stopped(stripe):  # noqa: F811
     assert topped(member) == ["failed"]
 
 
-def test_page__without_a_card_says_how_to_save_one(stripe):  # noqa: F811
+def test_page__without_a_card_says_how_to_save_one(stripe):
     check_backing()
     member = buyer(name="Ada", email="ada@example.org")
     assert "No saved card" in browser(member).get("/cloud/top-up/").content.decode()

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -96,7 +97,10 @@ def run_killed(
             settings.SAGA_KILL_POINT = str(point)
             run(execution_id)
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
+            sys.stderr.flush()
             os._exit(status)
     ended = _wait(child, seconds)
     assert ended == -signal.SIGKILL, f"{point} was not reached: the child ended with {ended}"
