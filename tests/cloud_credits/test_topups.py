@@ -674,6 +674,25 @@ def test_page__declined_at_once__says_that_it_stopped(stripe):
     assert topped(member) == ["failed"]
 
 
+def test_page__of_a_suspended_member__switches_off_what_is_on(stripe):
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    members.suspend(member=member, reason="looked into", acting=SYSTEM)
+    client = browser(member)
+    page = client.get("/cloud/top-up/").content.decode()
+    assert "10 CLOUD for $100.00, at most 2 a day" in page
+    assert "Your membership is suspended: only active members buy credits." in page
+    assert "/cloud/top-up/off/" in page
+    assert 'name="agreed"' not in page
+    form = {"threshold": "5", "amount": "10", "most_a_day": "1", "method": card, "agreed": "on", "confirmed": "yes"}
+    assert client.post("/cloud/top-up/", form).status_code == 422
+
+    client.post("/cloud/top-up/off/")
+
+    assert TopUp.objects.get().state == "off"
+    assert "/cloud/top-up/off/" not in client.get("/cloud/top-up/").content.decode()
+
+
 def test_page__without_a_card_says_how_to_save_one(stripe):
     check_backing()
     member = buyer(name="Ada", email="ada@example.org")
