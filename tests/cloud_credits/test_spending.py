@@ -283,7 +283,7 @@ def test_batch__takes_what_the_cap_leaves_and_says_so_of_the_rest():
     assert (told[2]["code"], told[2]["reason"]) == (
         "spend_cap_reached",
         "The member's own cap is 5 CLOUD of metered usage a month; 3 are spent and this needs 2.5. "
-        f"The next month begins on {ends}.",
+        f"The next month begins on {ends}; the member can raise the cap before, at /cloud/spending/.",
     )
     assert "5 are spent and this needs 0.5" in told[4]["reason"]
     assert told[5]["code"] == "insufficient_balance"
