@@ -19,7 +19,7 @@ class SpendCapReached(HabitatError):
     status = 402
     template = (
         "The member's own cap is {cap} CLOUD of metered usage a month; {spent} are spent and this needs {needed}. "
-        "The next month begins on {ends}."
+        "The next month begins on {ends}; the member can raise the cap before, at /cloud/spending/."
     )
 
 
@@ -190,18 +190,24 @@ class EventTooLate(HabitatError):
 
 class NoCardInForce(HabitatError):
     code = "no_card_in_force"
-    template = "No rate card was in force on {day}, so this usage has no price."
+    template = (
+        "No rate card was in force on {day}, so this usage has no price. "
+        "Check its time; the days from which there are prices stand at /api/rate-cards/."
+    )
 
 
 class MeteredMemberUnknown(HabitatError):
     code = "unknown_member"
-    template = "There is no member {given}."
+    template = "There is no member {given}. Send the member number; it stands on the member's own pages."
 
 
 class EventConflict(HabitatError):
     code = "event_conflict"
     status = 409
-    template = "The event “{event_id}” was already recorded with other content. An id names one usage, for ever."
+    template = (
+        "The event “{event_id}” was already recorded with other content. An id names one usage, for ever: "
+        "if this is another usage, send it under an id of its own."
+    )
 
 
 class ImportFileChanged(HabitatError):

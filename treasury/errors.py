@@ -61,7 +61,10 @@ class TextTooLong(HabitatError):
 
 class NoPeriod(HabitatError):
     code = "no_period"
-    template = "{on} lies in no accounting period, or every period from then on is closed."
+    template = (
+        "{on} lies in no accounting period, or every period from then on is closed. "
+        "Operations can open the next one; then try again."
+    )
 
 
 class PeriodClosed(HabitatError):

@@ -28,7 +28,6 @@ from cloud_credits.policies.metering_batch import (
 from habitat.controls.reports.service_keys import actor_of
 from habitat.events.actions.wakes import wake_after_commit
 from habitat.events.policies.states import backoff, error_text
-from habitat.members.policies.actors import Actor
 from habitat.statements import array_of, rows_of
 
 logger = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ _TAKEN: Final = 2_000
 
 
 @transaction.atomic
-def submit(*, body: bytes, form: BatchForm, key_id: int, acting: Actor) -> MeteringSubmission:
+def submit(*, body: bytes, form: BatchForm, key_id: int) -> MeteringSubmission:
     """Keeps the events of a body for the worker. Raises BatchUnreadable, BatchEmpty, BatchTooLarge.
 
     What an event itself has against it is told by the outcome. Too early and too late are measured by this moment.
@@ -57,7 +56,7 @@ def submit(*, body: bytes, form: BatchForm, key_id: int, acting: Actor) -> Meter
     return submission
 
 
-def charge_next(*, acting: Actor) -> int:
+def charge_next() -> int:
     """Charges what waits longest, as one batch of one service; how many submissions were tried.
 
     The charges and the mark that they are done commit together, and what is being charged is locked: a worker that
@@ -69,11 +68,11 @@ def charge_next(*, acting: Actor) -> int:
     try:
         with transaction.atomic():
             taken = _chosen(locks.queued_submissions(_TAKEN))
-            _charge(_whole(taken), acting)
+            _charge(_whole(taken))
     except Exception:
         logger.exception("a batch of %s submissions could not be charged", len(taken))
         for submission_id in taken:
-            _alone(submission_id, acting)
+            _alone(submission_id)
     return len(taken)
 
 
@@ -90,7 +89,7 @@ def _whole(ids: Sequence[int]) -> list[MeteringSubmission]:
     return [found[submission_id] for submission_id in ids]
 
 
-def _charge(chosen: Sequence[MeteringSubmission], acting: Actor) -> None:
+def _charge(chosen: Sequence[MeteringSubmission]) -> None:
     """Charges several submissions in the order they came, and marks each done with its own answers."""
     if not chosen:
         return
@@ -137,12 +136,12 @@ def _finish(answered: Sequence[tuple[MeteringSubmission, list[str]]]) -> None:
     rows_of(_FINISH, given | {"done_at": datetime.now(tz=UTC)})
 
 
-def _alone(submission_id: int, acting: Actor) -> None:
+def _alone(submission_id: int) -> None:
     try:
         settle_before_pricing()
         with transaction.atomic():
             submission = locks.queued_submission(submission_id)
-            _charge([submission] if submission else [], acting)
+            _charge([submission] if submission else [])
     except Exception as error:
         logger.exception("submission %s could not be charged", submission_id)
         _put_back(submission_id, error)

@@ -27,12 +27,20 @@ SELECT member_id, monthly_cap, CASE WHEN month >= %(month)s::date THEN spent ELS
   FROM cloud_credits_spendcap
  WHERE member_id = ANY(%(member)s::bigint[])
 """
+# What is beyond a cap is not written (the database would refuse it, without its numbers) but answered.
 _COUNT = """
-UPDATE cloud_credits_spendcap c
-   SET spent = CASE WHEN c.month = %(month)s::date THEN c.spent ELSE 0 END + charged.cost, month = %(month)s::date
-  FROM unnest(%(member)s::bigint[], %(cost)s::numeric[]) AS charged(member_id, cost)
- WHERE c.member_id = charged.member_id AND c.month <= %(month)s::date
-RETURNING c.member_id, c.monthly_cap, c.spent - charged.cost, charged.cost
+WITH charged AS (
+    SELECT c.member_id, c.monthly_cap, CASE WHEN c.month = %(month)s::date THEN c.spent ELSE 0 END AS before, given.cost
+      FROM unnest(%(member)s::bigint[], %(cost)s::numeric[]) AS given(member_id, cost)
+      JOIN cloud_credits_spendcap c ON c.member_id = given.member_id AND c.month <= %(month)s::date
+), counted AS (
+    UPDATE cloud_credits_spendcap c
+       SET spent = charged.before + charged.cost, month = %(month)s::date
+      FROM charged
+     WHERE c.member_id = charged.member_id
+       AND (charged.monthly_cap IS NULL OR charged.before + charged.cost <= charged.monthly_cap)
+)
+SELECT monthly_cap, before, cost FROM charged WHERE before + cost > monthly_cap ORDER BY member_id
 """
 _TELL_CAP = """
 UPDATE cloud_credits_spendcap
@@ -108,8 +116,8 @@ def count(costs: Mapping[int, Decimal], *, at: datetime) -> None:
     """
     month = month_of(at)
     given = {"month": month, "member": array_of(costs), "cost": array_of(costs.values())}
-    for _member_id, cap, spent, cost in rows_of(_COUNT, given):
-        Allowance(cap=cap, spent=spent, month=month).require(cost)
+    for cap, spent, cost in rows_of(_COUNT, given):
+        raise Allowance(cap=cap, spent=spent, month=month).refusal(cost)
 
 
 @transaction.atomic(savepoint=False)

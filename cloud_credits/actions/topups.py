@@ -30,6 +30,7 @@ from cloud_credits.policies.topups import Judgement, Standing, TopUpState, Verdi
 from cloud_credits.reports import terms
 from cloud_credits.reports import topups as reports
 from cloud_credits.reports.purchases import open_today
+from habitat import clock
 from habitat.controls.actions.alerts import raise_alert, resolve_cause
 from habitat.controls.reports.settings import value as setting
 from habitat.errors import NotAllowed
@@ -166,7 +167,7 @@ def consider(*, member_ids: Collection[int] | None = None, acting: Actor) -> int
 def judge_now(member: Member, row: TopUp) -> Judgement:
     """Whether the top-up is due at this moment, and why not."""
     today = limits(member.pk)
-    begun = reports.begun_since(member.pk, datetime.combine(datetime.now(tz=UTC).date(), time(), UTC))
+    begun = reports.begun_since(member.pk, datetime.combine(clock.now().date(), time(), UTC))
     return judge(
         Standing(
             liquid=CloudBalance.objects.values_list("liquid", flat=True).filter(member=member).first() or Decimal(0),

@@ -122,7 +122,7 @@ class MeteringQueueView(APIView):
         if events.form is BatchForm.JSON and body.startswith(b"{"):
             body = b"[" + body + b"]"
         key = request.auth
-        submission = metering_queue.submit(body=body, form=events.form, key_id=key.pk, acting=actor_of(key))
+        submission = metering_queue.submit(body=body, form=events.form, key_id=key.pk)
         where = reverse("api-cloud-metering-outcome", kwargs={"pk": submission.pk})
         told = {"trackingId": str(submission.pk), "state": submission.state, "events": submission.events}
         return Response(told, status=status.HTTP_202_ACCEPTED, headers={"Location": where})

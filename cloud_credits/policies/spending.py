@@ -33,20 +33,12 @@ class Allowance:
         """Never below zero: a cap may be set under what is spent already. None without a cap."""
         return None if self.cap is None else max(self.cap - self.spent, Decimal(0))
 
-    def covers(self, cost: Decimal) -> bool:
-        return self.cap is None or self.spent + cost <= self.cap
-
     def after(self, cost: Decimal) -> "Allowance":
         """What stands once `cost` is charged."""
         return replace(self, spent=self.spent + cost)
 
-    def require(self, cost: Decimal) -> None:
-        """Raises SpendCapReached."""
-        if not self.covers(cost):
-            raise self.refusal(cost)
-
     def refusal(self, cost: Decimal) -> SpendCapReached:
-        """With what is spent, what this needs and the day the next month begins."""
+        """Of a cost that is not covered: with what is spent, what this needs and the day the next month begins."""
         return SpendCapReached(
             cap=plain(self.cap or Decimal(0)),
             spent=plain(self.spent),

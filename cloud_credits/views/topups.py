@@ -1,6 +1,5 @@
 """`/cloud/top-up/`: buying by itself when little is left: on, off, and what it did."""
 
-from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -145,7 +144,6 @@ class TopUpPage(MemberPage):
             "why_not": purchases.room_for(self.member).why,
             "liquid": balance_of(self.member.pk).liquid,
             "table": PURCHASES.render(rows) if rows else "",
-            "smallest": Decimal("0.1"),
         }
         return render(request, "cloud_credits/top_up.html", context, status=status)
 

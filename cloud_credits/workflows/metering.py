@@ -23,7 +23,7 @@ PATIENCE: Final = timedelta(minutes=30)
 def drain() -> int:
     """Charges what waits; how many submissions. Asks for another turn where time ran out before the work."""
     done, end = 0, time.monotonic() + TURN_SECONDS
-    while tried := metering_queue.charge_next(acting=SYSTEM):
+    while tried := metering_queue.charge_next():
         done += tried
         if time.monotonic() > end:
             queue.wake(metering_queue.USAGE)

@@ -1,5 +1,7 @@
 """What this floor refuses, by name."""
 
+from typing import ClassVar
+
 from habitat.errors import HabitatError
 
 
@@ -49,7 +51,10 @@ class WebhookExists(HabitatError):
 
 class WebhookKeyUnfit(HabitatError):
     code = "webhook_key_unfit"
-    template = "The key {name} is revoked, expired or without the scope webhooks."
+    template = (
+        "The key {name} is revoked, expired or without the scope webhooks. "
+        "Take a living one with that scope; operations issue them."
+    )
 
 
 class TooManyWebhooks(HabitatError):
@@ -67,7 +72,15 @@ class WebhookUnknown(HabitatError):
 class WebhookNotInState(HabitatError):
     code = "webhook_not_in_state"
     status = 409
-    template = "The endpoint is {state}, so this cannot be done."
+    template = "The endpoint is {state}, so this cannot be done. {next}"
+    following: ClassVar[dict[str, str]] = {
+        "active": "Messages go to it already.",
+        "disabled": "Nothing is sent to it until it is switched on.",
+        "removed": "It never comes back: create another one at its address.",
+    }
+
+    def __init__(self, *, state: str) -> None:
+        super().__init__(state=state, next=self.following[state])
 
 
 class WebhookJustRotated(HabitatError):

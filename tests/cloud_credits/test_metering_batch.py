@@ -209,7 +209,7 @@ def test_batch__other_content_under_a_known_id_is_a_conflict():
         "code": "event_conflict",
         "field": "eventId",
         "reason": f"The event “{first['eventId']}” was already recorded with other content. "
-        "An id names one usage, for ever.",
+        "An id names one usage, for ever: if this is another usage, send it under an id of its own.",
     }
     assert (outcome.conflicts, outcome.rejected) == (1, 0)
     assert refusals() == [("event_conflict", "eventId")]

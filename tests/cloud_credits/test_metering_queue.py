@@ -20,10 +20,8 @@ from cloud_credits.policies.jobs import JOBS
 from cloud_credits.policies.metering_batch import BatchForm
 from cloud_credits.workflows.metering import drain, watch_queue
 from habitat.controls.models import Alert
-from habitat.controls.reports.service_keys import actor_of
 from habitat.events.models import Event
 from habitat.events.workflows import queue
-from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from habitat.workflows.policies.jobs import Every
 from tests.cloud_credits.ledger import broken_proofs, holds
@@ -36,9 +34,7 @@ pytestmark = pytest.mark.django_db
 
 
 def leave(key, *bodies):
-    return metering_queue.submit(
-        body=json.dumps(bodies).encode(), form=BatchForm.JSON, key_id=key.pk, acting=actor_of(key)
-    )
+    return metering_queue.submit(body=json.dumps(bodies).encode(), form=BatchForm.JSON, key_id=key.pk)
 
 
 def stored(submission):
@@ -93,7 +89,7 @@ def test_drain__no_more_than_a_batch_at_a_time(monkeypatch):
     for size in (2, 2, 2, 5, 1):
         leave(key, *[body(member, quantity="1") for _ in range(size)])
     turns = []
-    while tried := metering_queue.charge_next(acting=SYSTEM):
+    while tried := metering_queue.charge_next():
         turns.append(tried)
     assert turns == [2, 1, 1, 1]
     assert holds(member)[0] == 88
@@ -119,9 +115,9 @@ def test_drain__no_more_than_a_bodys_bytes_at_a_time(monkeypatch, bodies_read):
     size = max(len(stored(each).body) for each in left)
     bodies_read.clear()
     monkeypatch.setattr(metering_queue, "MOST_BYTES", 2 * size)
-    assert metering_queue.charge_next(acting=SYSTEM) == 2
+    assert metering_queue.charge_next() == 2
     assert sorted(bodies_read) == [left[0].pk, left[1].pk]
-    assert [metering_queue.charge_next(acting=SYSTEM) for _ in range(3)] == [2, 1, 0]
+    assert [metering_queue.charge_next() for _ in range(3)] == [2, 1, 0]
     assert holds(member)[0] == 95
 
 
@@ -129,7 +125,7 @@ def test_drain__reads_no_body_of_another_service(bodies_read):
     member, first, second = make_member(credits="100"), make_key("one"), make_key("two")
     left = [leave(key, body(member)) for key in (first, second, first)]
     bodies_read.clear()
-    assert metering_queue.charge_next(acting=SYSTEM) == 2
+    assert metering_queue.charge_next() == 2
     assert sorted(bodies_read) == [left[0].pk, left[2].pk]
 
 
@@ -138,7 +134,7 @@ def test_drain__a_body_larger_than_all_others_together_is_charged_alone(monkeypa
     monkeypatch.setattr(metering_queue, "MOST_BYTES", 1)
     for _ in range(2):
         leave(key, body(member))
-    assert [metering_queue.charge_next(acting=SYSTEM) for _ in range(3)] == [1, 1, 0]
+    assert [metering_queue.charge_next() for _ in range(3)] == [1, 1, 0]
 
 
 def test_queue__is_registered_and_tick_wakes_it():
@@ -184,7 +180,7 @@ def settled(monkeypatch):
 def test_votes__are_settled_before_the_batchs_own_transaction(settled):
     member, key = make_member(credits="100"), make_key()
     left = leave(key, body(member))
-    assert metering_queue.charge_next(acting=SYSTEM) == 1
+    assert metering_queue.charge_next() == 1
     assert (settled, stored(left).state) == ([False], "done")
 
 
@@ -200,7 +196,7 @@ def test_votes__are_settled_before_a_submission_is_tried_alone(settled, monkeypa
 
     settled.append(False)
     monkeypatch.setattr(metering_batch, "record", once)
-    assert metering_queue.charge_next(acting=SYSTEM) == 1
+    assert metering_queue.charge_next() == 1
     assert (settled, stored(left).state) == ([False], "done")
 
 

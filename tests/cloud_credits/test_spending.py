@@ -65,20 +65,38 @@ def test_month__is_utc_and_begins_at_midnight(at, month, following):
 
 
 @pytest.mark.parametrize(
-    ("cap", "used", "cost", "covered"),
-    [
-        ("5", "2.5", "2.5", True),
-        ("5", "2.5", "2.50000001", False),
-        ("5", "6", "0.00000001", False),
-        (None, "6", "1000", True),
-    ],
+    ("cap", "used", "left"),
+    [("5", "2.5", "2.5"), ("5", "4.99999999", "0.00000001"), ("5", "6", "0"), (None, "6", None)],
 )
-def test_allowance__covers_to_the_last_digit(cap, used, cost, covered):
+def test_allowance__leaves_the_rest_and_never_less_than_nothing(cap, used, left):
     allowance = Allowance(Decimal(cap) if cap else None, Decimal(used), date(2026, 4, 1))
-    assert allowance.covers(Decimal(cost)) is covered
+    assert allowance.left == (Decimal(left) if left else None)
 
 
 # --- the cap
+
+
+@pytest.mark.parametrize(
+    ("cap", "used", "cost", "taken"),
+    [
+        ("5", "2.5", "2.5", True),
+        ("5", "2.5", "2.50000001", False),
+        ("1", "6", "0.00000001", False),
+        (None, "6", "1000", True),
+    ],
+)
+def test_count__takes_to_the_last_digit_and_writes_nothing_of_the_rest(cap, used, cost, taken):
+    member, other, now = limited(None), limited("5"), datetime.now(tz=UTC)
+    spending.count({member.pk: Decimal(used)}, at=now)
+    limit(member, cap)
+    if taken:
+        spending.count({member.pk: Decimal(cost), other.pk: Decimal(5)}, at=now)
+    else:
+        with pytest.raises(SpendCapReached) as caught, transaction.atomic():
+            spending.count({member.pk: Decimal(cost), other.pk: Decimal(5)}, at=now)
+        assert (caught.value.details["spent"], caught.value.details["needed"]) == (used, cost)
+    assert spent(member)[1] == Decimal(used) + (Decimal(cost) if taken else 0)
+    assert spent(other)[1] == (5 if taken else 0)
 
 
 def test_cap__takes_what_fits_exactly_and_refuses_the_next():
@@ -265,7 +283,7 @@ def test_batch__takes_what_the_cap_leaves_and_says_so_of_the_rest():
     assert (told[2]["code"], told[2]["reason"]) == (
         "spend_cap_reached",
         "The member's own cap is 5 CLOUD of metered usage a month; 3 are spent and this needs 2.5. "
-        f"The next month begins on {ends}.",
+        f"The next month begins on {ends}; the member can raise the cap before, at /cloud/spending/.",
     )
     assert "5 are spent and this needs 0.5" in told[4]["reason"]
     assert told[5]["code"] == "insufficient_balance"
@@ -311,6 +329,41 @@ def test_database__refuses_a_count_that_goes_back(sql):
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)
     assert spent(member) == (THIS_MONTH, Decimal(4))
+
+
+NEXT = "month = (month + interval '1 month')::date"
+
+
+@pytest.mark.parametrize("change", ["spent = 5.00000001", f"{NEXT}, spent = 5.00000001", f"{NEXT}, spent = 9"])
+def test_database__refuses_a_count_beyond_the_cap(change):
+    member = limited("5")
+    meter(member, make_key(), quantity="4")
+    with (
+        pytest.raises(DatabaseError, match="is beyond it") as caught,
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"UPDATE cloud_credits_spendcap SET {change}")
+    assert caught.value.__cause__.diag.constraint_name == "spend_cap_holds"
+    assert spent(member) == (THIS_MONTH, Decimal(4))
+
+
+@pytest.mark.parametrize(
+    ("change", "counted"),
+    [
+        ("spent = 5", (THIS_MONTH, Decimal(5))),
+        (f"{NEXT}, spent = 5", (next_month(THIS_MONTH), Decimal(5))),
+        ("monthly_cap = NULL, spent = 50", (THIS_MONTH, Decimal(50))),
+        ("monthly_cap = 1", (THIS_MONTH, Decimal(4))),
+        ("monthly_cap = 1, told_for = month", (THIS_MONTH, Decimal(4))),
+    ],
+)
+def test_database__takes_what_is_within_the_cap_and_a_cap_below_what_is_spent(change, counted):
+    member = limited("5")
+    meter(member, make_key(), quantity="4")
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE cloud_credits_spendcap SET {change}")
+    assert spent(member) == counted
 
 
 # --- told once

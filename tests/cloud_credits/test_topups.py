@@ -169,8 +169,8 @@ def test_switched_on_when_low_already__buys_at_once_and_again_only_after_it_arri
 def test_two_at_once__are_refused_by_the_database(stripe):
     member, card = low_member(stripe, credits="1")
     switch_on(member, card)
-    with pytest.raises(DatabaseError), transaction.atomic():
-        Purchase.objects.create(member=member, amount=1, usd=10, kind="topup", key="topup:another", digest="0" * 64)
+    assert refused_by(another, member) == "purchase_one_top_up"
+    assert topped(member) == ["created"]
 
 
 def test_most_a_day__then_it_waits_for_tomorrow(stripe):
@@ -423,6 +423,98 @@ def test_database__refuses_what_no_member_did(stripe, sql):
         cursor.execute(sql)
 
 
+def another(member, amount="10"):
+    """A top-up that nothing but the database judges."""
+    Purchase.objects.create(
+        member=member,
+        amount=Decimal(amount),
+        usd=Decimal(amount) * 10,
+        kind="topup",
+        key=f"topup:{key()}",
+        digest="0" * 64,
+    )
+
+
+def refused_by(verb, *given):
+    """The constraint by which the database refuses it."""
+    with pytest.raises(DatabaseError) as caught, transaction.atomic():
+        verb(*given)
+    return caught.value.__cause__.diag.constraint_name
+
+
+@pytest.mark.parametrize("standing", ["never on", "off", "stopped", "on"])
+def test_database__buys_for_nobody_whose_top_up_is_not_on(stripe, standing):
+    member, card = low_member(stripe)
+    if standing != "never on":
+        switch_on(member, card)
+    if standing == "off":
+        topups.switch_off(member=member, acting=actor(member))
+    elif standing == "stopped":
+        row = TopUp.objects.get()
+        row.stop()
+        row.because = "declined"
+        row.save()
+    if standing == "on":
+        another(member)
+    else:
+        assert refused_by(another, member) == "purchase_top_up_wished"
+    assert topped(member) == (["created"] if standing == "on" else [])
+
+
+@pytest.mark.parametrize("amount", ["1", "10.001", "100"])
+def test_database__buys_no_other_amount_than_was_chosen(stripe, amount):
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    assert refused_by(another, member, amount) == "purchase_top_up_wished"
+    assert topped(member) == []
+
+
+def test_database__buys_no_more_a_day_than_was_allowed_whatever_the_row_says_of_its_day(stripe):
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    for _ in range(2):
+        another(member)
+        made = Purchase.objects.filter(kind="topup", state="created").get()
+        purchases.fail(purchase_id=made.pk, problem="declined", acting=SYSTEM)
+
+    assert refused_by(another, member) == "purchase_top_up_wished"
+
+    dated = {"created_at": timezone.now() - timedelta(days=3)}
+    values = {"amount": 10, "usd": 100, "kind": "topup", "digest": "0" * 64, "key": "topup:dated"}
+    assert refused_by(lambda: Purchase.objects.create(member=member, **values, **dated)) == "purchase_top_up_wished"
+    assert topped(member) == ["failed", "failed"]
+    switch_on(member, card, most_a_day=3)
+    made = Purchase.objects.create(member=member, **values, **dated)
+    assert timezone.now() - made.created_at < timedelta(minutes=1)
+
+
+def test_database__buys_nothing_beside_one_that_waits_for_its_credits(stripe):
+    member, card = low_member(stripe, credits="1")
+    switch_on(member, card)
+    sagas.drain()
+    members.suspend(member=member, reason="looked into", acting=SYSTEM)
+    hear(stripe)
+    assert topped(member) == ["paid"]
+    assert refused_by(another, member) == "purchase_top_up_wished"
+
+
+def test_money_of_a_closed_one__is_never_refused_though_another_is_under_way(stripe, charges):
+    """Why the index of one at a time leaves out the paid."""
+    _, lost = charges
+    member, card = low_member(stripe, credits="1")
+    switch_on(member, card)
+    first_try(lost, "after")
+    first = Purchase.objects.get(kind="topup")
+    purchases.fail(purchase_id=first.pk, problem="given up", acting=SYSTEM)
+    assert begin_due() == 1
+    assert topped(member) == ["failed", "created"]
+
+    hear(stripe)
+
+    assert topped(member) == ["minted", "created"]
+    assert holds(member) == (Decimal(11), Decimal(0))
+
+
 # --- money that went back
 
 
@@ -672,6 +764,25 @@ def test_page__declined_at_once__says_that_it_stopped(stripe):
     done = browser(member).post("/cloud/top-up/", form, follow=True).content.decode()
     assert "The automatic top-up stopped: Your card was declined." in done
     assert topped(member) == ["failed"]
+
+
+def test_page__of_a_suspended_member__switches_off_what_is_on(stripe):
+    member, card = low_member(stripe)
+    switch_on(member, card)
+    members.suspend(member=member, reason="looked into", acting=SYSTEM)
+    client = browser(member)
+    page = client.get("/cloud/top-up/").content.decode()
+    assert "10 CLOUD for $100.00, at most 2 a day" in page
+    assert "Your membership is suspended: only active members buy credits." in page
+    assert "/cloud/top-up/off/" in page
+    assert 'name="agreed"' not in page
+    form = {"threshold": "5", "amount": "10", "most_a_day": "1", "method": card, "agreed": "on", "confirmed": "yes"}
+    assert client.post("/cloud/top-up/", form).status_code == 422
+
+    client.post("/cloud/top-up/off/")
+
+    assert TopUp.objects.get().state == "off"
+    assert "/cloud/top-up/off/" not in client.get("/cloud/top-up/").content.decode()
 
 
 def test_page__without_a_card_says_how_to_save_one(stripe):

@@ -30,7 +30,6 @@ from cloud_credits.policies.settings import CHARGE_PAGES
 from habitat.controls.actions import alerts, service_keys
 from habitat.controls.actions import settings as runtime_settings
 from habitat.controls.models import ServiceKey
-from habitat.controls.reports.service_keys import actor_of
 from habitat.events.models import Event
 from habitat.faces.admin import HouseAdmin
 from habitat.members.actions import members
@@ -216,7 +215,7 @@ def _queued(friend: Member) -> MeteringSubmission:
     """Usage that the service with the scope left for later."""
     service = ServiceKey.objects.get(name="key")
     text = json.dumps([body(friend, quantity="-1")]).encode()
-    return metering_queue.submit(body=text, form=BatchForm.JSON, key_id=service.pk, acting=actor_of(service))
+    return metering_queue.submit(body=text, form=BatchForm.JSON, key_id=service.pk)
 
 
 def _back_office_rows(friend: Member) -> None:

@@ -75,7 +75,7 @@ def shed(*, endpoint: WebhookEndpoint, waiting: int, most: int, acting: Actor) -
 
 
 @transaction.atomic
-def give_up_lost(*, acting: Actor) -> int:
+def give_up_lost() -> int:
     """Ends what waits for endpoints that were removed and for keys that are revoked or expired; how many, at most
     `LOST_AT_ONCE`."""
     why = "Its endpoint was removed, or the key is revoked or expired: it can reach nobody."
@@ -85,7 +85,7 @@ def give_up_lost(*, acting: Actor) -> int:
 
 
 @transaction.atomic
-def trim(*, after: int, before: datetime, acting: Actor) -> int | None:
+def trim(*, after: int, before: datetime) -> int | None:
     """Throws away what was finished before `before` among the next deliveries in order of their numbers, with their
     sendings, and each message once no delivery of it is left.
 

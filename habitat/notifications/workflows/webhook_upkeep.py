@@ -35,9 +35,9 @@ def watch(due_at: datetime) -> None:
 def trim(due_at: datetime) -> None:
     """A batch at a time, each in a transaction of its own: it stands in nobody's way for long."""
     end = time.monotonic() + TRIM_SECONDS
-    while verbs.give_up_lost(acting=SYSTEM) and time.monotonic() < end:
+    while verbs.give_up_lost() and time.monotonic() < end:
         pass
     before = due_at - timedelta(days=int(value(KEEP_DAYS)))
     reached: int | None = 0
     while reached is not None and time.monotonic() < end:
-        reached = verbs.trim(after=reached, before=before, acting=SYSTEM)
+        reached = verbs.trim(after=reached, before=before)
