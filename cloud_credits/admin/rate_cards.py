@@ -259,6 +259,11 @@ def _is(*states: CardState) -> Callable[[Any], bool]:
     return lambda card: card.state in states
 
 
+def _may_be_opened(card: Any) -> bool:
+    """Proposed, and not so late that no vote fits before its day any more."""
+    return card.state == CardState.PROPOSED and not rate_card_votes.course_of(card, now=clock.now()).is_too_late
+
+
 def _is_open(card: Any) -> bool:
     return card.state == CardState.VOTING and clock.now() < card.closes_at
 
@@ -321,7 +326,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             PROPOSE,
             _open,
             form=OpeningForm,
-            available=_is(CardState.PROPOSED),
+            available=_may_be_opened,
             preview=_look_at_opening,
         ),
         # Electors are asked, not the role: it may be lost while a vote is open (see `offered`).

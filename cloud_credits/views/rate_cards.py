@@ -76,7 +76,10 @@ class Changelog(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         now = clock.now()
-        entries = [(entry, _entry_word(entry, now)) for entry in rate_card_changes.changelog()]
+        entries = [
+            (entry, _entry_word(entry, now), rate_card_votes.course_of(entry.card, now=now).is_too_late)
+            for entry in rate_card_changes.changelog()
+        ]
         return render(request, "cloud_credits/rate_card_log.html", {"entries": entries})
 
 
@@ -262,6 +265,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "card": entry.card,
         "word": _entry_word(entry, now),
         "next": next_of(course),
+        "is_too_late": course.is_too_late,
         "is_under_way": course.is_under_way and not entry.is_sent_back,
     }
 
