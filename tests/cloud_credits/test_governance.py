@@ -36,7 +36,9 @@ from habitat.events.policies.registry import DeliveredEvent
 from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
-from habitat.notifications.models import Email, Notification
+from habitat.notifications.models import Email, Notification, Preference
+from habitat.notifications.policies.channels import Channel
+from habitat.notifications.policies.types import type_of
 from tests.clock import HouseClock
 from tests.cloud_credits.governed import (
     MARCH,
@@ -178,6 +180,22 @@ def test_propose__tells_every_member_with_a_cloud_identity_once(house_clock, dja
     assert not Notification.objects.filter(member=without).exists()
     assert list(Email.objects.values_list("member_id", flat=True)) == [one.pk]
     assert Notification.objects.first().link == "/rate-cards/2/"
+
+
+def test_propose__tells_a_member_who_switched_everything_off_on_the_site_still(house_clock):
+    """The notice to every member is what makes a proposal one (domain §4); the e-mail is theirs to leave."""
+    house_clock.at(NOON)
+    one = make_steward("Stella")
+    Preference.objects.bulk_create(
+        Preference(member=one, type=kind, channel=channel.value, wanted=False)
+        for kind in ("rate_card", "rate_card_vote")
+        for channel in Channel
+    )
+    proposed(one)
+    hear("rate_card.proposed", subscribers.tell_proposed)
+    assert list(Notification.objects.values_list("member_id", "type")) == [(one.pk, "rate_card")]
+    assert not Email.objects.exists()
+    assert type_of("rate_card_vote").goes_by(Channel.IN_APP, chosen=False)
 
 
 def test_propose__tells_the_rates_beside_those_in_force(house_clock):
