@@ -5,7 +5,7 @@ import json
 import runpy
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from eth_utils.crypto import keccak
 
 from cloud_credits.policies.primitives import Primitive
 from cloud_credits.policies.receipts import Receipt
+from tests.cloud_credits import governed
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.people import api, browser, reader
 
@@ -117,6 +118,23 @@ def test_api__my_receipt_is_right_by_the_script_and_the_published_card(tmp_path)
     for address in ("/api/rate-cards/1/", "/api/rate-cards/"):
         code, said = verify(tmp_path, body, api(member).get(address).json())
         assert (code, said[:6]) == (0, "Right:"), said
+
+
+@pytest.mark.django_db
+def test_script__is_not_misled_by_a_card_that_was_sent_back(tmp_path, house_clock):
+    """Adopted for the very day, and undone by an emergency before it: the page names it, and it prices nothing."""
+    people = governed.make_stewards(2)
+    governed.adopt_for(house_clock, people, effective_date=governed.MARCH, compute_rate="1.5")
+    house_clock.at(datetime(2027, 2, 20, tzinfo=UTC))
+    governed.adopted(house_clock, people, is_emergency=True, effective_date=date(2027, 2, 27), compute_rate="1.1")
+    house_clock.at(datetime(2027, 3, 1, 12, tzinfo=UTC))
+    member = reader("10")
+    outcome = meter(member, make_key(), quantity="2")
+    body = api(member).get(f"/api/usage/{outcome.meter_id}/receipt").json()
+    page = api(member).get("/api/rate-cards/?limit=200").json()
+    assert [card["state"] for card in page["results"]] == ["active", "sent_back", "superseded"]
+    code, said = verify(tmp_path, body, page)
+    assert (code, body["receipt"]["cloudCost"], said[:6]) == (0, "2.2", "Right:"), said
 
 
 @pytest.mark.django_db
