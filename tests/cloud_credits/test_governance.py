@@ -581,6 +581,8 @@ def test_emergency__sends_a_card_in_flight_back_to_draft(house_clock):
         "emergency_version": emergency.version,
         "reason": "Emergency card 3 was adopted: rate card 2 is a draft again.",
     }
+    hear("rate_card.returned", subscribers.tell_returned)
+    assert set(Notification.objects.values_list("link", flat=True)) == {"/rate-cards/2/"}
     # proposed again it has another number and another electorate, and no ballots
     again = rate_cards.propose(card_id=normal.pk, acting=steward(people[1]))
     assert (again.version, again.electors.filter(version=4).count()) == (4, 3)
