@@ -26,7 +26,7 @@ from cloud_credits.errors import (
 from cloud_credits.models import RateCard, RateCardBallot, RateCardElector, RateCardOutcome, ResourceUsage
 from cloud_credits.policies.governance import RULES
 from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of
-from cloud_credits.reports import governance
+from cloud_credits.reports import governance, rate_card_notices
 from cloud_credits.reports import rate_cards as reports
 from cloud_credits.reports.quotes import quote
 from cloud_credits.workflows import rate_cards as jobs
@@ -816,6 +816,19 @@ def test_reminder__to_who_has_not_voted_once_each(house_clock):
     assert rate_cards.remind_due() == 0
     house_clock.at(card.closes_at)
     assert rate_cards.remind_due() == 0
+
+
+def test_reminder__is_not_for_an_elector_whose_ballot_would_be_refused(house_clock):
+    """A suspended elector may not vote (domain §2); back again, they are reminded."""
+    house_clock.at(NOON)
+    people = make_stewards(3)
+    card = opened(house_clock, people[0])
+    members.suspend(member=people[1], reason="owes", acting=SYSTEM)
+    vote(card, {people[0]: "yes"})
+    told_of = {"card_id": card.pk, "version": card.version}
+    assert rate_card_notices.not_voted(**told_of) == [people[2].pk]
+    members.reinstate(member=people[1], reason="paid", acting=SYSTEM)
+    assert rate_card_notices.not_voted(**told_of) == [people[1].pk, people[2].pk]
 
 
 @pytest.mark.parametrize("ended", ["closed", "withdrawn"])
