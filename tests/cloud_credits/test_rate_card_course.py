@@ -147,14 +147,14 @@ def votes(yes: int, no: int, abstain: int) -> list[Choice]:
     ],
 )
 def test_bars__are_the_rule(cast, electors, is_emergency, met):
-    found = tally(cast, electors, is_emergency)
+    found = tally(cast, electors, is_emergency, RULES)
     drawn = bars(found, is_emergency=is_emergency, rules=RULES)
     assert [bar.is_met for bar in drawn] == met
     assert found.passed == all(met)
 
 
 def test_bars__say_their_numbers():
-    quorum, majority, support = bars(tally(votes(3, 1, 1), 9, False), is_emergency=False, rules=RULES)
+    quorum, majority, support = bars(tally(votes(3, 1, 1), 9, False, RULES), is_emergency=False, rules=RULES)
     assert (quorum.words, quorum.share, quorum.mark) == ("5 of 9 electors voted", "55.6", "50")
     assert quorum.need == "At least 5 must vote; abstentions count."
     assert (majority.words, majority.share) == ("3 yes, 1 no, 1 abstained", "75.0")
@@ -163,7 +163,7 @@ def test_bars__say_their_numbers():
 
 
 def test_bars__of_an_emergency_want_two_thirds():
-    support = bars(tally(votes(3, 0, 0), 5, True), is_emergency=True, rules=RULES)[2]
+    support = bars(tally(votes(3, 0, 0), 5, True, RULES), is_emergency=True, rules=RULES)[2]
     assert (support.need, support.is_met) == (
         "At least 4: two thirds of the electorate, and never fewer than 2.",
         False,
