@@ -134,7 +134,7 @@ class BallotForm(VerbForm):
         max_length=LONGEST_BALLOT_REASON,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Kept with your vote.",
+        help_text="Kept with your vote, for the other stewards and for the record.",
     )
 
 
@@ -584,7 +584,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "opts": self.opts,
             "media": self.media,
             "form": form,
-            "rows": rate_card_draft.rows_of(form, judgement, in_force),
+            "rows": rate_card_draft.rows_of(form, judgement),
             "judgement": judgement,
             "is_fresh": is_fresh,
             # As it was when the page was opened: a form sent again does not learn of what came between.
