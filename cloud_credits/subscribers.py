@@ -427,16 +427,13 @@ def _tell_many(
     event: DeliveredEvent, member_ids: Sequence[int], kind: NotificationType, subject: str, text: str
 ) -> None:
     """A batch at a time; told again after a crash, nobody is told twice."""
-    # A card that is a draft again has no page of its own.
-    version = event.payload["version"]
-    link = "/rate-cards/" if event.name == "rate_card.returned" else f"/rate-cards/{version}/"
     for start in range(0, len(member_ids), BATCH):
         notify_many(
             member_ids=member_ids[start : start + BATCH],
             type=kind,
             subject=subject,
             text=text,
-            link=link,
+            link=f"/rate-cards/{event.payload['version']}/",
             event_id=event.id,
             acting=SYSTEM,
         )

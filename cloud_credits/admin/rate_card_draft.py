@@ -158,7 +158,6 @@ class PrimitiveRow:
     bounds: Bounds
     rate: BoundField
     cost: BoundField
-    in_force: Decimal | None
 
 
 def judge(form: DraftForm, *, history: History, now: datetime, in_force: RateCard | None) -> Judgement:
@@ -202,14 +201,9 @@ def words_of(card: RateCard) -> dict[str, Any]:
     return {name: getattr(card, name) for name in names}
 
 
-def rows_of(form: DraftForm, judgement: Judgement, in_force: RateCard | None) -> list[PrimitiveRow]:
+def rows_of(form: DraftForm, judgement: Judgement) -> list[PrimitiveRow]:
     return [
-        PrimitiveRow(
-            bounds=each,
-            rate=form[f"{each.primitive.value}_rate"],
-            cost=form[f"{each.primitive.value}_cost"],
-            in_force=getattr(in_force, f"{each.primitive.value}_rate") if in_force is not None else None,
-        )
+        PrimitiveRow(bounds=each, rate=form[f"{each.primitive.value}_rate"], cost=form[f"{each.primitive.value}_cost"])
         for each in judgement.bounds
     ]
 

@@ -134,7 +134,7 @@ class BallotForm(VerbForm):
         max_length=LONGEST_BALLOT_REASON,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Kept with your vote.",
+        help_text="Kept with your vote, for the other stewards and for the record.",
     )
 
 
@@ -259,6 +259,11 @@ def _is(*states: CardState) -> Callable[[Any], bool]:
     return lambda card: card.state in states
 
 
+def _may_be_opened(card: Any) -> bool:
+    """Proposed, and not so late that no vote fits before its day any more."""
+    return card.state == CardState.PROPOSED and not rate_card_votes.course_of(card, now=clock.now()).is_too_late
+
+
 def _is_open(card: Any) -> bool:
     return card.state == CardState.VOTING and clock.now() < card.closes_at
 
@@ -321,7 +326,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             PROPOSE,
             _open,
             form=OpeningForm,
-            available=_is(CardState.PROPOSED),
+            available=_may_be_opened,
             preview=_look_at_opening,
         ),
         # Electors are asked, not the role: it may be lost while a vote is open (see `offered`).
@@ -579,7 +584,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "opts": self.opts,
             "media": self.media,
             "form": form,
-            "rows": rate_card_draft.rows_of(form, judgement, in_force),
+            "rows": rate_card_draft.rows_of(form, judgement),
             "judgement": judgement,
             "is_fresh": is_fresh,
             # As it was when the page was opened: a form sent again does not learn of what came between.

@@ -1,9 +1,10 @@
 """`/api/rate-card…`: the card of a day, every published card, and a quote. For anyone signed in and any key."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.generics import ListAPIView, RetrieveAPIView
 from rest_framework.request import Request
@@ -13,7 +14,9 @@ from rest_framework.views import APIView
 from cloud_credits.api.reading import day_of, end_of
 from cloud_credits.api.serializers import QuoteRequest, QuoteSerializer, RateCardDetailSerializer, RateCardSerializer
 from cloud_credits.models import RateCard
+from cloud_credits.reports import rate_card_votes
 from cloud_credits.reports.quotes import parse_item, quote
+from cloud_credits.reports.rate_card_votes import SentBack
 from cloud_credits.reports.rate_cards import card_in_force
 from habitat import clock
 from habitat.faces.pagination import CursorPages
@@ -23,9 +26,9 @@ class RateCardPages(CursorPages):
     ordering = "-version"
 
 
-def at_now() -> dict[str, Any]:
-    """What the cards' serializers tell states by."""
-    return {"now": clock.now()}
+def at_now(sent_back: Mapping[int, SentBack] | None = None) -> dict[str, Any]:
+    """What the cards' serializers tell states by: the moment, and the versions among them that were sent back."""
+    return {"now": clock.now(), "sent_back": sent_back or {}}
 
 
 class CardOfDayView(APIView):
@@ -45,25 +48,34 @@ class RateCardListView(ListAPIView):  # type: ignore[type-arg]
     pagination_class = RateCardPages
     queryset = RateCard.objects.none()
 
-    def get_queryset(self) -> QuerySet[RateCard]:
-        return RateCard.objects.published()
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        return super().get_serializer_context() | at_now()
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Every version that was put before the members, newest first; what was sent back as it was told then."""
+        rows = self.paginate_queryset(rate_card_votes.told_versions())
+        versions = [row.version for row in rows or []]
+        cards = {card.number: card for card in RateCard.objects.published().filter(version__in=versions)}
+        # Read last: what an emergency sends back meanwhile is found here.
+        sent_back = rate_card_votes.sent_back_among(set(versions) - set(cards))
+        shown = [cards[version] if version in cards else sent_back[version].card for version in versions]
+        context = self.get_serializer_context() | at_now(sent_back)
+        return self.get_paginated_response(RateCardSerializer(shown, many=True, context=context).data)
 
 
 class RateCardView(RetrieveAPIView):  # type: ignore[type-arg]
-    """One version: its rates, its way through notice and vote, and what the vote came to."""
+    """One version: its rates, its way through notice and vote, and what the vote came to. A version that an emergency
+    sent back stays as it was told, in the state `sent_back`."""
 
     serializer_class = RateCardDetailSerializer
     lookup_field = "version"
     queryset = RateCard.objects.none()
 
-    def get_queryset(self) -> QuerySet[RateCard]:
-        return RateCard.objects.published()
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        return super().get_serializer_context() | at_now()
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        version = kwargs["version"]
+        card = RateCard.objects.published().filter(version=version).first()
+        told = rate_card_votes.sent_back(version) if card is None else None
+        if told is None and card is None:
+            raise Http404
+        context = self.get_serializer_context() | at_now({version: told} if told is not None else {})
+        return Response(RateCardDetailSerializer(told.card if told is not None else card, context=context).data)
 
 
 @extend_schema(exclude=True)

@@ -322,7 +322,8 @@ class RateSerializer(serializers.Serializer[Any]):
 
 
 class RateCardSerializer(serializers.Serializer[Any]):
-    """Moments are null where they have not come, or where nobody voted: the first card. The view gives `now`."""
+    """Moments are null where they have not come, or where nobody voted: the first card. A version that an emergency
+    sent back to draft is `sent_back`, with why in `endedReason`. The view gives `now` and the versions `sent_back`."""
 
     version = serializers.IntegerField()
     state = serializers.SerializerMethodField()
@@ -339,13 +340,18 @@ class RateCardSerializer(serializers.Serializer[Any]):
     capacityAssumptions = serializers.CharField(source="capacity_assumptions")
     justification = serializers.CharField()
     evidence = serializers.CharField()
-    endedReason = serializers.CharField(source="ended_reason")
+    endedReason = serializers.SerializerMethodField()
     canonical = serializers.SerializerMethodField(help_text="What is hashed: JSON as RFC 8785 writes it, in UTF-8")
     contentHash = serializers.CharField(source="content_hash", help_text="keccak-256 of `canonical`")
     rates = serializers.SerializerMethodField()
 
     def get_state(self, card: Any) -> str:
-        return state_of(card, self.context["now"]).value
+        # Its row may be a draft, or another version, by now.
+        return "sent_back" if card.version in self.context["sent_back"] else state_of(card, self.context["now"]).value
+
+    def get_endedReason(self, card: Any) -> str:
+        told = self.context["sent_back"].get(card.version)
+        return told.why if told is not None else card.ended_reason
 
     def get_canonical(self, card: Any) -> str:
         return canonical(content_of(card)).decode()

@@ -612,7 +612,7 @@ class Tally:
         return self.yes + self.no + self.abstain
 
 
-def tally(ballots: Iterable[Choice], electorate_size: int, is_emergency: bool, rules: Rules = RULES) -> Tally:
+def tally(ballots: Iterable[Choice], electorate_size: int, is_emergency: bool, rules: Rules) -> Tally:
     """Quorum 2 × votes ≥ electorate, abstentions included; passes: yes > no, yes ≥ 2, 4 × yes ≥ electorate; an
     emergency besides: 3 × yes ≥ 2 × electorate (domain §4). By the `rules` of the card's notice."""
     cast = list(ballots)

@@ -23,8 +23,21 @@ INVOICE_SETTLED: Final = NotificationType("invoice_settled", "Invoices paid, voi
 INVOICE_OVERDUE: Final = NotificationType("invoice_overdue", "Invoices overdue", BOTH)
 PURCHASE: Final = NotificationType("purchase", "Purchases of credits", BOTH)
 REFUND: Final = NotificationType("refund", "Refunds, and credits taken back", BOTH)
-RATE_CARD: Final = NotificationType("rate_card", "Rate cards proposed, voted on and decided", BOTH)
-VOTE: Final = NotificationType("rate_card_vote", "Votes that wait for you", BOTH)
+# Every member is told of a proposal (domain §4): the notice is what makes it a proposal, so nobody can switch it off.
+RATE_CARD: Final = NotificationType(
+    "rate_card",
+    "Rate cards proposed, voted on and decided",
+    BOTH,
+    always=(Channel.IN_APP,),
+    why_always="Prices change only after every member was told.",
+)
+VOTE: Final = NotificationType(
+    "rate_card_vote",
+    "Votes that wait for you",
+    BOTH,
+    always=(Channel.IN_APP,),
+    why_always="Who may vote is told that a vote is open.",
+)
 LOW_BALANCE: Final = NotificationType("low_balance", "Your balance is low", BOTH)
 SPEND_CAP: Final = NotificationType("spend_cap", "Your monthly cap is reached", BOTH)
 TOP_UP: Final = NotificationType("top_up", "Automatic top-ups stopped", BOTH)

@@ -58,6 +58,11 @@ class Course:
         return min(latest, lapses_at(self.proposed_at, self.rules))
 
     @property
+    def is_too_late(self) -> bool:
+        """No vote can be opened any more: the card waits to be withdrawn, or to lapse."""
+        return self.state is CardState.PROPOSED and self.now >= self.must_open_by
+
+    @property
     def is_open(self) -> bool:
         """Ballots are taken: closed is derived from `closes_at`, not from a job having run."""
         return self.state is CardState.VOTING and self.closes_at is not None and self.now < self.closes_at
@@ -106,15 +111,16 @@ def steps(course: Course) -> list[CourseStep]:
 
 
 def next_of(course: Course) -> Next | None:
-    """The next moment that matters; None once nothing is to come."""
+    """The next moment that matters, be it that a card nobody can vote on lapses; None once nothing is to come."""
     if course.is_open and course.closes_at is not None:
         return Next("Voting closes", course.closes_at)
     if course.state is CardState.PROPOSED:
+        if course.is_too_late:
+            lapses = lapses_at(course.proposed_at, course.rules)
+            return Next("It is too late for a vote. Its proposer may withdraw it; otherwise it lapses", lapses)
         if course.now < course.may_open_at:
             return Next("Voting may open", course.may_open_at)
-        if course.now < course.must_open_by:
-            return Next("Discussion is open. Voting must open", course.must_open_by)
-        return None
+        return Next("Discussion is open. Voting must open", course.must_open_by)
     if course.state in ADOPTED and course.takes_effect_at > course.now:
         return Next("Takes effect", course.takes_effect_at)
     return None
@@ -141,6 +147,8 @@ def _discussion(course: Course) -> CourseStep:
 
 def _vote(course: Course) -> CourseStep:
     if course.closes_at is None:
+        if course.is_too_late:
+            return CourseStep("Vote", Mark.STOPPED, at=course.must_open_by, what="had to open by then, and did not")
         if course.state is CardState.PROPOSED:
             return CourseStep("Vote", Mark.COMING, at=course.must_close_by, what="closes by then at the latest")
         return CourseStep("Vote", Mark.STOPPED, what="none was held")
@@ -159,13 +167,15 @@ def _outcome(course: Course) -> Iterator[CourseStep]:
         yield CourseStep("Outcome", Mark.DONE, at=course.closes_at, what="adopted")
     elif course.is_counting:
         yield CourseStep("Outcome", Mark.NOW, what="the ballots are being counted")
+    elif course.is_too_late:
+        yield CourseStep("Outcome", Mark.STOPPED, what="none: there was no vote")
     else:
         yield CourseStep("Outcome", Mark.COMING, what="counted when the vote closes")
 
 
 def _effect(course: Course) -> CourseStep:
     day = course.effective_date
-    if course.state in _ENDED:
+    if course.state in _ENDED or course.is_too_late:
         return CourseStep("In force", Mark.STOPPED, what="never")
     if course.state in ADOPTED:
         mark = Mark.COMING if course.takes_effect_at > course.now else Mark.DONE

@@ -247,6 +247,9 @@ class HouseEffect:
 def spans(on: date) -> list[Span]:
     """The accounting period that ended last before `on`, then the running one so far; either may be missing."""
     periods = list(Period.objects.filter(start__lte=on).order_by("-start")[:2])
+    if periods and periods[0].end <= on:
+        # None is running: the one before has no name of its own here.
+        periods = periods[:1]
     found = []
     for period in reversed(periods):
         ended = period.end <= on

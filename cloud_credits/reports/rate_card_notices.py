@@ -4,7 +4,7 @@ from cloud_credits.models import RateCard, RateCardBallot, RateCardElector
 from cloud_credits.policies.rate_cards import CardState
 from habitat.clock import now
 from habitat.members.models import Member
-from habitat.members.policies.statuses import MemberKind
+from habitat.members.policies.statuses import MemberKind, MemberStatus
 
 
 def everybody() -> list[int]:
@@ -14,10 +14,13 @@ def everybody() -> list[int]:
 
 
 def not_voted(*, card_id: int, version: int) -> list[int]:
-    """The electors of a card's vote who have cast no ballot; nobody once there is no vote to cast it in."""
+    """The electors of a card's vote who may cast a ballot and have cast none: a suspended one may not (domain §2);
+    nobody once there is no vote to cast it in."""
     voting = RateCard.objects.filter(pk=card_id, version=version, state=CardState.VOTING.value, closes_at__gt=now())
     if not voting.exists():
         return []
-    roll = RateCardElector.objects.filter(card_id=card_id, version=version, at_opening=True)
+    roll = RateCardElector.objects.filter(
+        card_id=card_id, version=version, at_opening=True, member__status=MemberStatus.ACTIVE.value
+    )
     voted = RateCardBallot.objects.filter(card_id=card_id, elector__version=version).values("elector_id")
     return list(roll.exclude(pk__in=voted).order_by("member_id").values_list("member_id", flat=True))

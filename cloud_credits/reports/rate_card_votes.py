@@ -1,9 +1,11 @@
 """A rate card's thread, electorate and ballots as pages and the API show them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from cloud_credits.models import (
     RateCard,
@@ -138,12 +140,27 @@ class SentBack:
 
 def sent_back(version: int) -> SentBack | None:
     """The version, if it was sent back."""
-    told = governance.sent_back().filter(version=version).first()
-    if told is None:
-        return None
-    later = RateCardHistory.objects.filter(pgh_obj=told.pgh_obj_id, pgh_id__gt=told.pgh_id)
-    why = later.order_by("pgh_id").values_list("ended_reason", flat=True).first()
-    return SentBack(governance.as_card(told), why or "An emergency card was adopted while it was under way.")
+    return _as_told(governance.sent_back().filter(version=version)).get(version)
+
+
+def sent_back_among(versions: Iterable[int]) -> dict[int, SentBack]:
+    """Those of the versions that were sent back, by number: in one read."""
+    return _as_told(governance.sent_back().filter(version__in=list(versions)))
+
+
+def _as_told(rows: QuerySet[RateCardHistory]) -> dict[int, SentBack]:
+    # Why it went back stands in the very next row of its history.
+    later = RateCardHistory.objects.filter(pgh_obj=OuterRef("pgh_obj"), pgh_id__gt=OuterRef("pgh_id"))
+    told = rows.annotate(why=Subquery(later.order_by("pgh_id").values("ended_reason")[:1]))
+    unsaid = "An emergency card was adopted while it was under way."
+    return {row.version: SentBack(governance.as_card(row), row.why or unsaid) for row in told}
+
+
+def told_versions() -> QuerySet[RateCardHistory]:
+    """Every version that was put before the members, sent back or not, as its history has it last."""
+    rows = RateCardHistory.objects.filter(version__isnull=False)
+    last = rows.order_by("version", "-pgh_id").distinct("version")
+    return RateCardHistory.objects.filter(pgh_id__in=last.values("pgh_id"))
 
 
 def earlier_versions(card: RateCard) -> list[int]:

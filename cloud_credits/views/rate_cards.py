@@ -19,11 +19,11 @@ from cloud_credits.policies.rate_cards import ADOPTED, Standing
 from cloud_credits.reports import rate_card_changes, rate_card_effects, rate_card_votes, rate_cards
 from cloud_credits.reports.rate_card_changes import Entry
 from cloud_credits.reports.rate_card_votes import SentBack
-from cloud_credits.reports.usage import Mark
 from cloud_credits.views.tables import EFFECT, EFFECT_EVENTS
+from cloud_credits.views.usage import mark_of
 from habitat import clock
 from habitat.errors import HabitatError
-from habitat.faces.pages import EXPORTS, MemberPage, Page, moment, number, query
+from habitat.faces.pages import EXPORTS, MemberPage, Page, number, query
 from habitat.members.reports.actors import actor_of
 from habitat.money import cloud_to_usd
 
@@ -76,7 +76,10 @@ class Changelog(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         now = clock.now()
-        entries = [(entry, _entry_word(entry, now)) for entry in rate_card_changes.changelog()]
+        entries = [
+            (entry, _entry_word(entry, now), rate_card_votes.course_of(entry.card, now=now).is_too_late)
+            for entry in rate_card_changes.changelog()
+        ]
         return render(request, "cloud_credits/rate_card_log.html", {"entries": entries})
 
 
@@ -194,7 +197,7 @@ class MyUsageUnderCard(MemberPage):
             every = rate_card_effects.every_event(self.member.pk, card, span)
             wanted = request.GET["export"]
             return EFFECT_EVENTS.csv_response(every) if wanted == "csv" else EFFECT_EVENTS.xlsx_response(every)
-        rows, mark = rate_card_effects.events(self.member.pk, card, span, size=EVENTS_PAGE, after=_mark(request))
+        rows, mark = rate_card_effects.events(self.member.pk, card, span, size=EVENTS_PAGE, after=mark_of(request))
         params = {"span": span.key}
         context = {
             "card": card,
@@ -262,6 +265,7 @@ def _row(entry: Entry, now: datetime) -> dict[str, Any]:
         "card": entry.card,
         "word": _entry_word(entry, now),
         "next": next_of(course),
+        "is_too_late": course.is_too_late,
         "is_under_way": course.is_under_way and not entry.is_sent_back,
     }
 
@@ -326,8 +330,3 @@ def _download(body: bytes, kind: str, name: str) -> HttpResponse:
     response = HttpResponse(body, content_type=kind)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
-
-
-def _mark(request: HttpRequest) -> Mark | None:
-    at, line = moment(request.GET.get("before")), number(request.GET.get("line"))
-    return Mark(at, line) if at is not None and line is not None else None

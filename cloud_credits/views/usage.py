@@ -13,7 +13,7 @@ from cloud_credits.reports.member_usage import Month
 from cloud_credits.reports.usage import Mark
 from cloud_credits.views.tables import USAGE, USAGE_TOTALS
 from habitat.faces.charts import Chart, Series
-from habitat.faces.pages import EXPORTS, MemberPage, moment, query
+from habitat.faces.pages import EXPORTS, MemberPage, moment, number, query
 
 PAGE_SIZE: Final = 25
 
@@ -38,7 +38,7 @@ class UsagePage(MemberPage):
             lines = member_usage.every(self.member.pk, month, primitive)
             return USAGE.csv_response(lines) if request.GET["export"] == "csv" else USAGE.xlsx_response(lines)
         found = usage.of_member(self.member.pk, start=month.start, end=month.end, primitive=primitive)
-        rows, mark = usage.page(found, size=PAGE_SIZE, after=_mark(request))
+        rows, mark = usage.page(found, size=PAGE_SIZE, after=mark_of(request))
         sums = usage.summary(start=month.start, end=month.end, member_id=self.member.pk)
         context = {
             "form": form,
@@ -79,6 +79,7 @@ def _month(request: HttpRequest) -> Month:
         return Month(today.year, today.month)
 
 
-def _mark(request: HttpRequest) -> Mark | None:
-    at, line = moment(request.GET.get("before")), request.GET.get("line", "")
-    return Mark(at, int(line)) if at and line.isascii() and line.isdigit() and len(line) < 19 else None
+def mark_of(request: HttpRequest) -> Mark | None:
+    """The event after which a page of events begins, as its address names it."""
+    at, line = moment(request.GET.get("before")), number(request.GET.get("line"))
+    return Mark(at, line) if at is not None and line is not None else None

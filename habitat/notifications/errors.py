@@ -10,6 +10,12 @@ class UnknownNotificationType(HabitatError):
     template = "There is no notification called {type}."
 
 
+class AlwaysTold(HabitatError):
+    code = "always_told"
+    status = 409
+    template = "“{title}” always reaches you {channel}. {why}"
+
+
 class NotYours(HabitatError):
     code = "not_found"
     status = 404

@@ -1,7 +1,7 @@
 """`/api/rate-cards/`: a card's way through notice and vote, and its outcome once it is counted."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -90,6 +90,52 @@ def test_list__asks_once_however_many_cards(clock, django_assert_max_num_queries
         rows = client.get("/api/rate-cards/").json()["results"]
     assert [row["version"] for row in rows] == [2, 1]
     assert "outcome" not in rows[0]
+
+
+def test_sent_back__keeps_its_place_its_paper_and_its_outcome(clock):
+    """Webhooks name this version: adopted, then sent back by an emergency, then edited and proposed as another."""
+    people = governed.make_stewards(2)
+    card = governed.adopt_for(clock, people, effective_date=governed.MARCH, compute_rate="1.5")
+    clock.at(datetime(2027, 2, 20, tzinfo=UTC))
+    governed.adopted(clock, people, is_emergency=True, effective_date=governed.MARCH, compute_rate="1.1")
+    governed.commit_checks()
+    rate_cards.save_draft(
+        card=governed.stored(card),
+        terms=governed.terms(compute_rate="1.2", effective_date=date(2027, 6, 1)),
+        acting=governed.steward(people[1]),
+    )
+    again = rate_cards.propose(card_id=card.pk, acting=governed.steward(people[1]))
+    shown = told(2)
+    assert (shown["version"], shown["state"], shown["ensRecord"]) == (2, "sent_back", "rate-card-hash-v2")
+    assert shown["endedReason"] == "Emergency card 3 was adopted: rate card 2 is a draft again."
+    assert [rate["rate"] for rate in shown["rates"]][0] == "1.5"
+    assert shown["contentHash"] == card.content_hash == content_hash(shown["canonical"].encode())
+    assert (shown["effectiveDate"], shown["outcome"]["passed"]) == ("2027-03-01", True)
+    rows = api(reader()).get("/api/rate-cards/").json()["results"]
+    assert [(row["version"], row["state"]) for row in rows] == [
+        (again.version, "proposed"),
+        (3, "approved"),
+        (2, "sent_back"),
+        (1, "active"),
+    ]
+    assert {name: shown[name] for name in rows[2]} == rows[2]
+
+
+def test_list__is_walked_through_whatever_was_sent_back(clock):
+    people = governed.make_stewards(2)
+    governed.proposed(people[0], effective_date=date(2027, 6, 1))
+    governed.adopted(clock, people, is_emergency=True, effective_date=date(2027, 1, 14))
+    client, address, seen = api(reader()), "/api/rate-cards/?limit=1", []
+    while address:
+        answer = client.get(address).json()
+        seen += [row["version"] for row in answer["results"]]
+        address = answer["next"]
+    assert seen == [3, 2, 1]
+
+
+@pytest.mark.parametrize("version", [0, 4, 10**12])
+def test_number_nobody_was_told__is_not_found(version, clock):
+    assert api(reader()).get(f"/api/rate-cards/{version}/").status_code == 404
 
 
 def test_draft__is_nobodys_to_read(clock):

@@ -26,7 +26,7 @@ from cloud_credits.errors import (
 from cloud_credits.models import RateCard, RateCardBallot, RateCardElector, RateCardOutcome, ResourceUsage
 from cloud_credits.policies.governance import RULES
 from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of
-from cloud_credits.reports import governance
+from cloud_credits.reports import governance, rate_card_notices
 from cloud_credits.reports import rate_cards as reports
 from cloud_credits.reports.quotes import quote
 from cloud_credits.workflows import rate_cards as jobs
@@ -36,7 +36,9 @@ from habitat.events.policies.registry import DeliveredEvent
 from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
-from habitat.notifications.models import Email, Notification
+from habitat.notifications.models import Email, Notification, Preference
+from habitat.notifications.policies.channels import Channel
+from habitat.notifications.policies.types import type_of
 from tests.clock import HouseClock
 from tests.cloud_credits.governed import (
     MARCH,
@@ -178,6 +180,22 @@ def test_propose__tells_every_member_with_a_cloud_identity_once(house_clock, dja
     assert not Notification.objects.filter(member=without).exists()
     assert list(Email.objects.values_list("member_id", flat=True)) == [one.pk]
     assert Notification.objects.first().link == "/rate-cards/2/"
+
+
+def test_propose__tells_a_member_who_switched_everything_off_on_the_site_still(house_clock):
+    """The notice to every member is what makes a proposal one (domain §4); the e-mail is theirs to leave."""
+    house_clock.at(NOON)
+    one = make_steward("Stella")
+    Preference.objects.bulk_create(
+        Preference(member=one, type=kind, channel=channel.value, wanted=False)
+        for kind in ("rate_card", "rate_card_vote")
+        for channel in Channel
+    )
+    proposed(one)
+    hear("rate_card.proposed", subscribers.tell_proposed)
+    assert list(Notification.objects.values_list("member_id", "type")) == [(one.pk, "rate_card")]
+    assert not Email.objects.exists()
+    assert type_of("rate_card_vote").goes_by(Channel.IN_APP, chosen=False)
 
 
 def test_propose__tells_the_rates_beside_those_in_force(house_clock):
@@ -563,6 +581,8 @@ def test_emergency__sends_a_card_in_flight_back_to_draft(house_clock):
         "emergency_version": emergency.version,
         "reason": "Emergency card 3 was adopted: rate card 2 is a draft again.",
     }
+    hear("rate_card.returned", subscribers.tell_returned)
+    assert set(Notification.objects.values_list("link", flat=True)) == {"/rate-cards/2/"}
     # proposed again it has another number and another electorate, and no ballots
     again = rate_cards.propose(card_id=normal.pk, acting=steward(people[1]))
     assert (again.version, again.electors.filter(version=4).count()) == (4, 3)
@@ -796,6 +816,19 @@ def test_reminder__to_who_has_not_voted_once_each(house_clock):
     assert rate_cards.remind_due() == 0
     house_clock.at(card.closes_at)
     assert rate_cards.remind_due() == 0
+
+
+def test_reminder__is_not_for_an_elector_whose_ballot_would_be_refused(house_clock):
+    """A suspended elector may not vote (domain §2); back again, they are reminded."""
+    house_clock.at(NOON)
+    people = make_stewards(3)
+    card = opened(house_clock, people[0])
+    members.suspend(member=people[1], reason="owes", acting=SYSTEM)
+    vote(card, {people[0]: "yes"})
+    told_of = {"card_id": card.pk, "version": card.version}
+    assert rate_card_notices.not_voted(**told_of) == [people[2].pk]
+    members.reinstate(member=people[1], reason="paid", acting=SYSTEM)
+    assert rate_card_notices.not_voted(**told_of) == [people[1].pk, people[2].pk]
 
 
 @pytest.mark.parametrize("ended", ["closed", "withdrawn"])

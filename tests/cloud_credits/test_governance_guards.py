@@ -581,7 +581,10 @@ def test_outcome__bars_of_the_database_are_the_policys():
         won = [row[0] for row in cursor.fetchall()]
     assert won == [
         tally(
-            [Choice.YES] * yes + [Choice.NO] * no + [Choice.ABSTAIN] * abstain, yes + no + abstain + absent, emergency
+            [Choice.YES] * yes + [Choice.NO] * no + [Choice.ABSTAIN] * abstain,
+            yes + no + abstain + absent,
+            emergency,
+            RULES,
         ).passed
         for yes, no, abstain, absent, emergency in counts
     ]

@@ -358,7 +358,7 @@ VOTES = [
 
 @pytest.mark.parametrize(("name", "electors", "ballots", "emergency", "passes"), VOTES, ids=[row[0] for row in VOTES])
 def test_rules__of_a_tally(name, electors, ballots, emergency, passes):
-    count = tally([Choice(each) for each in ballots], electors, emergency)
+    count = tally([Choice(each) for each in ballots], electors, emergency, RULES)
     assert count.passed is passes, count.reason
     assert (count.yes, count.no, count.abstain) == tuple(ballots.count(each) for each in (YES, NO, ABSTAIN))
     assert count.quorum_met is (2 * len(ballots) >= electors)
@@ -393,16 +393,16 @@ def test_verbs__of_a_tally(name, electors, ballots, emergency, passes, house_clo
 )
 def test_rules__a_tally_never_passes_below_a_bar(choices, absent, emergency):
     electors = len(choices) + absent
-    count = tally(choices, electors, emergency)
+    count = tally(choices, electors, emergency, RULES)
     cast = Counter(choices)
     yes, no = cast[Choice.YES], cast[Choice.NO]
     normal = 2 * len(choices) >= electors and yes > no and yes >= 2 and 4 * yes >= electors
     assert count.passed is (normal and (not emergency or 3 * yes >= 2 * electors))
     assert count.yes + count.no + count.abstain == count.votes == len(choices)
-    assert tally(list(reversed(choices)), electors, emergency) == count
+    assert tally(list(reversed(choices)), electors, emergency, RULES) == count
     # One more yes in place of an absence never turns an adoption into a defeat.
     if count.passed and absent:
-        assert tally([*choices, Choice.YES], electors, emergency).passed
+        assert tally([*choices, Choice.YES], electors, emergency, RULES).passed
 
 
 @given(votes=st.lists(st.tuples(st.integers(1, 5), st.sampled_from(list(Choice)), st.integers(-5, 5)), max_size=30))
@@ -447,7 +447,7 @@ def test_verbs__a_vote_is_counted_by_the_bars_of_its_notice(house_clock, monkeyp
     people = make_stewards(4)
     card = opened(house_clock, people[0])
     vote(card, dict.fromkeys(people[:2], "yes"))
-    monkeypatch.setattr("cloud_credits.policies.governance.RULES", STRICTER)
+    # What the house would judge a new card by today.
     monkeypatch.setattr("cloud_credits.reports.governance.RULES", STRICTER)
     house_clock.at(card.closes_at)
     outcome = rate_cards.settle(card_id=card.pk)

@@ -114,6 +114,25 @@ def test_card__says_what_it_would_have_cost_me_and_nobody_else(stewards):
     assert "77" not in text_of(page)
 
 
+def test_card__on_which_no_vote_fits_any_more_says_so(clock, stewards):
+    """60 days after the notice it lapses by itself; until then its proposer alone can clear the way."""
+    proposal(stewards)
+    clock.at(datetime(2027, 2, 23, tzinfo=UTC))
+    client = browser(reader())
+    told = text_of(open_page(client, "/rate-cards/2/"))
+    words = "It is too late for a vote. Its proposer may withdraw it; otherwise it lapses in 10 days and 12 hours"
+    assert f"{words}." in told
+    assert "Vote : not reached 2027-02-23 00:00 UTC had to open by then, and did not" in told.replace("Vote:", "Vote :")
+    assert "No vote was opened in time, and none can be any more: it had to open by 2027-02-23 00:00 UTC." in told
+    assert "Voting has not opened" not in told
+    listed = text_of(open_page(client, "/rate-cards/"))
+    assert f"{words}, 2027-03-05 12:00 UTC." in listed
+    assert "Was to be in force from 00:00 UTC of 2027-03-01." in listed
+    assert "if it is adopted" not in listed
+    log = text_of(open_page(client, "/rate-cards/changelog/"))
+    assert "was to be in force from 2027-03-01 · compared with version 1" in log
+
+
 def test_card__says_who_proposed_it(stewards):
     proposal(stewards)
     client = browser(reader())

@@ -18,6 +18,8 @@ PROPOSED = Course(
     state=CardState.PROPOSED, is_emergency=False, proposed_at=NOTICE, opens_at=None, closes_at=None, withdrawn_at=None,
     effective_date=DAY, rules=RULES, now=NOTICE + timedelta(days=1),
 )  # fmt: skip
+# 72 hours of voting and 72 hours of rest fit no more before the day.
+TOO_LATE = replace(PROPOSED, now=datetime(2026, 7, 26, tzinfo=UTC))
 VOTING = replace(PROPOSED, state=CardState.VOTING, opens_at=OPENS, closes_at=CLOSES, now=OPENS)
 
 
@@ -37,8 +39,12 @@ def marks(course: Course) -> list[tuple[str, str]]:
         (replace(VOTING, state=CardState.WITHDRAWN, withdrawn_at=OPENS), "done done stopped stopped stopped"),
         (replace(PROPOSED, state=CardState.WITHDRAWN, withdrawn_at=OPENS), "done stopped stopped stopped stopped"),
         (replace(PROPOSED, state=CardState.LAPSED), "done stopped stopped stopped stopped"),
+        (TOO_LATE, "done now stopped stopped stopped"),
     ],
-    ids=["proposed", "voting", "closed", "approved", "active", "rejected", "broken-off", "withdrawn", "lapsed"],
+    ids=[
+        "proposed", "voting", "closed", "approved", "active", "rejected", "broken-off", "withdrawn", "lapsed",
+        "too-late",
+    ],
 )  # fmt: skip
 def test_steps__say_how_far_a_card_has_come(course, expected):
     assert [mark for _, mark in marks(course)] == expected.split()
@@ -72,6 +78,17 @@ def test_steps__carry_their_moments():
             "Discussion is open. Voting must open",
             NOTICE + timedelta(days=60),
         ),
+        (
+            TOO_LATE,
+            "It is too late for a vote. Its proposer may withdraw it; otherwise it lapses",
+            NOTICE + timedelta(days=60),
+        ),
+        # also while the job that lets it lapse is late
+        (
+            replace(PROPOSED, now=NOTICE + timedelta(days=61)),
+            "It is too late for a vote. Its proposer may withdraw it; otherwise it lapses",
+            NOTICE + timedelta(days=60),
+        ),
         (VOTING, "Voting closes", CLOSES),
         (replace(VOTING, state=CardState.APPROVED, now=CLOSES), "Takes effect", datetime(2026, 8, 1, tzinfo=UTC)),
         (
@@ -91,9 +108,17 @@ def test_next__is_nothing_once_all_is_over():
         replace(VOTING, now=CLOSES),
         replace(VOTING, state=CardState.REJECTED, now=CLOSES),
         replace(VOTING, state=CardState.ACTIVE, now=datetime(2026, 8, 1, tzinfo=UTC)),
-        replace(PROPOSED, now=datetime(2026, 7, 31, tzinfo=UTC)),
     ]
-    assert [next_of(course) for course in over] == [None] * 4
+    assert [next_of(course) for course in over] == [None] * 3
+
+
+def test_too_late__is_the_moment_from_which_no_vote_fits():
+    assert not replace(TOO_LATE, now=TOO_LATE.now - timedelta(microseconds=1)).is_too_late
+    assert TOO_LATE.is_too_late
+    assert not replace(VOTING, now=CLOSES).is_too_late
+    vote, outcome, effect = steps(TOO_LATE)[2:]
+    assert (vote.at, vote.what) == (TOO_LATE.now, "had to open by then, and did not")
+    assert (outcome.what, effect.what, effect.day) == ("none: there was no vote", "never", None)
 
 
 def test_state__is_told_from_the_clock_and_not_from_a_job():
@@ -122,14 +147,14 @@ def votes(yes: int, no: int, abstain: int) -> list[Choice]:
     ],
 )
 def test_bars__are_the_rule(cast, electors, is_emergency, met):
-    found = tally(cast, electors, is_emergency)
+    found = tally(cast, electors, is_emergency, RULES)
     drawn = bars(found, is_emergency=is_emergency, rules=RULES)
     assert [bar.is_met for bar in drawn] == met
     assert found.passed == all(met)
 
 
 def test_bars__say_their_numbers():
-    quorum, majority, support = bars(tally(votes(3, 1, 1), 9, False), is_emergency=False, rules=RULES)
+    quorum, majority, support = bars(tally(votes(3, 1, 1), 9, False, RULES), is_emergency=False, rules=RULES)
     assert (quorum.words, quorum.share, quorum.mark) == ("5 of 9 electors voted", "55.6", "50")
     assert quorum.need == "At least 5 must vote; abstentions count."
     assert (majority.words, majority.share) == ("3 yes, 1 no, 1 abstained", "75.0")
@@ -138,7 +163,7 @@ def test_bars__say_their_numbers():
 
 
 def test_bars__of_an_emergency_want_two_thirds():
-    support = bars(tally(votes(3, 0, 0), 5, True), is_emergency=True, rules=RULES)[2]
+    support = bars(tally(votes(3, 0, 0), 5, True, RULES), is_emergency=True, rules=RULES)[2]
     assert (support.need, support.is_met) == (
         "At least 4: two thirds of the electorate, and never fewer than 2.",
         False,

@@ -13,6 +13,7 @@ from cloud_credits.reports.rate_card_effects import Span
 from habitat.members.policies.statuses import SystemAccount
 from tests.cloud_credits.metered import make_key, meter, rows
 from tests.factories import fund, make_member, system_member
+from treasury.models import Period
 
 pytestmark = pytest.mark.django_db
 
@@ -182,6 +183,13 @@ def test_spans__are_the_ended_period_and_the_running_one():
     assert [span.key for span in effects.spans(date(2026, 1, 5))] == ["this"]
     assert effects.spans(date(2025, 12, 31)) == []
     assert effects.span_called("nonsense", found) is None
+
+
+def test_spans__where_no_period_is_running_the_newest_that_ended_is_the_last_one():
+    found = effects.spans(date(2030, 8, 10))
+    newest = Period.objects.order_by("-start")[0]
+    assert [(span.key, span.name) for span in found] == [("last", newest.name)]
+    assert effects.span_called("last", found).end.date() == newest.end
 
 
 def test_fitting__is_the_last_period_where_something_was_used_in_it():

@@ -1,7 +1,7 @@
 """Rate cards at the desk: drafted with the policy beside every field, proposed after a second look, voted on."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -270,6 +270,23 @@ def test_open__too_early_or_too_short_is_told(clock, stewards):
     assert "A vote is open for at least 72 hours." in told
     answer = nothing_changed(lambda: look(client, card, "open-voting", closes_at="tomorrow"))
     assert answer.status_code == 422
+
+
+def test_open__is_not_offered_once_no_vote_fits(clock, stewards):
+    card = governed.proposed(stewards[0])
+    clock.at(datetime(2027, 2, 22, 23, 59, 59, tzinfo=UTC))
+    client = browser(stewards[0])
+    assert "verb-open-voting" in page(client, card)
+    clock.forward(seconds=1)
+    html = page(client, card)
+    assert "verb-open-voting" not in html
+    assert "verb-withdraw" in html
+    told = words(html)
+    assert (
+        "It is too late for a vote. Its proposer may withdraw it; otherwise it lapses in 10 days and 12 hours" in told
+    )
+    assert "No vote was opened in time, and none can be any more" in told
+    assert "if it is adopted" not in told
 
 
 def test_vote__is_cast_and_changed_at_the_desk(clock, stewards):

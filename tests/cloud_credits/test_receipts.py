@@ -5,7 +5,7 @@ import json
 import runpy
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from eth_utils.crypto import keccak
 
 from cloud_credits.policies.primitives import Primitive
 from cloud_credits.policies.receipts import Receipt
+from tests.cloud_credits import governed
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.people import api, browser, reader
 
@@ -120,6 +121,23 @@ def test_api__my_receipt_is_right_by_the_script_and_the_published_card(tmp_path)
 
 
 @pytest.mark.django_db
+def test_script__is_not_misled_by_a_card_that_was_sent_back(tmp_path, house_clock):
+    """Adopted for the very day, and undone by an emergency before it: the page names it, and it prices nothing."""
+    people = governed.make_stewards(2)
+    governed.adopt_for(house_clock, people, effective_date=governed.MARCH, compute_rate="1.5")
+    house_clock.at(datetime(2027, 2, 20, tzinfo=UTC))
+    governed.adopted(house_clock, people, is_emergency=True, effective_date=date(2027, 2, 27), compute_rate="1.1")
+    house_clock.at(datetime(2027, 3, 1, 12, tzinfo=UTC))
+    member = reader("10")
+    outcome = meter(member, make_key(), quantity="2")
+    body = api(member).get(f"/api/usage/{outcome.meter_id}/receipt").json()
+    page = api(member).get("/api/rate-cards/?limit=200").json()
+    assert [card["state"] for card in page["results"]] == ["active", "sent_back", "superseded"]
+    code, said = verify(tmp_path, body, page)
+    assert (code, body["receipt"]["cloudCost"], said[:6]) == (0, "2.2", "Right:"), said
+
+
+@pytest.mark.django_db
 def test_api__anothers_receipt_is_not_found__operations_see_it():
     outcome = meter(reader("10"), make_key())
     path = f"/api/usage/{outcome.meter_id}/receipt"
@@ -140,7 +158,11 @@ def test_page__shows_what_is_hashed_and_leads_to_all_three_files():
     digest = api(member).get(f"/api/usage/{outcome.meter_id}/receipt").json()["hash"]
     assert digest in page
     assert "2.5 compute-hours × 1 CLOUD = 2.5 CLOUD (25.00 USD)" in page
-    for link in (f"/api/usage/{outcome.meter_id}/receipt", "/api/rate-cards/1/", "/cloud/usage/verify_receipt.py"):
+    for link in (
+        f"/api/usage/{outcome.meter_id}/receipt",
+        "/api/rate-cards/?limit=200",
+        "/cloud/usage/verify_receipt.py",
+    ):
         assert f'href="{link}"' in page
     assert browser(reader()).get(f"/cloud/usage/{outcome.meter_id}/receipt/").status_code == 404
 

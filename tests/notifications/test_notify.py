@@ -8,9 +8,9 @@ from habitat.events.actions.outbox import emit
 from habitat.members.models import Member
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.statuses import SystemAccount
-from habitat.notifications.actions.notify import mark_all_read, mark_read, notify
+from habitat.notifications.actions.notify import mark_all_read, mark_read, notify, notify_many
 from habitat.notifications.actions.preferences import choose
-from habitat.notifications.errors import NotYours, UnknownNotificationType
+from habitat.notifications.errors import AlwaysTold, NotYours, UnknownNotificationType
 from habitat.notifications.models import Email, Notification, Preference
 from habitat.notifications.policies.channels import Channel, message_id
 from habitat.notifications.policies.types import NotificationType, register, type_of
@@ -23,7 +23,10 @@ pytestmark = pytest.mark.django_db
 
 BELL = NotificationType("bell.rang", "The bell rang", (Channel.IN_APP, Channel.EMAIL))
 WHISPER = NotificationType("bell.whisper", "A whisper")
-register(BELL, WHISPER)
+ALARM = NotificationType(
+    "bell.alarm", "The alarm", (Channel.IN_APP, Channel.EMAIL), always=(Channel.IN_APP,), why_always="It is for all."
+)
+register(BELL, WHISPER, ALARM)
 
 
 def tell(member: Member, event_id: int, kind: NotificationType = BELL, **changes: str) -> None:
@@ -83,6 +86,39 @@ def test_notify__default_channels_hold_until_the_member_chooses() -> None:
     held = {choice.type.code: choice.wanted for choice in choices(ada.pk)}
     assert held["bell.whisper"] == {Channel.IN_APP: False, Channel.EMAIL: False}
     assert held["bell.rang"] == {Channel.IN_APP: True, Channel.EMAIL: True}
+
+
+def test_choose__what_always_reaches_the_member_is_no_choice() -> None:
+    ada = people.active("Ada")
+    with pytest.raises(AlwaysTold) as refused:
+        choose(
+            member=ada,
+            wanted={("bell.alarm", Channel.EMAIL): False, ("bell.alarm", Channel.IN_APP): False},
+            acting=people.acting_as(ada),
+        )
+    assert refused.value.sentence == "“The alarm” always reaches you on the site. It is for all."
+    assert not Preference.objects.exists()
+    choose(
+        member=ada,
+        wanted={("bell.alarm", Channel.EMAIL): False, ("bell.alarm", Channel.IN_APP): True},
+        acting=people.acting_as(ada),
+    )
+    assert channels(ada.pk, ALARM) == {Channel.IN_APP}
+
+
+def test_notify__what_always_reaches_the_member_does_so_over_an_older_choice() -> None:
+    """A choice made before the kind was one that always reaches everybody."""
+    ada, bo = people.active("Ada"), people.active("Bo")
+    for channel in Channel:
+        Preference.objects.create(member=ada, type="bell.alarm", channel=channel.value, wanted=False)
+    tell(ada, ring(), ALARM)
+    notify_many(
+        member_ids=[ada.pk, bo.pk], type=ALARM, subject="Fire", text="Leave.", link="/", event_id=ring(), acting=SYSTEM
+    )
+    assert sorted(Notification.objects.values_list("member_id", flat=True)) == [ada.pk, ada.pk, bo.pk]
+    assert list(Email.objects.values_list("member_id", flat=True)) == [bo.pk]
+    held = {choice.type.code: choice.wanted for choice in choices(ada.pk)}
+    assert held["bell.alarm"] == {Channel.IN_APP: True, Channel.EMAIL: False}
 
 
 def test_choose__is_the_members_own_alone() -> None:

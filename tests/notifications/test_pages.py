@@ -80,6 +80,19 @@ def test_preferences__are_saved_as_shown() -> None:
     assert channels(ada.pk, type_of("bell.whisper")) == {Channel.IN_APP}
 
 
+def test_preferences__say_what_always_reaches_the_member_and_ask_for_the_rest() -> None:
+    ada = people.active("Ada")
+    client = signed_in(ada)
+    text = client.get("/settings/notifications/").content.decode()
+    assert '<input type="checkbox" checked disabled> On the site: always</label>' in text
+    assert "It is for all." in text
+    assert 'name="bell.alarm:in_app"' not in text
+    assert 'name="bell.alarm:email" checked' in text
+    answer = client.post("/settings/notifications/", {"shown": ["bell.alarm"]})
+    assert answer.status_code == 302
+    assert channels(ada.pk, type_of("bell.alarm")) == {Channel.IN_APP}
+
+
 @pytest.mark.parametrize("path", ["/notifications/", "/settings/notifications/"])
 def test_pages__need_sign_in(path: str) -> None:
     answer = Client().get(path)

@@ -9,11 +9,20 @@ from habitat.notifications.policies.channels import Channel
 
 @dataclass(frozen=True, slots=True)
 class NotificationType:
-    """One kind of notice. `default_channels` hold until the member chooses otherwise."""
+    """One kind of notice. `default_channels` hold until the member chooses otherwise; `always` hold whatever the member
+    chooses, and `why_always` tells them why."""
 
     code: str
     title: str
     default_channels: tuple[Channel, ...] = (Channel.IN_APP,)
+    always: tuple[Channel, ...] = ()
+    why_always: str = ""
+
+    def goes_by(self, channel: Channel, chosen: bool | None) -> bool:
+        """Whether a notice takes this channel; `chosen` is the member's own word, None where there is none."""
+        if channel in self.always:
+            return True
+        return channel in self.default_channels if chosen is None else chosen
 
 
 _types: Final[dict[str, NotificationType]] = {}

@@ -1,4 +1,4 @@
-"""What a member wants to hear, and how: their choices over the defaults."""
+"""What a member wants to hear, and how: their choices over the defaults, and over both what always reaches them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,19 +20,17 @@ def choices(member_id: int) -> list[Choice]:
     """Every kind, by title, with what holds for the member."""
     chosen = {(row.type, Channel(row.channel)): row.wanted for row in Preference.objects.filter(member_id=member_id)}
     return [
-        Choice(
-            kind, {channel: chosen.get((kind.code, channel), channel in kind.default_channels) for channel in Channel}
-        )
+        Choice(kind, {channel: kind.goes_by(channel, chosen.get((kind.code, channel))) for channel in Channel})
         for kind in types()
     ]
 
 
 def channels(member_id: int, kind: NotificationType) -> set[Channel]:
-    """The channels by which the member wants notices of this kind."""
+    """The channels by which notices of this kind reach the member."""
     chosen = {
         Channel(row.channel): row.wanted for row in Preference.objects.filter(member_id=member_id, type=kind.code)
     }
-    return {channel for channel in Channel if chosen.get(channel, channel in kind.default_channels)}
+    return {channel for channel in Channel if kind.goes_by(channel, chosen.get(channel))}
 
 
 def channels_of_many(member_ids: Iterable[int], kind: NotificationType) -> dict[int, set[Channel]]:
@@ -44,8 +42,6 @@ def channels_of_many(member_ids: Iterable[int], kind: NotificationType) -> dict[
         ).values_list("member_id", "channel", "wanted")
     }
     return {
-        member_id: {
-            channel for channel in Channel if chosen.get((member_id, channel), channel in kind.default_channels)
-        }
+        member_id: {channel for channel in Channel if kind.goes_by(channel, chosen.get((member_id, channel)))}
         for member_id in member_ids
     }

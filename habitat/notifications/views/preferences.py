@@ -13,7 +13,8 @@ from habitat.notifications.reports.preferences import choices
 
 
 class PreferencesPage(MemberPage):
-    """GET: a table of tick boxes. POST: each box as it stands; a kind the form did not show keeps its choice."""
+    """GET: a table of tick boxes. POST: each box as it stands; a kind the form did not show keeps its choice, and
+    what always reaches the member is no choice."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
         context = {"choices": choices(self.member.pk), "channels": list(Channel)}
@@ -26,6 +27,7 @@ class PreferencesPage(MemberPage):
             for kind in types()
             if kind.code in shown
             for channel in Channel
+            if channel not in kind.always
         }
         choose(member=self.member, wanted=wanted, acting=actor_of(request.user))
         messages.success(request, "Saved.")
