@@ -26,6 +26,7 @@ from cloud_credits.models import (
 from cloud_credits.policies.invoices import InvoiceState
 from cloud_credits.policies.metering_batch import SubmissionState
 from cloud_credits.policies.movements import Holding
+from habitat import clock
 from habitat.members.models import Member
 from habitat.members.policies.statuses import SystemAccount
 from habitat.statements import array_of, rows_of
@@ -147,7 +148,7 @@ def queued_submissions(most: int) -> list[WaitingUsage]:
 
     Bodies stay where they are: each may have 8 MiB, and their sizes are known without reading them.
     """
-    due = MeteringSubmission.objects.filter(state=SubmissionState.QUEUED.value, due_at__lte=datetime.now(tz=UTC))
+    due = MeteringSubmission.objects.filter(state=SubmissionState.QUEUED.value, due_at__lte=clock.now())
     rows = due.order_by("due_at", "id").select_for_update(no_key=True, skip_locked=True)
     return [WaitingUsage(*row) for row in rows.values_list("pk", "service_key_id", "events", Length("body"))[:most]]
 
