@@ -23,6 +23,7 @@ from tests.faces.people import browser, reader
 from tests.factories import fund, make_member, system_member
 from tests.treasury.banking import make_bill
 from treasury.errors import RangeBackwards
+from treasury.models import Period
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +123,60 @@ def test_range__is_half_open_and_nothing_is_zero(two_members, first, end, events
         assert (report.total.credits, report.total.infrastructure, report.total.percent) == (0, 0, None)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_by_period__what_accounting_periods_hold_whatever_their_months(two_members, superuser_dsn):
+    """A period that begins in the middle of a month: usage and bills of the day before are the other period's."""
+    turn = DAY - timedelta(days=2)
+    meter(make_member(credits="100"), make_key(), quantity="7", timestamp=(NOON - timedelta(days=3)).isoformat())
+    make_bill("7", account="5540", billed_on=turn - timedelta(days=1), due_on=DAY)
+    cut_period(superuser_dsn, turn)
+    make_bill("2", account="5510", billed_on=DAY, due_on=DAY)
+
+    report = usage_margin(turn - timedelta(days=20), NEXT, by=Grouping.PERIOD)
+
+    assert [(row.title, row.primitive.value, row.credits, row.booked) for row in report.rows] == [
+        ("Z first", "compute", Decimal(7), Decimal(0)),
+        ("Z first", "stm", Decimal(0), Decimal(7)),
+        ("A second", "compute", Decimal(3), Decimal(2)),
+        ("A second", "transfer", Decimal(1), Decimal(0)),
+    ]
+    assert report.total.credits == sum(row.credits for row in report.rows)
+    assert report.total.booked == sum(row.booked for row in report.rows)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_by_period__usage_before_the_first_is_told_apart(two_members, superuser_dsn):
+    cut_period(superuser_dsn, NEXT)
+    with psycopg.connect(superuser_dsn, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("DELETE FROM treasury_period WHERE start < %s", [NEXT])
+    assert {row.title for row in usage_margin(DAY, NEXT, by=Grouping.PERIOD).rows} == {"in no period"}
+
+
+def cut_period(superuser_dsn, turn):
+    """The period of `turn` ends there, and another begins."""
+    with psycopg.connect(superuser_dsn, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        [(end,)] = owner.execute(
+            "UPDATE treasury_period p SET \"end\" = %(turn)s, name = 'Z first' FROM treasury_period old"
+            ' WHERE old.id = p.id AND p.start < %(turn)s AND p."end" > %(turn)s RETURNING old."end"',
+            {"turn": turn},
+        )
+        owner.execute(
+            "INSERT INTO treasury_period (name, start, \"end\", state) VALUES ('A second', %s, %s, 'open')",
+            [turn, end],
+        )
+
+
+def test_page__offers_the_accounting_periods_as_ranges(two_members):
+    page = staff(Role.STEWARD).get("/admin/reports/usage-margin/?by=period")
+    period = Period.objects.get(start__lte=DAY, end__gt=DAY)
+    assert (period.name, f"?first={period.start}&last={period.end - timedelta(days=1)}&by=period") in page.context[
+        "periods"
+    ]
+    assert f">{period.name}</a>" in page.content.decode()
+
+
 def test_range__backwards_is_refused():
     with pytest.raises(RangeBackwards):
         usage_margin(NEXT, DAY, by=Grouping.PRIMITIVE)
@@ -214,7 +269,7 @@ def test_volume__a_day_of_half_a_million_rows_is_read_by_the_index(superuser_dsn
     since, until = reports.moments(first, first + timedelta(days=1))
     with connection.cursor() as cursor:
         cursor.execute(
-            "EXPLAIN (ANALYZE, BUFFERS) " + reports.USED.format(sort=sort, title=title),
+            "EXPLAIN (ANALYZE, BUFFERS) " + reports.USED.format(sort=sort, title=title, kept="month"),
             {"start": since, "end": until, "techne": "techne"},
         )
         plan = "\n".join(line for (line,) in cursor.fetchall())
