@@ -226,6 +226,8 @@ class UsageSerializer(serializers.Serializer[Any]):
     startedAt = MomentField(source="started_at", allow_null=True)
     meteredAt = MomentField(source="metered_at")
     receivedAt = MomentField(source="received_at")
+    bookedAt = MomentField(source="transaction.booked_at")
+    approvedLate = serializers.BooleanField(source="is_late")
     daysLate = serializers.SerializerMethodField()
     transactionId = IdField(source="transaction_id")
 

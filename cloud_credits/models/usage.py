@@ -29,6 +29,10 @@ class ResourceUsageQuerySet(models.QuerySet["ResourceUsage"]):
             return self.none()
         return self.filter(member__user=user)
 
+    def with_booking(self) -> "ResourceUsageQuerySet":
+        """With when each was booked, by a query of its own: the rows stay a walk of one index."""
+        return self.prefetch_related("transaction")
+
 
 class ResourceUsage(models.Model):
     """One metered usage. Insert-only: the price it was redeemed at never changes."""

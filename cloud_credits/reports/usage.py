@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.db.models import Count, Q, QuerySet, Sum
 
 from cloud_credits.models import ResourceUsage
+from cloud_credits.models.usage import ResourceUsageQuerySet
 from cloud_credits.policies.primitives import MEASURES, Primitive
 from habitat.money import cents, cloud_to_usd, plain
 
@@ -67,6 +68,11 @@ class UsageRow:
         return arithmetic(quantity=row.quantity, unit=row.unit, rate=row.rate, cost=row.cost)
 
     @property
+    def booked_at(self) -> datetime:
+        """When its redemption was booked: by this moment a month's spending counts it. Read `with_booking`."""
+        return self.usage.transaction.booked_at
+
+    @property
     def days_late(self) -> int:
         """Whole days between the end of the usage and its report. It keeps the price of its own day, and is booked in
         the period that is open when it comes."""
@@ -75,7 +81,10 @@ class UsageRow:
     @property
     def reported(self) -> str:
         late = self.days_late
-        return f"{late} day{'s' if late > 1 else ''} late" if late else "in time"
+        said = [f"{late} day{'s' if late > 1 else ''} late"] if late else []
+        if self.usage.is_late:
+            said.append("let in by two persons")
+        return ", ".join(said) or "in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ def of_member(
     start: datetime | None = None,
     end: datetime | None = None,
     primitive: Primitive | None = None,
-) -> QuerySet[ResourceUsage]:
+) -> ResourceUsageQuerySet:
     """A member's usage that ended in `[start, end)`, newest first; served by one index whatever the page."""
     rows = ResourceUsage.objects.filter(member_id=member_id).select_related("rate_card")
     if start is not None:
