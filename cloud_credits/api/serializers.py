@@ -227,9 +227,17 @@ class UsageSerializer(serializers.Serializer[Any]):
     meteredAt = MomentField(source="metered_at")
     receivedAt = MomentField(source="received_at")
     bookedAt = MomentField(source="transaction.booked_at")
+    bookedPeriod = serializers.SerializerMethodField()
+    late = serializers.SerializerMethodField()
     approvedLate = serializers.BooleanField(source="is_late")
     daysLate = serializers.SerializerMethodField()
     transactionId = IdField(source="transaction_id")
+
+    def get_bookedPeriod(self, row: Any) -> str:
+        return UsageRow(row).booked_in
+
+    def get_late(self, row: Any) -> bool:
+        return UsageRow(row).came_late
 
     def get_daysLate(self, row: Any) -> int:
         return UsageRow(row).days_late

@@ -30,8 +30,8 @@ class ResourceUsageQuerySet(models.QuerySet["ResourceUsage"]):
         return self.filter(member__user=user)
 
     def with_booking(self) -> "ResourceUsageQuerySet":
-        """With when each was booked, by a query of its own: the rows stay a walk of one index."""
-        return self.prefetch_related("transaction")
+        """With when and in which period each was booked, by queries of their own: the rows stay a walk of one index."""
+        return self.prefetch_related("transaction", "journal_entry__period")
 
 
 class ResourceUsage(models.Model):

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,9 +15,12 @@ from cloud_credits.reports.member_usage import Month
 from habitat.controls.actions import approvals, service_keys
 from habitat.controls.reports.service_keys import actor_of
 from habitat.members.policies.actors import SYSTEM
+from habitat.members.policies.roles import Role
 from tests.cloud_credits.metered import event, make_key, meter
 from tests.faces.people import browser, reader
 from tests.factories import actor, make_member
+from tests.members.people import trusted
+from treasury.models import Period
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +84,47 @@ def test_usage__that_came_late_is_flagged_on_the_page_and_in_the_api(ago, told, 
     [line] = client.get("/api/usage/").json()["results"]
     assert line["daysLate"] == days
     assert line["receivedAt"] > line["meteredAt"]
+
+
+def test_usage__of_a_periods_last_hour_that_comes_in_the_next_is_late(house_clock):
+    """Six hours, and another period's books: flagged to the member, in the file, by the API and on the desk."""
+    member, key = reader("10"), make_key()
+    turn = Period.objects.get(start__lte=datetime.now(tz=UTC), end__gt=datetime.now(tz=UTC)).end
+    period = Period.objects.get(start=turn)
+    ended = datetime.combine(turn, time(), UTC) - timedelta(hours=1)
+    house_clock.at(ended + timedelta(hours=6))
+    meter(member, key, quantity="1", timestamp=ended.isoformat())
+    meter(member, key, quantity="2", timestamp=(ended + timedelta(hours=2)).isoformat())
+    client = browser(member)
+    told = f"late, booked in {period.name}"
+
+    page = body(client.get(f"/cloud/usage/?period={ended:%Y-%m}"))
+    assert re.findall(r'data-label="Reported"><span>(.*?)</span>', page) == [told]
+    newer, older = client.get("/api/usage/").json()["results"]
+    assert (older["late"], older["daysLate"], older["approvedLate"], older["bookedPeriod"]) == (
+        True,
+        0,
+        False,
+        period.name,
+    )
+    assert (newer["late"], newer["bookedPeriod"]) == (False, period.name)
+    desk = body(trusted_browser().get("/admin/cloud_credits/resourceusage/"))
+    assert re.findall(r'class="[^"]*field-reported[^"]*"[^>]*>\s*(.*?)\s*</td>', desk) == ["in time", told]
+
+
+def test_desk__calls_the_same_usage_late_as_the_member_does():
+    """Twelve days late needs nobody's leave; what two persons let in is said in those words."""
+    member = make_member(credits="10")
+    meter(member, make_key(), timestamp=(datetime.now(tz=UTC) - timedelta(days=12, hours=1)).isoformat())
+    client = trusted_browser()
+    desk = body(client.get("/admin/cloud_credits/resourceusage/"))
+    assert "12 days late" in desk
+    assert "let in by two persons" in desk
+    assert "12 days late" not in body(client.get("/admin/cloud_credits/resourceusage/?is_late__exact=1"))
+
+
+def trusted_browser():
+    return browser(trusted(Role.OPERATIONS))
 
 
 def test_usage__says_what_the_months_spending_counts_so_that_it_can_be_recomputed():
@@ -199,7 +243,7 @@ def test_usage__costs_the_same_queries_for_many_lines(django_assert_num_queries)
 
 
 # Seven find the sign-in and note its session, one the membership, one counts unread notices for the menu.
-USAGE_QUERIES = 15
+USAGE_QUERIES = 17
 
 
 def test_month__is_half_open_and_turns_the_year():
