@@ -487,9 +487,13 @@ class QueuedUsage(serializers.Serializer[Any]):
 
 
 class QueuedUsageOutcome(QueuedUsage):
-    """The same, and once all are charged the counts and an answer an event."""
+    """The same, how often charging failed and when it is tried next, and once all are charged the counts and an answer
+    an event."""
 
     receivedAt = MomentField()
+    attempts = serializers.IntegerField(required=False)
+    dueAt = MomentField(required=False)
+    note = serializers.CharField(required=False)
     doneAt = MomentField(required=False)
     accepted = serializers.IntegerField(required=False)
     duplicates = serializers.IntegerField(required=False)

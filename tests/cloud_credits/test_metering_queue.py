@@ -351,6 +351,24 @@ def test_api__takes_one_event_or_many_and_tells_what_became_of_them():
     assert holds(member)[0] == 0
 
 
+def test_api__tells_a_service_that_charging_failed_and_when_it_is_tried_next(monkeypatch):
+    member, client = make_member(credits="5"), service("metering:write")
+    where = client.post("/api/cloud/metering", body(member), format="json")["Location"]
+    fresh = client.get(where).json()
+    assert (fresh["attempts"], fresh["dueAt"], "note" in fresh) == (0, fresh["receivedAt"], False)
+    with monkeypatch.context() as patch:
+        patch.setattr(metering_batch, "record", lambda **_: [][0])
+        drain()
+    stuck = client.get(where).json()
+    assert (stuck["state"], stuck["attempts"]) == ("queued", 1)
+    assert stuck["dueAt"] > fresh["dueAt"]
+    assert "failed and is tried again" in stuck["note"]
+    assert "IndexError" not in str(stuck)
+    MeteringSubmission.objects.update(due_at=fresh["receivedAt"])
+    drain()
+    assert (client.get(where).json().keys() & {"attempts", "dueAt", "note"}, holds(member)[0]) == (set(), dec("2.5"))
+
+
 def test_api__tells_that_it_waits_without_reading_the_body(bodies_read):
     client = service("metering:write")
     where = client.post("/api/cloud/metering", body(make_member()), format="json")["Location"]
