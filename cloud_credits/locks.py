@@ -22,6 +22,7 @@ from cloud_credits.models import (
     SelfMeterCharge,
     StakingPosition,
     TopUp,
+    UsageImport,
 )
 from cloud_credits.policies.invoices import InvoiceState
 from cloud_credits.policies.metering_batch import SubmissionState
@@ -158,6 +159,11 @@ def queued_submission(submission_id: int) -> MeteringSubmission | None:
     rows = MeteringSubmission.objects.filter(pk=submission_id, state=SubmissionState.QUEUED.value)
     rows = rows.select_related("service_key")
     return rows.select_for_update(of=("self",), no_key=True, skip_locked=True).first()
+
+
+def usage_import(import_id: int) -> UsageImport:
+    """How far a file was read: one run at a time takes it further. Nobody waits here who holds a balance."""
+    return UsageImport.objects.select_for_update(of=("self",), no_key=True).get(pk=import_id)
 
 
 def self_charge(charge_id: int) -> SelfMeterCharge:

@@ -37,7 +37,6 @@ class Command(BaseCommand):
         if not path.is_file():
             message = f"There is no file {path}."
             raise CommandError(message)
-        last = Progress(0, 0, 0, 0, 0)
         try:
             with tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, file=self.stderr) as bar:
                 progress = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=options["rows_at_once"])
