@@ -14,6 +14,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
 from cloud_credits.actions import import_usage as import_usage_module
 from cloud_credits.actions.import_usage import Progress, import_usage, report_path
@@ -21,7 +22,10 @@ from cloud_credits.errors import ImportBusy, ImportFileChanged, ImportFormUnknow
 from cloud_credits.management.commands import import_usage as command
 from cloud_credits.models import MeteringRefusal, ResourceUsage, UsageImport
 from cloud_credits.policies.import_usage import LONGEST_ROW, FileForm, form_of
+from habitat.controls.actions import service_keys
+from habitat.controls.models import ServiceKey
 from habitat.controls.reports.service_keys import actor_of
+from habitat.members.policies.actors import SYSTEM
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import body, dec, make_key
 from tests.factories import make_member
@@ -355,6 +359,31 @@ def test_command__run_again_tells_the_counts_of_the_whole_and_where_the_report_i
     call_command("import_usage", str(path), "--key", key.prefix)
     assert capsys.readouterr().out == first
     assert "1 accepted, 0 already known, 1 refused." in first
+
+
+def test_command__takes_the_only_key_that_may_meter(tmp_path, capsys):
+    ServiceKey.objects.update(revoked_at=timezone.now(), revoked_by="system")
+    service_keys.create(name="reader", scopes=["read"], acting=SYSTEM)
+    key = make_key("the only one")
+    path = csv_file(tmp_path / "usage.csv", [body(make_member(credits="100"))])
+    call_command("import_usage", str(path))
+    assert ResourceUsage.objects.get().service_key_id == key.pk
+    assert f"Metered by the only one (hbt_{key.prefix}_" in capsys.readouterr().out
+
+
+def test_command__guesses_no_key_among_several(tmp_path):
+    one, two = make_key("one"), make_key("two")
+    path = csv_file(tmp_path / "usage.csv", [body(make_member(credits="100"))])
+    with pytest.raises(CommandError, match="--key") as refused:
+        call_command("import_usage", str(path))
+    assert (one.prefix in str(refused.value), two.prefix in str(refused.value)) == (True, True)
+    assert not ResourceUsage.objects.exists()
+
+
+def test_command__without_any_living_key_says_so(tmp_path):
+    ServiceKey.objects.update(revoked_at=timezone.now(), revoked_by="system")
+    with pytest.raises(CommandError, match="No living key may write metering"):
+        call_command("import_usage", str(csv_file(tmp_path / "usage.csv", [])))
 
 
 def test_command__counts_in_whole_numbers(tmp_path, capsys, monkeypatch):
