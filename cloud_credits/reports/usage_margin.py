@@ -23,6 +23,8 @@ ACCOUNTS: Final = {
     Primitive.LTM: "5530",
     Primitive.STM: "5540",
 }
+# Where redemptions are revenue.
+REVENUE: Final = "4420"
 PERCENT_PLACES: Final = 2
 NO_PERIOD: Final = "in no period"
 # Two years of quarters.
@@ -82,7 +84,7 @@ SELECT sort, title, primitive, coalesce(sum(events), 0)::bigint, coalesce(sum(qu
  ORDER BY grouping(primitive), sort, array_position(ARRAY['compute', 'transfer', 'ltm', 'stm'], primitive::text)
 """
 _BOOKED_TITLES: Final = {Grouping.MONTH: "to_char(e.effective_on, 'YYYY-MM')", Grouping.PERIOD: "p.name"}
-# Closing entries turn an expense back to nothing; what was booked must not see that.
+# Closing entries turn expenses and revenue back to nothing; what was booked must not see that.
 _BOOKED: Final = """
 SELECT {title}, split_part(a.code, '-', 1),
        sum(CASE l.side WHEN 'D' THEN l.amount ELSE -l.amount END)
@@ -143,18 +145,31 @@ class MarginRow(Margin):
 
 @dataclass(frozen=True, slots=True)
 class MarginReport:
-    """`own` is what the cooperative itself redeemed, CLOUD: it counts as used, and is no revenue (domain §6)."""
+    """`own` is what the cooperative itself redeemed, CLOUD: it counts as used, and is no revenue (domain §6). `revenue`
+    is what was booked to 4420 in these days, USD: usage counts here by when it ended, there by when it was booked.
+    """
 
     grouping: Grouping
     rows: tuple[MarginRow, ...]
     total: Margin
     own: Decimal = field(default=Decimal(0))
+    revenue: Decimal = field(default=Decimal(0))
+
+    @property
+    def own_usd(self) -> Decimal:
+        return cloud_to_usd(self.own)
+
+    @property
+    def of_other_days(self) -> Decimal:
+        """Redeemed here, less the cooperative's own, less revenue, USD: what ended in these days and was booked on
+        others is above zero, what was booked in them and ended on others, or is no usage, below."""
+        return self.total.usd - self.own_usd - self.revenue
 
 
 def usage_margin(first: date, end: date, *, by: Grouping) -> MarginReport:
     """Usage that ended in the UTC days `[first, end)`. Raises RangeBackwards."""
     check_range(first, end)
-    booked = _booked(first, end, by)
+    booked, revenue = _booked(first, end, by)
     found = _used(first, end, by)
     (*_, events, _quantity, credits, infrastructure, own) = found.pop()
     rows = [
@@ -177,7 +192,7 @@ def usage_margin(first: date, end: date, *, by: Grouping) -> MarginReport:
     total = Margin(
         events=events, credits=credits, infrastructure=infrastructure, booked=sum(booked.values(), Decimal(0))
     )
-    return MarginReport(grouping=by, rows=tuple(rows), total=total, own=own)
+    return MarginReport(grouping=by, rows=tuple(rows), total=total, own=own, revenue=revenue)
 
 
 def periods(on: date) -> list[Period]:
@@ -199,13 +214,16 @@ def _kept(by: Grouping) -> str:
     return "day" if by is Grouping.PERIOD else "month"
 
 
-def _booked(first: date, end: date, by: Grouping) -> dict[tuple[str, Primitive], Decimal]:
-    """Debits less credits of 5510 to 5540, by primitive and the month or period where lines are by those."""
-    given = {"first": first, "last": end, "codes": list(ACCOUNTS.values()), "ledger": Ledger.BOOK.value}
+def _booked(first: date, end: date, by: Grouping) -> tuple[dict[tuple[str, Primitive], Decimal], Decimal]:
+    """Debits less credits of 5510 to 5540, by primitive and the month or period where lines are by those; and the
+    credits less debits of 4420."""
+    given = {"first": first, "last": end, "codes": [*ACCOUNTS.values(), REVENUE], "ledger": Ledger.BOOK.value}
     named = {code: primitive for primitive, code in ACCOUNTS.items()}
     with connection.cursor() as cursor:
         cursor.execute(_BOOKED.format(title=_BOOKED_TITLES.get(by, "''")), given)
-        return {(title, named[code]): amount for title, code, amount in cursor.fetchall()}
+        found = cursor.fetchall()
+    bills = {(title, named[code]): amount for title, code, amount in found if code != REVENUE}
+    return bills, -sum((amount for _title, code, amount in found if code == REVENUE), Decimal(0))
 
 
 def _booked_for(

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from cloud_credits.reports.usage_margin import (
     BESIDE_BILLS,
+    REVENUE,
     Grouping,
     Margin,
     MarginReport,
@@ -155,7 +156,20 @@ def remarks(report: MarginReport) -> tuple[str, ...]:
     ]
     if report.own:
         said.append(f"The cooperative's own usage in it, {plain(report.own)} CLOUD, is no revenue in the books.")
+    said.append(_tied(report))
     return tuple(said)
+
+
+def _tied(report: MarginReport) -> str:
+    """How the redeemed total comes to what the books say of the same days."""
+    booked = f"Booked to {REVENUE} in these days: {cents(report.revenue):,} USD"
+    parts = [
+        (report.own_usd, "the cooperative's own usage"),
+        (report.of_other_days, "usage that was booked on other days than it ended, corrections, and what is no usage"),
+    ]
+    less = [f"{cents(amount):,} USD for {why}" for amount, why in parts if amount]
+    redeemed = f"the {cents(report.total.usd):,} USD redeemed"
+    return f"{booked}. That is {redeemed}, less {', less '.join(less)}." if less else f"{booked}: all of {redeemed}."
 
 
 def _form(request: HttpRequest) -> RangeForm:

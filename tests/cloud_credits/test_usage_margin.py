@@ -17,6 +17,7 @@ from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from habitat.members.policies.statuses import SystemAccount
+from tests.cloud_credits.ledger import account
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.pdf_text import text_of
 from tests.faces.people import browser, reader
@@ -188,6 +189,40 @@ def test_own_usage__is_told_apart_because_it_is_no_revenue():
     used(techne, make_key(), "2")
     report = usage_margin(DAY, NEXT, by=Grouping.PRIMITIVE)
     assert (report.total.credits, report.own) == (Decimal(2), Decimal(2))
+
+
+def test_revenue__what_was_redeemed_ties_to_the_books(two_members):
+    """Usage of five days ago, booked today: over all days it is 4420 exactly, on each of the two the rest is told."""
+    techne = system_member(SystemAccount.TECHNE)
+    fund(techne, "10")
+    used(techne, make_key(), "2")
+    today = datetime.now(tz=UTC).date()
+    whole = usage_margin(DAY, today + timedelta(days=1), by=Grouping.PRIMITIVE)
+    assert (whole.total.usd, whole.own_usd, whole.revenue, whole.of_other_days) == (60, 20, 40, 0)
+    assert whole.revenue == -account("4420")
+    ended, booked = (usage_margin(day, day + timedelta(days=1), by=Grouping.MONTH) for day in (DAY, today))
+    assert (ended.total.usd, ended.revenue, ended.of_other_days) == (60, 0, 40)
+    assert (booked.total.usd, booked.revenue, booked.of_other_days) == (0, 40, -40)
+    client = staff(Role.STEWARD)
+    for first, last, said in (
+        (
+            DAY,
+            today,
+            "in these days: 40.00 USD. That is the 60.00 USD redeemed, less 20.00 USD for the cooperative&#x27;s own",
+        ),
+        (
+            today,
+            today,
+            "in these days: 40.00 USD. That is the 0.00 USD redeemed, less -40.00 USD for usage that was booked on",
+        ),
+    ):
+        assert said in client.get(f"/admin/reports/usage-margin/?first={first}&last={last}").content.decode()
+
+
+def test_revenue__that_is_all_of_what_was_redeemed_is_said_so(two_members):
+    query = f"?first={DAY}&last={datetime.now(tz=UTC).date()}"
+    page = staff(Role.STEWARD).get(f"/admin/reports/usage-margin/{query}").content.decode()
+    assert "Booked to 4420 in these days: 40.00 USD: all of the 40.00 USD redeemed." in page
 
 
 @pytest.mark.django_db(transaction=True)
