@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cloud_credits.reports import rate_cards
@@ -41,6 +42,9 @@ CHROMIUM_FLAGS = (
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     program = os.environ.get("HABITAT_CHROMIUM") or shutil.which("chromium")
+    # From here on Django looks for connections beside Playwright's loop, and would never close this one again: a forked
+    # child, where no loop runs, would find it and use it long after its server end is gone.
+    connections.close_all()
     # Playwright's loop runs in this thread; Django's guard against blocking calls in it is not meant for tests.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

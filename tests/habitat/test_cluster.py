@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from habitat.local import binaries, roles
+from habitat.local import cluster as cluster_module
 from habitat.local.cluster import CHECKOUT, Cluster, _processes_in, local_state, test_cluster
 
 
@@ -292,3 +293,45 @@ def test_local_state__a_normal_users_data_stays_in_the_checkout(monkeypatch: pyt
 
 def test_suite__runs_on_a_cluster_that_may_forget() -> None:
     assert test_cluster().durable is False
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A memory with room for the suite's cluster, and nothing in it."""
+    monkeypatch.setattr(cluster_module, "MEMORY", tmp_path)
+    monkeypatch.setattr(cluster_module, "MEMORY_NEEDED_BYTES", 1)
+    return tmp_path
+
+
+def test_suite__works_in_memory_where_there_is_room(memory: Path) -> None:
+    home = test_cluster().home
+    assert home.parent == memory
+    home.mkdir()
+    assert test_cluster().home == home
+
+
+def test_suite__works_on_disk_where_memory_has_no_room(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "MEMORY_NEEDED_BYTES", 2**62)
+    assert test_cluster().home == local_state() / "test"
+    monkeypatch.setattr(cluster_module, "MEMORY", memory / "there is none")
+    assert test_cluster().home == local_state() / "test"
+
+
+def test_suite__stays_out_of_a_folder_that_is_not_its_own(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = test_cluster().home
+    (memory / "elsewhere").mkdir()
+    wanted.symlink_to(memory / "elsewhere")
+    assert test_cluster().home == local_state() / "test"
+    wanted.unlink()
+    wanted.mkdir()
+    os.chown(wanted, 65534, 65534)
+    assert test_cluster().home == local_state() / "test"
+
+
+def test_suite__a_checkout_and_a_user_have_a_folder_each(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    homes = {test_cluster().home}
+    monkeypatch.setattr(cluster_module, "CHECKOUT", Path("/elsewhere"))
+    homes.add(test_cluster().home)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    homes.add(test_cluster().home)
+    assert len(homes) == 3
