@@ -22,10 +22,12 @@ from cloud_credits.models import (
     SelfMeterCharge,
     StakingPosition,
     TopUp,
+    UsageImport,
 )
 from cloud_credits.policies.invoices import InvoiceState
 from cloud_credits.policies.metering_batch import SubmissionState
 from cloud_credits.policies.movements import Holding
+from habitat import clock
 from habitat.members.models import Member
 from habitat.members.policies.statuses import SystemAccount
 from habitat.statements import array_of, rows_of
@@ -147,7 +149,7 @@ def queued_submissions(most: int) -> list[WaitingUsage]:
 
     Bodies stay where they are: each may have 8 MiB, and their sizes are known without reading them.
     """
-    due = MeteringSubmission.objects.filter(state=SubmissionState.QUEUED.value, due_at__lte=datetime.now(tz=UTC))
+    due = MeteringSubmission.objects.filter(state=SubmissionState.QUEUED.value, due_at__lte=clock.now())
     rows = due.order_by("due_at", "id").select_for_update(no_key=True, skip_locked=True)
     return [WaitingUsage(*row) for row in rows.values_list("pk", "service_key_id", "events", Length("body"))[:most]]
 
@@ -157,6 +159,11 @@ def queued_submission(submission_id: int) -> MeteringSubmission | None:
     rows = MeteringSubmission.objects.filter(pk=submission_id, state=SubmissionState.QUEUED.value)
     rows = rows.select_related("service_key")
     return rows.select_for_update(of=("self",), no_key=True, skip_locked=True).first()
+
+
+def usage_import(import_id: int) -> UsageImport:
+    """How far a file was read: one run at a time takes it further. Nobody waits here who holds a balance."""
+    return UsageImport.objects.select_for_update(of=("self",), no_key=True).get(pk=import_id)
 
 
 def self_charge(charge_id: int) -> SelfMeterCharge:

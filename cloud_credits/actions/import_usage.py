@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from cloud_credits import locks
 from cloud_credits.actions import metering_batch
 from cloud_credits.actions.metering_batch import Refused
 from cloud_credits.actions.rate_cards import settle_before_pricing
@@ -53,21 +54,24 @@ def report_path(path: Path) -> Path:
 
 
 def import_usage(*, path: Path, key: ServiceKey, acting: Actor, rows_at_once: int = MOST_EVENTS) -> Iterator[Progress]:
-    """Records each event of a CSV or NDJSON file as a batch from a service would be, yielding after each batch.
+    """Records each event of a CSV or NDJSON file as a batch from a service would be, yielding how far earlier runs came
+    and then after each batch.
 
     A batch and the mark that its rows were read commit together: killed at any moment, the next run goes on with the
     first row that is not in, and its counts are exact. Not one transaction, so that a long file holds no lock for
-    long. Raises ImportFormUnknown, ImportFileChanged (what was read under this name is no longer there), ImportBusy.
+    long. What two runs at once share, the mark and the report, is only touched under the lock of the import's row: the
+    run whose mark was moved by another stops before it judges or writes anything. Raises ImportFormUnknown,
+    ImportFileChanged (what was read under this name is no longer there), ImportBusy.
     """
     form = form_of(path.name)
     with path.open("rb") as stream:
         job = _job(path.name, _fingerprint(stream), key)
         _require_grown(stream, job)
+        yield _progress(job)
         header = header_of(stream) if form is FileForm.CSV else []
         stream.seek(max(job.offset, stream.tell()))
         first = job.rows + job.blanks + (1 if form is FileForm.CSV else 0)
         with report_path(path).open("ab") as report:
-            _resume_report(report, job)
             for rows in chunks(lines(stream, number=first), rows_at_once):
                 yield _take(rows, _tail(stream, rows[-1].end), form, header, job, report, acting)
 
@@ -86,6 +90,8 @@ def _take(
     counted = {"rows": len(filled), "blanks": len(rows) - len(filled)}
     settle_before_pricing()
     with transaction.atomic():
+        _require_mark(job)
+        _resume_report(report, job)
         if filled:
             outcome = metering_batch.record(
                 batch=batch_of(filled, form, header), key_id=job.service_key_id, acting=acting
@@ -97,17 +103,26 @@ def _take(
             }
             _report(report, filled, outcome.refused)
         _mark(job, rows[-1].end, tail, counted, report.tell())
+    return _progress(job)
+
+
+def _progress(job: UsageImport) -> Progress:
     return Progress(job.offset, job.rows, job.accepted, job.duplicates, job.refused)
 
 
+def _require_mark(job: UsageImport) -> None:
+    """Locks the import until the transaction ends. Raises ImportBusy where its mark is no longer where this run left
+    it."""
+    if locks.usage_import(job.pk).offset != job.offset:
+        raise ImportBusy(name=job.name)
+
+
 def _mark(job: UsageImport, end: int, tail: bytes, counted: Mapping[str, int], report_bytes: int) -> None:
-    """Moves the mark to `end`. Raises ImportBusy where it is no longer where this run left it."""
+    """Moves the mark to `end`, under the lock of `_require_mark`."""
     changes: dict[str, Any] = {name: F(name) + by for name, by in counted.items()}
-    moved = UsageImport.objects.filter(pk=job.pk, offset=job.offset).update(
+    UsageImport.objects.filter(pk=job.pk).update(
         offset=end, tail=tail, report_bytes=report_bytes, touched_at=Now(), **changes
     )
-    if not moved:
-        raise ImportBusy(name=job.name)
     job.offset, job.report_bytes = end, report_bytes
     for name, by in counted.items():
         setattr(job, name, getattr(job, name) + by)
@@ -142,7 +157,8 @@ def _tail(stream: IO[bytes], end: int) -> bytes:
 
 
 def _resume_report(report: IO[bytes], job: UsageImport) -> None:
-    """Cuts off what a killed run wrote past its last mark; a new report begins with its header."""
+    """Cuts off what a killed run wrote past its last mark; a new report begins with its header. Under the lock of
+    `_require_mark`: nobody else writes past the mark now."""
     report.truncate(job.report_bytes)
     report.seek(0, io.SEEK_END)
     if job.report_bytes == 0:

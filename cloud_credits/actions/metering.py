@@ -27,6 +27,7 @@ from cloud_credits.policies.metering import (
 from cloud_credits.policies.pricing import cost
 from cloud_credits.policies.rate_cards import Card
 from cloud_credits.reports.rate_cards import card_at, forget
+from habitat import clock
 from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
 from habitat.errors import HabitatError
@@ -40,10 +41,12 @@ from habitat.statements import rows_of
 LATE_USAGE: Final = "late_usage"
 LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
 
-# One round trip tells who the member is and whether the event is already here, and draws its transaction's number.
+# One round trip tells who the member is, whether the event is already here and when the house has it, by the clock
+# that the guards go by; and draws its transaction's number.
 _KNOWN = """
 SELECT m.status, m.display_name, u.id, u.digest, u.cost, c.version, t.from_liquid_after,
-       CASE WHEN u.id IS NULL THEN nextval('cloud_credits_cloudtransaction_id_seq') END
+       CASE WHEN u.id IS NULL THEN nextval('cloud_credits_cloudtransaction_id_seq') END,
+       habitat_now()
   FROM (SELECT %s::bigint AS member_id) AS asked
   LEFT JOIN members_member m ON m.id = asked.member_id
   LEFT JOIN cloud_credits_resourceusage u ON u.service_key_id = %s::bigint AND u.event_id = %s::text
@@ -74,6 +77,7 @@ class _Known:
     digest: bytes | None
     outcome: MeteringOutcome | None
     drawn: int
+    at: datetime
 
 
 def receive(*, body: Mapping[str, Any], key_id: int, acting: Actor) -> MeteringOutcome:
@@ -100,7 +104,7 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
     except HabitatError as refusal:
         _log_refusal(refusal, body=event.payload(), key_id=key_id)
         if isinstance(refusal, SpendCapReached):
-            spending.tell_caps_met([event.member_id], at=datetime.now(tz=UTC))
+            spending.tell_caps_met([event.member_id], at=clock.now())
         raise
 
 
@@ -154,7 +158,7 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
     known = _known(event, key_id)
     if known.outcome is not None:
         return _replay(event, known)
-    now = datetime.now(tz=UTC)
+    now = known.at
     require_not_ahead(event, now=now)
     if approval_id is None:
         require_not_late(event, now=now)
@@ -167,7 +171,7 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
         description=f"{event.primitive.value} usage: {plain(event.quantity)} {event.unit}",
         reference=event.event_id,
     )
-    [applied] = movements.apply([movement], ids=[known.drawn], acting=acting)
+    [applied] = movements.apply([movement], ids=[known.drawn], occurred_at=now, acting=acting)
     late_approval = approval_id if is_late(event, now=now) else None
     if late_approval is None:
         # Under the balance lock that `apply` took; late usage was let in by two persons and counts in no month.
@@ -186,11 +190,11 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
 
 
 def _known(event: MeteringEvent, key_id: int) -> _Known:
-    [(status, holder, meter_id, digest, price, version, balance_after, drawn)] = rows_of(
+    [(status, holder, meter_id, digest, price, version, balance_after, drawn, at)] = rows_of(
         _KNOWN, [event.member_id, key_id, event.event_id]
     )
     if meter_id is None:
-        return _Known(status=status, holder=holder, digest=None, outcome=None, drawn=drawn)
+        return _Known(status=status, holder=holder, digest=None, outcome=None, drawn=drawn, at=at.astimezone(UTC))
     outcome = MeteringOutcome(
         meter_id=meter_id,
         cloud_cost=price,
@@ -199,7 +203,7 @@ def _known(event: MeteringEvent, key_id: int) -> _Known:
         member_balance_after=balance_after,
         replayed=True,
     )
-    return _Known(status=status, holder=holder, digest=bytes(digest), outcome=outcome, drawn=0)
+    return _Known(status=status, holder=holder, digest=bytes(digest), outcome=outcome, drawn=0, at=at.astimezone(UTC))
 
 
 def _replay(event: MeteringEvent, known: _Known) -> MeteringOutcome:

@@ -55,6 +55,7 @@ from cloud_credits.policies.metering_batch import (
 from cloud_credits.policies.rate_cards import AHEAD, utc_day
 from cloud_credits.policies.spending import Allowance, month_of
 from cloud_credits.reports.rate_cards import adopted_cards, forget
+from habitat import clock
 from habitat.errors import HabitatError
 from habitat.events.actions.outbox import emit
 from habitat.members.policies.actors import Actor
@@ -141,7 +142,7 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> "_Judged":
     The first time what needs no balance is judged before any is locked, so that batches of the same members overlap
     in it. Whoever was overtaken then locks before judging: nobody else can store these members' events meanwhile.
     """
-    now = datetime.now(tz=UTC)
+    now = clock.now()
     stage = staging.stage(batch.csv, cards=adopted_cards())
     period = open_period(on=now.date())
     if tried:
@@ -151,7 +152,7 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> "_Judged":
     newest = locks.staged_balances(stage.first, stage.last)
     standings = staging.standings(stage)
     # Not `now`: a month may have turned while this waited for the balances.
-    held = datetime.now(tz=UTC)
+    held = clock.now()
     caps = spending.allowances([standing.member_id for standing in standings], at=held)
     settlement = _settlement(stage, sifted, standings, caps)
     _require_nothing_overtook(settlement, standings, key_id)

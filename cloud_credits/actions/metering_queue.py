@@ -3,7 +3,6 @@
 import logging
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
@@ -25,6 +24,7 @@ from cloud_credits.policies.metering_batch import (
     tally,
     within,
 )
+from habitat import clock
 from habitat.controls.reports.service_keys import actor_of
 from habitat.events.actions.wakes import wake_after_commit
 from habitat.events.policies.states import backoff, error_text
@@ -43,7 +43,7 @@ def submit(*, body: bytes, form: BatchForm, key_id: int) -> MeteringSubmission:
 
     What an event itself has against it is told by the outcome. Too early and too late are measured by this moment.
     """
-    now = datetime.now(tz=UTC)
+    now = clock.now()
     submission = MeteringSubmission.objects.create(
         service_key_id=key_id,
         form=form.value,
@@ -133,7 +133,7 @@ def _finish(answered: Sequence[tuple[MeteringSubmission, list[str]]]) -> None:
         for column, value in zip(columns.values(), row, strict=True):
             column.append(value)
     given = {name: array_of(values) for name, values in columns.items()}
-    rows_of(_FINISH, given | {"done_at": datetime.now(tz=UTC)})
+    rows_of(_FINISH, given | {"done_at": clock.now()})
 
 
 def _alone(submission_id: int) -> None:
@@ -154,5 +154,5 @@ def _put_back(submission_id: int, error: Exception) -> None:
         return
     submission.attempts += 1
     submission.error = error_text(error)
-    submission.due_at = datetime.now(tz=UTC) + backoff(submission.attempts, jitter=random.random())  # noqa: S311 - spreads retries, hides nothing
+    submission.due_at = clock.now() + backoff(submission.attempts, jitter=random.random())  # noqa: S311 - spreads retries, hides nothing
     submission.save(update_fields=["attempts", "error", "due_at"])

@@ -1,7 +1,7 @@
 """Spend caps and low-balance warnings: set by members themselves, counted with each charge, told once."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from cloud_credits.events import LowBalance, SpendCapMet, SpendingLimitsSet
 from cloud_credits.models import LowBalanceWarning, SpendCap
 from cloud_credits.policies.spending import Allowance, month_of, next_month
 from cloud_credits.reports.spending import spent_in
+from habitat import clock
 from habitat.errors import NotAllowed
 from habitat.events.actions.outbox import emit
 from habitat.members.models import Member
@@ -19,8 +20,8 @@ from habitat.money import Money, plain, require_cloud
 from habitat.statements import array_of, rows_of
 
 # Under the balance locks, which come in id order: so caps are only ever waited for by who holds their balance. Moments
-# of booking never run backwards within a balance, so no month is charged once the next one was; the comparison keeps a
-# clock of ours that ran ahead when the cap was set from doing harm.
+# of booking never run backwards within a balance, so no month is charged once the next one was; the comparison keeps
+# a month told ahead of that moment, when the cap was set at its turn, from doing harm.
 _ALLOWANCES = """
 SELECT member_id, monthly_cap, CASE WHEN month >= %(month)s::date THEN spent ELSE 0 END,
        greatest(month, %(month)s::date)
@@ -77,7 +78,7 @@ def set_limits(*, member: Member, monthly_cap: Money | None, low_balance: Money 
     cap = require_cloud(monthly_cap, field="monthlyCap") if monthly_cap is not None else None
     threshold = require_cloud(low_balance, field="lowBalance") if low_balance is not None else None
     liquid = locks.balances([member.pk])[member.pk].holding.liquid
-    now = datetime.now(tz=UTC)
+    now = clock.now()
     kept = SpendCap.objects.filter(pk=member.pk).first()
     if kept is None:
         month = month_of(now)

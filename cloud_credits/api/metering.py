@@ -63,6 +63,8 @@ class NDJSONEventsByTheirOtherName(NDJSONEvents):
     media_type = "application/ndjson"
 
 
+# What failed is operations' to know; it says nothing about the events.
+TRIED_AGAIN: Final = "Charging these events failed and is tried again; operations are told. Nothing need be sent again."
 BATCH_PARSERS: Final = [JSONEvents, NDJSONEvents, NDJSONEventsByTheirOtherName]
 
 
@@ -133,7 +135,8 @@ class MeteringQueueOutcomeView(APIView):
 
     @extend_schema(operation_id="cloud_metering_outcome", responses={200: QueuedUsageOutcome})
     def get(self, request: Request, pk: int) -> HttpResponse:
-        """Whether the events still wait, or what became of each. Another service's are not found."""
+        """Whether the events still wait, how often charging them failed and when it is tried next, or what became of
+        each. Another service's are not found."""
         found = get_object_or_404(MeteringSubmission.objects.sent_by(request.auth).defer("body"), pk=pk)
         return HttpResponse(_outcome(found), content_type="application/json")
 
@@ -142,7 +145,9 @@ def _outcome(found: MeteringSubmission) -> str:
     received = MomentField().to_representation(found.received_at)
     told = f'"trackingId":"{found.pk}","state":"{found.state}","events":{found.events},"receivedAt":"{received}"'
     if found.done_at is None:
-        return f"{{{told}}}"
+        due = MomentField().to_representation(found.due_at)
+        failed = f',"note":"{TRIED_AGAIN}"' if found.attempts else ""
+        return f'{{{told},"attempts":{found.attempts},"dueAt":"{due}"{failed}}}'
     done = MomentField().to_representation(found.done_at)
     counts = (
         f'"doneAt":"{done}","accepted":{found.accepted},"duplicates":{found.duplicates},'

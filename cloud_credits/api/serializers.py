@@ -226,8 +226,18 @@ class UsageSerializer(serializers.Serializer[Any]):
     startedAt = MomentField(source="started_at", allow_null=True)
     meteredAt = MomentField(source="metered_at")
     receivedAt = MomentField(source="received_at")
+    bookedAt = MomentField(source="transaction.booked_at")
+    bookedPeriod = serializers.SerializerMethodField()
+    late = serializers.SerializerMethodField()
+    approvedLate = serializers.BooleanField(source="is_late")
     daysLate = serializers.SerializerMethodField()
     transactionId = IdField(source="transaction_id")
+
+    def get_bookedPeriod(self, row: Any) -> str:
+        return UsageRow(row).booked_in
+
+    def get_late(self, row: Any) -> bool:
+        return UsageRow(row).came_late
 
     def get_daysLate(self, row: Any) -> int:
         return UsageRow(row).days_late
@@ -483,9 +493,13 @@ class QueuedUsage(serializers.Serializer[Any]):
 
 
 class QueuedUsageOutcome(QueuedUsage):
-    """The same, and once all are charged the counts and an answer an event."""
+    """The same, how often charging failed and when it is tried next, and once all are charged the counts and an answer
+    an event."""
 
     receivedAt = MomentField()
+    attempts = serializers.IntegerField(required=False)
+    dueAt = MomentField(required=False)
+    note = serializers.CharField(required=False)
     doneAt = MomentField(required=False)
     accepted = serializers.IntegerField(required=False)
     duplicates = serializers.IntegerField(required=False)

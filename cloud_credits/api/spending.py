@@ -1,7 +1,5 @@
 """`/api/spending`: where the month stands against the member's own cap, and setting cap and low-balance warning."""
 
-from datetime import UTC, datetime
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +10,7 @@ from cloud_credits.api.balances import MEMBER
 from cloud_credits.api.reading import member_id_of
 from cloud_credits.api.serializers import SpendingRequest, SpendingSerializer
 from cloud_credits.reports.spending import spending_of
+from habitat import clock
 from habitat.members.api.permissions import IsPerson
 from habitat.members.errors import NoMembership
 from habitat.members.reports.actors import actor_of
@@ -46,7 +45,7 @@ class SpendingView(APIView):
 
 
 def _answer(member_id: int) -> Response:
-    return Response(SpendingSerializer(spending_of(member_id, at=datetime.now(tz=UTC))).data)
+    return Response(SpendingSerializer(spending_of(member_id, at=clock.now())).data)
 
 
 def _amount(given: object, field: str) -> Money | None:

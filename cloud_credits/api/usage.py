@@ -41,7 +41,7 @@ class UsageListView(ListAPIView):  # type: ignore[type-arg]
         return self.list(request)
 
     def get_queryset(self) -> QuerySet[ResourceUsage]:
-        rows = ResourceUsage.objects.visible_to(self.request.user).select_related("rate_card")
+        rows = ResourceUsage.objects.visible_to(self.request.user).select_related("rate_card").with_booking()
         if self.request.query_params.get("member"):
             rows = rows.filter(member_id=member_id_of(self.request, VIEW_ALL))
         if self.request.query_params.get("period"):

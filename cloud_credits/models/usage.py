@@ -29,6 +29,10 @@ class ResourceUsageQuerySet(models.QuerySet["ResourceUsage"]):
             return self.none()
         return self.filter(member__user=user)
 
+    def with_booking(self) -> "ResourceUsageQuerySet":
+        """With when and in which period each was booked, by queries of their own: the rows stay a walk of one index."""
+        return self.prefetch_related("transaction", "journal_entry__period")
+
 
 class ResourceUsage(models.Model):
     """One metered usage. Insert-only: the price it was redeemed at never changes."""

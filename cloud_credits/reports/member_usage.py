@@ -75,7 +75,7 @@ def daily_costs(member_id: int, month: Month) -> list[DayCost]:
 
 def every(member_id: int, month: Month, primitive: Primitive | None = None) -> Iterator[UsageRow]:
     """The month's lines without pages, for exports: read in pieces, the newest first."""
-    rows = usage.of_member(member_id, start=month.start, end=month.end, primitive=primitive)
+    rows = usage.of_member(member_id, start=month.start, end=month.end, primitive=primitive).with_booking()
     mark: Mark | None = None
     while True:
         part, mark = usage.page(rows, size=EXPORT_PIECE, after=mark)

@@ -8,7 +8,9 @@ from decimal import Decimal
 from django.db.models import Count, Q, QuerySet, Sum
 
 from cloud_credits.models import ResourceUsage
+from cloud_credits.models.usage import ResourceUsageQuerySet
 from cloud_credits.policies.primitives import MEASURES, Primitive
+from cloud_credits.policies.rate_cards import utc_day
 from habitat.money import cents, cloud_to_usd, plain
 
 
@@ -67,15 +69,42 @@ class UsageRow:
         return arithmetic(quantity=row.quantity, unit=row.unit, rate=row.rate, cost=row.cost)
 
     @property
+    def booked_at(self) -> datetime:
+        """When its redemption was booked: by this moment a month's spending counts it. Read `with_booking`."""
+        return self.usage.transaction.booked_at
+
+    @property
+    def booked_in(self) -> str:
+        """The accounting period it counts in."""
+        return self.usage.journal_entry.period.name
+
+    @property
     def days_late(self) -> int:
         """Whole days between the end of the usage and its report. It keeps the price of its own day, and is booked in
         the period that is open when it comes."""
         return max(0, (self.usage.received_at - self.usage.metered_at).days)
 
     @property
+    def is_of_an_earlier_period(self) -> bool:
+        """It ended before the period it is booked in began: late for the books, were it by an hour."""
+        return utc_day(self.usage.metered_at) < self.usage.journal_entry.period.start
+
+    @property
+    def came_late(self) -> bool:
+        return self.days_late > 0 or self.is_of_an_earlier_period
+
+    @property
     def reported(self) -> str:
-        late = self.days_late
-        return f"{late} day{'s' if late > 1 else ''} late" if late else "in time"
+        """In the words of the member's page and of the desk."""
+        if not self.came_late:
+            return "in time"
+        days = self.days_late
+        said = [f"{days} day{'s' if days > 1 else ''} late" if days else "late"]
+        if self.usage.is_late:
+            said.append("let in by two persons")
+        if self.is_of_an_earlier_period:
+            said.append(f"booked in {self.booked_in}")
+        return ", ".join(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +127,7 @@ def of_member(
     start: datetime | None = None,
     end: datetime | None = None,
     primitive: Primitive | None = None,
-) -> QuerySet[ResourceUsage]:
+) -> ResourceUsageQuerySet:
     """A member's usage that ended in `[start, end)`, newest first; served by one index whatever the page."""
     rows = ResourceUsage.objects.filter(member_id=member_id).select_related("rate_card")
     if start is not None:

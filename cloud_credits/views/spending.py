@@ -1,6 +1,5 @@
 """`/cloud/spending/`: the running month against the member's own cap, and the balance below which they are told."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.shortcuts import redirect, render
 from cloud_credits.actions import spending as verbs
 from cloud_credits.reports import topups
 from cloud_credits.reports.spending import Spending, spending_of
+from habitat import clock
 from habitat.errors import HabitatError
 from habitat.faces.pages import MemberPage
 from habitat.members.reports.actors import actor_of
@@ -48,7 +48,7 @@ class LimitsForm(forms.Form):
 
 class SpendingPage(MemberPage):
     def get(self, request: HttpRequest) -> HttpResponse:
-        now = spending_of(self.member.pk, at=datetime.now(tz=UTC))
+        now = spending_of(self.member.pk, at=clock.now())
         initial = {"monthly_cap": _typed(now.allowance.cap), "low_balance": _typed(now.low_balance)}
         return self.show(request, LimitsForm(initial=initial), now)
 
@@ -72,7 +72,7 @@ class SpendingPage(MemberPage):
     def show(
         self, request: HttpRequest, form: LimitsForm, now: Spending | None = None, *, status: int = 200
     ) -> HttpResponse:
-        shown = now or spending_of(self.member.pk, at=datetime.now(tz=UTC))
+        shown = now or spending_of(self.member.pk, at=clock.now())
         context: dict[str, Any] = {"form": form, "now": shown, "member": self.member, "gauge": _gauge(shown)}
         context["top_up"] = topups.of_member(self.member.pk)
         return render(request, "cloud_credits/spending.html", context, status=status)

@@ -71,6 +71,7 @@ USAGE: Final[Table[UsageRow]] = Table(
     columns=(
         Column("ended", "Ended", lambda row: row.usage.metered_at, Kind.MOMENT),
         Column("reported", "Reported", lambda row: row.reported),
+        Column("booked", "Booked", lambda row: row.booked_at, Kind.MOMENT),
         Column("service", "Service", lambda row: row.usage.service_name),
         Column("primitive", "Primitive", lambda row: measure_of(row.usage.primitive).title),
         Column("arithmetic", "Arithmetic", lambda row: row.arithmetic),

@@ -38,7 +38,7 @@ class UsagePage(MemberPage):
             lines = member_usage.every(self.member.pk, month, primitive)
             return USAGE.csv_response(lines) if request.GET["export"] == "csv" else USAGE.xlsx_response(lines)
         found = usage.of_member(self.member.pk, start=month.start, end=month.end, primitive=primitive)
-        rows, mark = usage.page(found, size=PAGE_SIZE, after=mark_of(request))
+        rows, mark = usage.page(found.with_booking(), size=PAGE_SIZE, after=mark_of(request))
         sums = usage.summary(start=month.start, end=month.end, member_id=self.member.pk)
         context = {
             "form": form,

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
@@ -13,7 +14,16 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from cloud_credits.reports.usage_margin import Grouping, Margin, MarginReport, MarginRow, usage_margin
+from cloud_credits.reports.usage_margin import (
+    BESIDE_BILLS,
+    REVENUE,
+    Grouping,
+    Margin,
+    MarginReport,
+    MarginRow,
+    periods,
+    usage_margin,
+)
 from habitat.errors import HabitatError
 from habitat.faces.admin import actor_for
 from habitat.faces.charts import Chart, Series
@@ -35,8 +45,14 @@ WORDS: Final = {
     Grouping.SERVICE: "by service",
     Grouping.MEMBER: "by member",
     Grouping.MONTH: "by month",
+    Grouping.PERIOD: "by accounting period",
 }
-_KEY_TITLES: Final = {Grouping.SERVICE: "Service", Grouping.MEMBER: "Member", Grouping.MONTH: "Month"}
+_KEY_TITLES: Final = {
+    Grouping.SERVICE: "Service",
+    Grouping.MEMBER: "Member",
+    Grouping.MONTH: "Month",
+    Grouping.PERIOD: "Period",
+}
 _COLUMNS: Final[tuple[Column[MarginRow], ...]] = (
     Column("primitive", "Primitive", lambda row: row.measure.title),
     Column("events", "Events", lambda row: row.events, Kind.INTEGER),
@@ -101,6 +117,7 @@ def margin_page(request: HttpRequest) -> HttpResponseBase:
     context = admin.site.each_context(request) | {
         "title": TITLE,
         "form": form,
+        "periods": _periods(form),
         "report": report,
         "remarks": remarks(report) if report else (),
         "chart": _chart(report) if report and report.rows else "",
@@ -139,7 +156,20 @@ def remarks(report: MarginReport) -> tuple[str, ...]:
     ]
     if report.own:
         said.append(f"The cooperative's own usage in it, {plain(report.own)} CLOUD, is no revenue in the books.")
+    said.append(_tied(report))
     return tuple(said)
+
+
+def _tied(report: MarginReport) -> str:
+    """How the redeemed total comes to what the books say of the same days."""
+    booked = f"Booked to {REVENUE} in these days: {cents(report.revenue):,} USD"
+    parts = [
+        (report.own_usd, "the cooperative's own usage"),
+        (report.of_other_days, "usage that was booked on other days than it ended, corrections, and what is no usage"),
+    ]
+    less = [f"{cents(amount):,} USD for {why}" for amount, why in parts if amount]
+    redeemed = f"the {cents(report.total.usd):,} USD redeemed"
+    return f"{booked}. That is {redeemed}, less {', less '.join(less)}." if less else f"{booked}: all of {redeemed}."
 
 
 def _form(request: HttpRequest) -> RangeForm:
@@ -156,7 +186,7 @@ def _table(caption: str, report: MarginReport) -> Table[MarginRow]:
     columns: tuple[Column[MarginRow], ...] = _COLUMNS
     if report.grouping in _KEY_TITLES:
         columns = (Column("key", _KEY_TITLES[report.grouping], lambda row: row.title), *columns)
-    if report.grouping in (Grouping.PRIMITIVE, Grouping.MONTH):
+    if report.grouping in BESIDE_BILLS:
         columns = (*columns, *_BOOKED_COLUMNS)
     return Table("usage-margin", caption, columns)
 
@@ -169,7 +199,7 @@ def _chart(report: MarginReport) -> str:
         both[0] += row.usd
         both[1] += row.infrastructure
     labels = list(sums)
-    if report.grouping in (Grouping.SERVICE, Grouping.MEMBER):
+    if report.grouping not in BESIDE_BILLS:
         labels = sorted(labels, key=lambda label: -sums[label][0])[:BARS]
     return Chart(
         name="usage-margin-chart",
@@ -196,6 +226,15 @@ def _pdf(form: RangeForm, table: Table[MarginRow], report: MarginReport) -> Http
     except HabitatError as refusal:
         return HttpResponse(refusal.sentence, status=refusal.status, content_type="text/plain; charset=utf-8")
     return document.response(f"{table.name}.pdf")
+
+
+def _periods(form: RangeForm) -> list[tuple[str, str]]:
+    """Each accounting period's name, and the address of this page for its days."""
+    by = form.data["by"] if form["by"].errors == [] else Grouping.PRIMITIVE.value
+    return [
+        (period.name, "?" + urlencode({"first": period.start, "last": period.end - timedelta(days=1), "by": by}))
+        for period in periods(timezone.now().date())
+    ]
 
 
 def _exports(form: RangeForm) -> list[tuple[str, str]]:

@@ -4,10 +4,9 @@ import time
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.utils import timezone
-
 from cloud_credits.actions import metering_queue
 from cloud_credits.reports.usage_queue import usage_queue
+from habitat import clock
 from habitat.controls.actions.alerts import raise_alert, resolve_cause
 from habitat.events.workflows import queue
 from habitat.members.policies.actors import SYSTEM
@@ -33,7 +32,7 @@ def drain() -> int:
 
 def watch_queue(due_at: datetime) -> None:
     """One alert while the oldest submission has waited for half an hour: no worker runs, or it fails each time."""
-    found, now = usage_queue(), timezone.now()
+    found, now = usage_queue(), clock.now()
     if found is None or now - found.received_at < PATIENCE:
         resolve_cause(code=ALERT, cause=CAUSE, resolution="No queued usage waits longer than the limit.")
         return

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,13 +14,18 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
 
+from cloud_credits.actions import import_usage as import_usage_module
 from cloud_credits.actions.import_usage import Progress, import_usage, report_path
 from cloud_credits.errors import ImportBusy, ImportFileChanged, ImportFormUnknown, RowUnreadable
 from cloud_credits.management.commands import import_usage as command
 from cloud_credits.models import MeteringRefusal, ResourceUsage, UsageImport
 from cloud_credits.policies.import_usage import LONGEST_ROW, FileForm, form_of
+from habitat.controls.actions import service_keys
+from habitat.controls.models import ServiceKey
 from habitat.controls.reports.service_keys import actor_of
+from habitat.members.policies.actors import SYSTEM
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import body, dec, make_key
 from tests.factories import make_member
@@ -118,12 +124,12 @@ def test_import__a_csv_row_with_other_columns_is_refused(tmp_path):
     assert (run(path, key).accepted, [code for _, _, code, _ in reasons(path)]) == (1, ["row_unreadable"] * 2)
 
 
-def test_import__the_same_file_again_does_nothing(tmp_path):
+def test_import__the_same_file_again_does_nothing_and_tells_what_it_came_to(tmp_path):
     member, key = make_member(credits="100"), make_key()
-    path = csv_file(tmp_path / "usage.csv", [body(member) for _ in range(3)])
-    run(path, key)
-    assert list(import_usage(path=path, key=key, acting=actor_of(key))) == []
-    assert ResourceUsage.objects.count() == 3
+    path = csv_file(tmp_path / "usage.csv", [body(member), body(member), body(member, quantity="0")])
+    whole = run(path, key)
+    assert list(import_usage(path=path, key=key, acting=actor_of(key))) == [whole]
+    assert (whole.accepted, whole.refused, ResourceUsage.objects.count()) == (2, 1, 2)
 
 
 def test_import__the_same_events_in_another_file_are_duplicates(tmp_path):
@@ -176,7 +182,7 @@ def test_import__a_long_file_that_grew_is_known_by_what_stands_before_its_mark(t
     path = ndjson_file(tmp_path / "usage.ndjson", events[:70])
     assert path.stat().st_size > 2 * 4_096
     first = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=40)
-    next(first)
+    assert [next(first).accepted for _ in range(2)] == [0, 40]
     first.close()
     ndjson_file(path, events)
     assert run(path, key, rows_at_once=30).accepted == 90
@@ -192,7 +198,7 @@ def test_import__a_mark_from_before_tails_were_kept_still_needs_the_whole_length
     path = csv_file(tmp_path / "usage.csv", [body(member) for _ in range(3)])
     run(path, key)
     UsageImport.objects.update(tail=None)
-    assert list(import_usage(path=path, key=key, acting=actor_of(key))) == []
+    assert run(path, key).rows == 3
     csv_file(path, [body(member)])
     with pytest.raises(ImportFileChanged):
         run(path, key)
@@ -203,8 +209,7 @@ def test_import__stopped_between_rows_it_goes_on_with_the_next(tmp_path):
     events = [body(member, quantity="-1" if number % 2 else "1") for number in range(6)]
     path = csv_file(tmp_path / "usage.csv", events)
     first = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=1)
-    for _ in range(3):
-        next(first)
+    assert [next(first).rows for _ in range(4)] == [0, 1, 2, 3]
     first.close()
     # What a killed run wrote past its last mark is cut off again.
     with report_path(path).open("ab") as report:
@@ -215,15 +220,51 @@ def test_import__stopped_between_rows_it_goes_on_with_the_next(tmp_path):
 
 
 def test_import__two_at_once_do_not_mix(tmp_path):
+    """The one that was overtaken stops before it writes: not a line stands twice in the report."""
     member, key = make_member(credits="100"), make_key()
-    path = csv_file(tmp_path / "usage.csv", [body(member) for _ in range(4)])
+    events = [body(member, eventId=f"two-{number}", quantity="0" if number else "1") for number in range(4)]
+    path = csv_file(tmp_path / "usage.csv", events)
     one = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=1)
     two = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=1)
-    next(one)
-    next(two)
+    assert [next(one).rows, next(one).rows, next(two).rows, next(two).rows] == [0, 1, 1, 2]
     with pytest.raises(ImportBusy):
         next(one)
-    assert UsageImport.objects.get().rows == ResourceUsage.objects.count()
+    assert [last.rows for last in two] == [3, 4]
+    assert UsageImport.objects.get().refused == MeteringRefusal.objects.count() == 3
+    assert [number for _, number, *_ in reasons(path)] == ["two-1", "two-2", "two-3"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import__one_that_begins_while_another_writes_cuts_nothing_off(tmp_path, monkeypatch):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member, eventId=f"cut-{n}", quantity="0") for n in range(4)])
+    mark, told = import_usage_module._mark, []
+
+    def begin():
+        try:
+            told.extend(import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=2))
+        except ImportBusy as busy:
+            told.append(busy)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=begin)
+
+    def marked_while_another_begins(*given):
+        if other.ident is None:
+            other.start()
+            other.join(1)
+        mark(*given)
+
+    monkeypatch.setattr(import_usage_module, "_mark", marked_while_another_begins)
+    try:
+        run(path, key, rows_at_once=2)
+    finally:
+        other.join(30)
+    assert not other.is_alive()
+    assert type(told[-1]) is ImportBusy
+    assert UsageImport.objects.get().report_bytes == report_path(path).stat().st_size
+    assert [number for _, number, *_ in reasons(path)] == ["cut-0", "cut-1", "cut-2", "cut-3"]
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 7, 100])
@@ -258,7 +299,7 @@ def test_import__a_batch_that_fails_leaves_its_rows_for_the_next_run(tmp_path, m
     member, key = make_member(credits="100"), make_key()
     path = csv_file(tmp_path / "usage.csv", [body(member) for _ in range(6)])
     first = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=4)
-    next(first)
+    assert [next(first).rows for _ in range(2)] == [0, 4]
     with monkeypatch.context() as patch:
         patch.setattr("cloud_credits.actions.import_usage._report", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -308,6 +349,41 @@ def test_command__shows_progress_and_the_totals(tmp_path, capsys):
     assert "1 accepted, 0 already known, 1 refused." in shown.out
     assert "usage.csv.refused.csv" in shown.out
     assert "usage.csv" in shown.err
+
+
+def test_command__run_again_tells_the_counts_of_the_whole_and_where_the_report_is(tmp_path, capsys):
+    member, key = make_member(credits="100"), make_key()
+    path = csv_file(tmp_path / "usage.csv", [body(member), body(member, quantity="0")])
+    call_command("import_usage", str(path), "--key", key.prefix)
+    first = capsys.readouterr().out
+    call_command("import_usage", str(path), "--key", key.prefix)
+    assert capsys.readouterr().out == first
+    assert "1 accepted, 0 already known, 1 refused." in first
+
+
+def test_command__takes_the_only_key_that_may_meter(tmp_path, capsys):
+    ServiceKey.objects.update(revoked_at=timezone.now(), revoked_by="system")
+    service_keys.create(name="reader", scopes=["read"], acting=SYSTEM)
+    key = make_key("the only one")
+    path = csv_file(tmp_path / "usage.csv", [body(make_member(credits="100"))])
+    call_command("import_usage", str(path))
+    assert ResourceUsage.objects.get().service_key_id == key.pk
+    assert f"Metered by the only one (hbt_{key.prefix}_" in capsys.readouterr().out
+
+
+def test_command__guesses_no_key_among_several(tmp_path):
+    one, two = make_key("one"), make_key("two")
+    path = csv_file(tmp_path / "usage.csv", [body(make_member(credits="100"))])
+    with pytest.raises(CommandError, match="--key") as refused:
+        call_command("import_usage", str(path))
+    assert (one.prefix in str(refused.value), two.prefix in str(refused.value)) == (True, True)
+    assert not ResourceUsage.objects.exists()
+
+
+def test_command__without_any_living_key_says_so(tmp_path):
+    ServiceKey.objects.update(revoked_at=timezone.now(), revoked_by="system")
+    with pytest.raises(CommandError, match="No living key may write metering"):
+        call_command("import_usage", str(csv_file(tmp_path / "usage.csv", [])))
 
 
 def test_command__counts_in_whole_numbers(tmp_path, capsys, monkeypatch):

@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-import time_machine
 from django.db import DatabaseError, connection, transaction
 from django.db.models.signals import post_init
 from django.test import Client
@@ -147,14 +146,14 @@ def test_queue__is_registered_and_tick_wakes_it():
 # --- the clock is that of the receipt
 
 
-def test_time__early_and_late_are_measured_when_the_house_had_them():
+def test_time__early_and_late_are_measured_when_the_house_had_them(house_clock):
     member, key = make_member(credits="100"), make_key()
     now = datetime.now(tz=UTC)
-    with time_machine.travel(now - timedelta(days=3), tick=True):
-        edge = now - timedelta(days=3)
-        early = leave(key, body(member, eventId="early", timestamp=(edge + timedelta(minutes=9)).isoformat()))
-        late = leave(key, body(member, eventId="late", timestamp=(edge - timedelta(days=34)).isoformat()))
-        gone = leave(key, body(member, eventId="gone", timestamp=(edge - timedelta(days=36)).isoformat()))
+    edge = house_clock.at(now - timedelta(days=3))
+    early = leave(key, body(member, eventId="early", timestamp=(edge + timedelta(minutes=9)).isoformat()))
+    late = leave(key, body(member, eventId="late", timestamp=(edge - timedelta(days=34)).isoformat()))
+    gone = leave(key, body(member, eventId="gone", timestamp=(edge - timedelta(days=36)).isoformat()))
+    house_clock.at(now)
     leave(key, body(member, eventId="today"))
     drain()
     told = {each["eventId"]: each.get("code") or each["status"] for one in MeteringSubmission.objects.all()
@@ -203,7 +202,7 @@ def test_votes__are_settled_before_a_submission_is_tried_alone(settled, monkeypa
 # --- what goes wrong
 
 
-def test_failure__of_one_holds_up_no_other(monkeypatch):
+def test_failure__of_one_holds_up_no_other(monkeypatch, house_clock):
     member, key = make_member(credits="100"), make_key()
     bad, good = leave(key, body(member, eventId="bad")), leave(key, body(member, eventId="good"))
     real = metering_batch.record
@@ -220,12 +219,12 @@ def test_failure__of_one_holds_up_no_other(monkeypatch):
     assert stored(bad).due_at > timezone.now() + timedelta(seconds=2)
     assert drain() == 0
     monkeypatch.setattr(metering_batch, "record", real)
-    with time_machine.travel(datetime.now(tz=UTC) + timedelta(seconds=30), tick=True):
-        assert drain() == 1
+    house_clock.at(datetime.now(tz=UTC) + timedelta(seconds=30))
+    assert drain() == 1
     assert (stored(bad).state, holds(member)[0]) == ("done", dec("95"))
 
 
-def test_failure__of_one_that_never_goes_through_is_told_and_settled_when_it_does(monkeypatch):
+def test_failure__of_one_that_never_goes_through_is_told_and_settled_when_it_does(monkeypatch, house_clock):
     member, key = make_member(credits="100"), make_key()
     bad = leave(key, body(member))
     start = datetime.now(tz=UTC)
@@ -233,22 +232,20 @@ def test_failure__of_one_that_never_goes_through_is_told_and_settled_when_it_doe
         patch.setattr(metering_batch, "record", lambda **_: 1 / 0)
         drain()
     leave(key, body(member))
-    with time_machine.travel(start + timedelta(minutes=29), tick=False):
+    watch_queue(house_clock.at(start + timedelta(minutes=29)))
+    assert not Alert.objects.exists()
+    house_clock.at(start + timedelta(minutes=40, seconds=1))
+    for _ in range(2):
         watch_queue(timezone.now())
-        assert not Alert.objects.exists()
-    with time_machine.travel(start + timedelta(minutes=40), tick=False):
-        for _ in range(2):
-            watch_queue(timezone.now())
-        alert = Alert.objects.get()
-        assert (alert.code, alert.cause, alert.state, alert.times) == ("outbox_stuck", "waiting:usage", "open", 2)
-        assert alert.message == (
-            "2 submissions of usage wait, the oldest for 40 minutes. "
-            "Attempt 1 failed: ZeroDivisionError: division by zero"
-        )
-        assert alert.details["submission"] == str(bad.pk)
-        drain()
-        watch_queue(timezone.now())
-        assert (stored(bad).state, Alert.objects.get().state) == ("done", "resolved")
+    alert = Alert.objects.get()
+    assert (alert.code, alert.cause, alert.state, alert.times) == ("outbox_stuck", "waiting:usage", "open", 2)
+    assert alert.message == (
+        "2 submissions of usage wait, the oldest for 40 minutes. Attempt 1 failed: ZeroDivisionError: division by zero"
+    )
+    assert alert.details["submission"] == str(bad.pk)
+    drain()
+    watch_queue(timezone.now())
+    assert (stored(bad).state, Alert.objects.get().state) == ("done", "resolved")
 
 
 def test_watch__runs_by_the_clock():
@@ -348,6 +345,24 @@ def test_api__takes_one_event_or_many_and_tells_what_became_of_them():
     assert [answer["status"] for answer in done["answers"]] == ["accepted", "rejected"]
     assert done["doneAt"].endswith("Z")
     assert holds(member)[0] == 0
+
+
+def test_api__tells_a_service_that_charging_failed_and_when_it_is_tried_next(monkeypatch):
+    member, client = make_member(credits="5"), service("metering:write")
+    where = client.post("/api/cloud/metering", body(member), format="json")["Location"]
+    fresh = client.get(where).json()
+    assert (fresh["attempts"], fresh["dueAt"], "note" in fresh) == (0, fresh["receivedAt"], False)
+    with monkeypatch.context() as patch:
+        patch.setattr(metering_batch, "record", lambda **_: [][0])
+        drain()
+    stuck = client.get(where).json()
+    assert (stuck["state"], stuck["attempts"]) == ("queued", 1)
+    assert stuck["dueAt"] > fresh["dueAt"]
+    assert "failed and is tried again" in stuck["note"]
+    assert "IndexError" not in str(stuck)
+    MeteringSubmission.objects.update(due_at=fresh["receivedAt"])
+    drain()
+    assert (client.get(where).json().keys() & {"attempts", "dueAt", "note"}, holds(member)[0]) == (set(), dec("2.5"))
 
 
 def test_api__tells_that_it_waits_without_reading_the_body(bodies_read):

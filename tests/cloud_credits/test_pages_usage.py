@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -11,10 +12,15 @@ from cloud_credits.actions import metering
 from cloud_credits.models import SelfMeterCharge
 from cloud_credits.reports import member_usage
 from cloud_credits.reports.member_usage import Month
-from habitat.controls.actions import service_keys
+from habitat.controls.actions import approvals, service_keys
 from habitat.controls.reports.service_keys import actor_of
 from habitat.members.policies.actors import SYSTEM
+from habitat.members.policies.roles import Role
+from tests.cloud_credits.metered import event, make_key, meter
 from tests.faces.people import browser, reader
+from tests.factories import actor, make_member
+from tests.members.people import trusted
+from treasury.models import Period
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +84,73 @@ def test_usage__that_came_late_is_flagged_on_the_page_and_in_the_api(ago, told, 
     [line] = client.get("/api/usage/").json()["results"]
     assert line["daysLate"] == days
     assert line["receivedAt"] > line["meteredAt"]
+
+
+def test_usage__of_a_periods_last_hour_that_comes_in_the_next_is_late(house_clock):
+    """Six hours, and another period's books: flagged to the member, in the file, by the API and on the desk."""
+    member, key = reader("10"), make_key()
+    turn = Period.objects.get(start__lte=datetime.now(tz=UTC), end__gt=datetime.now(tz=UTC)).end
+    period = Period.objects.get(start=turn)
+    ended = datetime.combine(turn, time(), UTC) - timedelta(hours=1)
+    house_clock.at(ended + timedelta(hours=6))
+    meter(member, key, quantity="1", timestamp=ended.isoformat())
+    meter(member, key, quantity="2", timestamp=(ended + timedelta(hours=2)).isoformat())
+    client = browser(member)
+    told = f"late, booked in {period.name}"
+
+    page = body(client.get(f"/cloud/usage/?period={ended:%Y-%m}"))
+    assert re.findall(r'data-label="Reported"><span>(.*?)</span>', page) == [told]
+    newer, older = client.get("/api/usage/").json()["results"]
+    assert (older["late"], older["daysLate"], older["approvedLate"], older["bookedPeriod"]) == (
+        True,
+        0,
+        False,
+        period.name,
+    )
+    assert (newer["late"], newer["bookedPeriod"]) == (False, period.name)
+    desk = body(trusted_browser().get("/admin/cloud_credits/resourceusage/"))
+    assert re.findall(r'class="[^"]*field-reported[^"]*"[^>]*>\s*(.*?)\s*</td>', desk) == ["in time", told]
+
+
+def test_desk__calls_the_same_usage_late_as_the_member_does():
+    """Twelve days late needs nobody's leave; what two persons let in is said in those words."""
+    member = make_member(credits="10")
+    meter(member, make_key(), timestamp=(datetime.now(tz=UTC) - timedelta(days=12, hours=1)).isoformat())
+    client = trusted_browser()
+    desk = body(client.get("/admin/cloud_credits/resourceusage/"))
+    assert "12 days late" in desk
+    assert "let in by two persons" in desk
+    assert "12 days late" not in body(client.get("/admin/cloud_credits/resourceusage/?is_late__exact=1"))
+
+
+def trusted_browser():
+    return browser(trusted(Role.OPERATIONS))
+
+
+def test_usage__says_what_the_months_spending_counts_so_that_it_can_be_recomputed():
+    """Usage that ended before the month and was booked in it counts; what two persons let in does not."""
+    member = reader("100")
+    client, key = browser(member), make_key()
+    meter(member, key, quantity="1")
+    meter(member, key, quantity="2", timestamp=(datetime.now(tz=UTC) - timedelta(days=34)).isoformat())
+    late = event(member, quantity="4", timestamp=(datetime.now(tz=UTC) - timedelta(days=40)).isoformat())
+    asker, second = (actor(make_member(), metering.LATE_USAGE_PERMISSION) for _ in range(2))
+    asked = metering.request_late_usage(event=late, key_id=key.pk, reason="found", acting=asker)
+    approvals.grant(approval=asked, reason="right", acting=second)
+
+    lines = client.get("/api/usage/").json()["results"]
+    month = f"{datetime.now(tz=UTC):%Y-%m}"
+    counted = [line for line in lines if line["bookedAt"].startswith(month) and not line["approvedLate"]]
+    spent = client.get("/api/spending").json()["spent"]
+    assert sum(Decimal(line["cloudCost"]) for line in counted) == Decimal(spent) == 3
+
+    seen = {}
+    for ended in {line["meteredAt"][:7] for line in lines}:
+        response = client.get(f"/cloud/usage/?period={ended}&export=csv")
+        for row in csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode("utf-8-sig"))):
+            seen[Decimal(row["CLOUD"])] = (row["Booked"][:7], "let in by two persons" in row["Reported"])
+    assert seen == {1: (month, False), 2: (month, False), 4: (month, True)}
+    assert "let in counts in no month" in body(client.get("/cloud/spending/"))
 
 
 def test_usage__totals_by_primitive_and_in_all():
@@ -170,7 +243,7 @@ def test_usage__costs_the_same_queries_for_many_lines(django_assert_num_queries)
 
 
 # Seven find the sign-in and note its session, one the membership, one counts unread notices for the menu.
-USAGE_QUERIES = 14
+USAGE_QUERIES = 17
 
 
 def test_month__is_half_open_and_turns_the_year():

@@ -17,12 +17,14 @@ from habitat.members.actions import members
 from habitat.members.policies.actors import SYSTEM
 from habitat.members.policies.roles import Role
 from habitat.members.policies.statuses import SystemAccount
+from tests.cloud_credits.ledger import account
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.pdf_text import text_of
 from tests.faces.people import browser, reader
 from tests.factories import fund, make_member, system_member
 from tests.treasury.banking import make_bill
 from treasury.errors import RangeBackwards
+from treasury.models import Period
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +124,60 @@ def test_range__is_half_open_and_nothing_is_zero(two_members, first, end, events
         assert (report.total.credits, report.total.infrastructure, report.total.percent) == (0, 0, None)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_by_period__what_accounting_periods_hold_whatever_their_months(two_members, superuser_dsn):
+    """A period that begins in the middle of a month: usage and bills of the day before are the other period's."""
+    turn = DAY - timedelta(days=2)
+    meter(make_member(credits="100"), make_key(), quantity="7", timestamp=(NOON - timedelta(days=3)).isoformat())
+    make_bill("7", account="5540", billed_on=turn - timedelta(days=1), due_on=DAY)
+    cut_period(superuser_dsn, turn)
+    make_bill("2", account="5510", billed_on=DAY, due_on=DAY)
+
+    report = usage_margin(turn - timedelta(days=20), NEXT, by=Grouping.PERIOD)
+
+    assert [(row.title, row.primitive.value, row.credits, row.booked) for row in report.rows] == [
+        ("Z first", "compute", Decimal(7), Decimal(0)),
+        ("Z first", "stm", Decimal(0), Decimal(7)),
+        ("A second", "compute", Decimal(3), Decimal(2)),
+        ("A second", "transfer", Decimal(1), Decimal(0)),
+    ]
+    assert report.total.credits == sum(row.credits for row in report.rows)
+    assert report.total.booked == sum(row.booked for row in report.rows)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_by_period__usage_before_the_first_is_told_apart(two_members, superuser_dsn):
+    cut_period(superuser_dsn, NEXT)
+    with psycopg.connect(superuser_dsn, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        owner.execute("DELETE FROM treasury_period WHERE start < %s", [NEXT])
+    assert {row.title for row in usage_margin(DAY, NEXT, by=Grouping.PERIOD).rows} == {"in no period"}
+
+
+def cut_period(superuser_dsn, turn):
+    """The period of `turn` ends there, and another begins."""
+    with psycopg.connect(superuser_dsn, autocommit=True) as owner:
+        owner.execute("SET session_replication_role = replica")
+        [(end,)] = owner.execute(
+            "UPDATE treasury_period p SET \"end\" = %(turn)s, name = 'Z first' FROM treasury_period old"
+            ' WHERE old.id = p.id AND p.start < %(turn)s AND p."end" > %(turn)s RETURNING old."end"',
+            {"turn": turn},
+        )
+        owner.execute(
+            "INSERT INTO treasury_period (name, start, \"end\", state) VALUES ('A second', %s, %s, 'open')",
+            [turn, end],
+        )
+
+
+def test_page__offers_the_accounting_periods_as_ranges(two_members):
+    page = staff(Role.STEWARD).get("/admin/reports/usage-margin/?by=period")
+    period = Period.objects.get(start__lte=DAY, end__gt=DAY)
+    assert (period.name, f"?first={period.start}&last={period.end - timedelta(days=1)}&by=period") in page.context[
+        "periods"
+    ]
+    assert f">{period.name}</a>" in page.content.decode()
+
+
 def test_range__backwards_is_refused():
     with pytest.raises(RangeBackwards):
         usage_margin(NEXT, DAY, by=Grouping.PRIMITIVE)
@@ -133,6 +189,40 @@ def test_own_usage__is_told_apart_because_it_is_no_revenue():
     used(techne, make_key(), "2")
     report = usage_margin(DAY, NEXT, by=Grouping.PRIMITIVE)
     assert (report.total.credits, report.own) == (Decimal(2), Decimal(2))
+
+
+def test_revenue__what_was_redeemed_ties_to_the_books(two_members):
+    """Usage of five days ago, booked today: over all days it is 4420 exactly, on each of the two the rest is told."""
+    techne = system_member(SystemAccount.TECHNE)
+    fund(techne, "10")
+    used(techne, make_key(), "2")
+    today = datetime.now(tz=UTC).date()
+    whole = usage_margin(DAY, today + timedelta(days=1), by=Grouping.PRIMITIVE)
+    assert (whole.total.usd, whole.own_usd, whole.revenue, whole.of_other_days) == (60, 20, 40, 0)
+    assert whole.revenue == -account("4420")
+    ended, booked = (usage_margin(day, day + timedelta(days=1), by=Grouping.MONTH) for day in (DAY, today))
+    assert (ended.total.usd, ended.revenue, ended.of_other_days) == (60, 0, 40)
+    assert (booked.total.usd, booked.revenue, booked.of_other_days) == (0, 40, -40)
+    client = staff(Role.STEWARD)
+    for first, last, said in (
+        (
+            DAY,
+            today,
+            "in these days: 40.00 USD. That is the 60.00 USD redeemed, less 20.00 USD for the cooperative&#x27;s own",
+        ),
+        (
+            today,
+            today,
+            "in these days: 40.00 USD. That is the 0.00 USD redeemed, less -40.00 USD for usage that was booked on",
+        ),
+    ):
+        assert said in client.get(f"/admin/reports/usage-margin/?first={first}&last={last}").content.decode()
+
+
+def test_revenue__that_is_all_of_what_was_redeemed_is_said_so(two_members):
+    query = f"?first={DAY}&last={datetime.now(tz=UTC).date()}"
+    page = staff(Role.STEWARD).get(f"/admin/reports/usage-margin/{query}").content.decode()
+    assert "Booked to 4420 in these days: 40.00 USD: all of the 40.00 USD redeemed." in page
 
 
 @pytest.mark.django_db(transaction=True)
@@ -214,7 +304,7 @@ def test_volume__a_day_of_half_a_million_rows_is_read_by_the_index(superuser_dsn
     since, until = reports.moments(first, first + timedelta(days=1))
     with connection.cursor() as cursor:
         cursor.execute(
-            "EXPLAIN (ANALYZE, BUFFERS) " + reports.USED.format(sort=sort, title=title),
+            "EXPLAIN (ANALYZE, BUFFERS) " + reports.USED.format(sort=sort, title=title, kept="month"),
             {"start": since, "end": until, "techne": "techne"},
         )
         plan = "\n".join(line for (line,) in cursor.fetchall())

@@ -29,7 +29,9 @@ class Command(BaseCommand):
             metavar=f"1…{MOST_EVENTS}",
             help="rows that are read and committed together (default: as many as one batch may have)",
         )
-        parser.add_argument("--key", required=True, help="prefix of the service key the events belong to")
+        parser.add_argument(
+            "--key", help="prefix of the service key the events belong to; may be left out where only one may meter"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
@@ -37,7 +39,6 @@ class Command(BaseCommand):
         if not path.is_file():
             message = f"There is no file {path}."
             raise CommandError(message)
-        last = Progress(0, 0, 0, 0, 0)
         try:
             with tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name, file=self.stderr) as bar:
                 progress = import_usage(path=path, key=key, acting=actor_of(key), rows_at_once=options["rows_at_once"])
@@ -47,14 +48,25 @@ class Command(BaseCommand):
                     bar.set_postfix(accepted=f"{last.accepted:,}", refused=f"{last.refused:,}", refresh=False)
         except HabitatError as refusal:
             raise CommandError(refusal.sentence) from refusal
+        self.stdout.write(f"Metered by {key}.")
         self._say(path, last)
 
-    def _key(self, prefix: str) -> ServiceKey:
-        key = ServiceKey.objects.filter(prefix=prefix.removeprefix("hbt_").split("_")[0]).first()
-        if key is None or Scope.METERING_WRITE not in key.scopes or not key.is_live(datetime.now(tz=UTC)):
-            message = f"No living key with the prefix {prefix} may write metering."
+    def _key(self, prefix: str | None) -> ServiceKey:
+        """The key of this prefix, or the only living one that may meter: events are never put under a guessed name."""
+        now = datetime.now(tz=UTC)
+        living = [key for key in ServiceKey.objects.all() if key.opens(Scope.METERING_WRITE) and key.is_live(now)]
+        if prefix is not None:
+            wanted = prefix.removeprefix("hbt_").split("_")[0]
+            living = [key for key in living if key.prefix == wanted]
+        if not living:
+            which = f"with the prefix {prefix} " if prefix is not None else ""
+            message = f"No living key {which}may write metering."
             raise CommandError(message)
-        return key
+        if len(living) > 1:
+            names = ", ".join(map(str, living))
+            message = f"Say with --key whose events these are: {names}."
+            raise CommandError(message)
+        return living[0]
 
     def _say(self, path: Path, last: Progress) -> None:
         self.stdout.write(f"{last.accepted:,} accepted, {last.duplicates:,} already known, {last.refused:,} refused.")
