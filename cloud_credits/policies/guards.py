@@ -6,9 +6,14 @@ from cloud_credits.policies.spending_guards import SPENDING_GUARDS
 from habitat.controls.policies.guards import Guard, withheld
 
 LEDGER_GUARDS: Final = (
-    Guard("cloud_credits_cloudtransaction", "transaction_born", "trigger", "a row born late, or without its balances"),
     Guard(
-        "cloud_credits_cloudtransaction", "transaction_moves", "trigger", "a ledger row rewritten, or off its states"
+        "cloud_credits_cloudtransaction", "transaction_born", "trigger", "a row born late, ahead or without balances"
+    ),
+    Guard(
+        "cloud_credits_cloudtransaction",
+        "transaction_moves",
+        "trigger",
+        "a ledger row rewritten, off its states or ahead",
     ),
     Guard("cloud_credits_cloudtransaction", "transaction_kept", "trigger", "a ledger row deleted"),
     Guard("cloud_credits_cloudtransaction", "transaction_kept_whole", "trigger", "the ledger emptied"),
