@@ -138,6 +138,7 @@ METERING_GUARDS: Final = (
         "the application changing what a service sent",
     ),
     *withheld("cloud_credits_meteringstage", "the application changing a batch on its way", "UPDATE", "TRUNCATE"),
+    Guard("cloud_credits_meteringsubmission", "submission_received", "trigger", "queued events dated back or ahead"),
     Guard("cloud_credits_meteringsubmission", "submission_states", "trigger", "queued events charged twice"),
     Guard("cloud_credits_meteringsubmission", "submission_once", "trigger", "an answer to queued events rewritten"),
     Guard("cloud_credits_meteringsubmission", "submission_kept", "trigger", "queued events forgotten"),

@@ -1,3 +1,5 @@
+DROP TRIGGER submission_received ON cloud_credits_meteringsubmission;
+DROP FUNCTION cloud_credits_submission_received();
 CREATE OR REPLACE FUNCTION cloud_credits_transaction_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     members bigint[];

@@ -85,3 +85,17 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+
+-- stops: usage left in the queue at another time than it says. Usage is as old as its submission says that it came in
+-- (0043), so a submission dated back would let in usage of any age without a second person. A web server's clock and
+-- the database's may be a little apart.
+CREATE FUNCTION cloud_credits_submission_received() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.received_at NOT BETWEEN habitat_now() - interval '1 minute' AND habitat_now() + interval '1 minute' THEN
+        RAISE EXCEPTION 'a submission is received when it is taken in'
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA, CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER submission_received BEFORE INSERT ON cloud_credits_meteringsubmission
+    FOR EACH ROW EXECUTE FUNCTION cloud_credits_submission_received();
