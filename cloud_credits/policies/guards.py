@@ -6,9 +6,14 @@ from cloud_credits.policies.spending_guards import SPENDING_GUARDS
 from habitat.controls.policies.guards import Guard, withheld
 
 LEDGER_GUARDS: Final = (
-    Guard("cloud_credits_cloudtransaction", "transaction_born", "trigger", "a row born late, or without its balances"),
     Guard(
-        "cloud_credits_cloudtransaction", "transaction_moves", "trigger", "a ledger row rewritten, or off its states"
+        "cloud_credits_cloudtransaction", "transaction_born", "trigger", "a row born late, ahead or without balances"
+    ),
+    Guard(
+        "cloud_credits_cloudtransaction",
+        "transaction_moves",
+        "trigger",
+        "a ledger row rewritten, off its states or ahead",
     ),
     Guard("cloud_credits_cloudtransaction", "transaction_kept", "trigger", "a ledger row deleted"),
     Guard("cloud_credits_cloudtransaction", "transaction_kept_whole", "trigger", "the ledger emptied"),
@@ -133,6 +138,7 @@ METERING_GUARDS: Final = (
         "the application changing what a service sent",
     ),
     *withheld("cloud_credits_meteringstage", "the application changing a batch on its way", "UPDATE", "TRUNCATE"),
+    Guard("cloud_credits_meteringsubmission", "submission_received", "trigger", "queued events dated back or ahead"),
     Guard("cloud_credits_meteringsubmission", "submission_states", "trigger", "queued events charged twice"),
     Guard("cloud_credits_meteringsubmission", "submission_once", "trigger", "an answer to queued events rewritten"),
     Guard("cloud_credits_meteringsubmission", "submission_kept", "trigger", "queued events forgotten"),

@@ -186,6 +186,42 @@ ROW = (
     "reference, journal_entry_id, to_liquid_after, to_staked_after, to_sequence, booked_at, booked_xid, acting) "
 )
 NOW = "statement_timestamp() + interval '1 millisecond', pg_current_xact_id()::text::bigint, 'raw:0')"
+# The other way a row comes to be completed: one that was asked for.
+COMPLETION = """
+WITH moved AS (
+    UPDATE cloud_credits_cloudbalance
+       SET liquid = liquid + 3, version = version + 1, last_transaction_id = %(pending)s, booked_at = {at}
+     WHERE member_id = %(member)s
+)
+UPDATE cloud_credits_cloudtransaction
+   SET state = 'completed', journal_entry_id = %(entry)s, to_liquid_after = %(liquid)s + 3,
+       to_staked_after = %(staked)s, to_sequence = %(version)s + 1, booked_at = {at},
+       booked_xid = pg_current_xact_id()::text::bigint
+ WHERE id = %(pending)s
+"""
+# The first is as far ahead as the last rows of a large batch may be.
+AHEAD = {"1 second": False, "2 minutes": True, "10 years": True}
+
+
+@pytest.mark.parametrize(("span", "is_refused"), AHEAD.items())
+@pytest.mark.parametrize("way", ["born", "completed"])
+def test_a_row_booked_ahead_of_the_clock__is_refused(attacker: Attacker, way: str, span: str, is_refused: bool):
+    at = f"statement_timestamp() + interval '{span}'"
+
+    def book() -> psycopg.Cursor:
+        if way == "born":
+            return attacker.forge(at=at, balance_at=at)
+        attacker.run("UPDATE cloud_credits_cloudtransaction SET state = 'processing' WHERE id = %(pending)s")
+        return attacker.run(COMPLETION.format(at=at))
+
+    if not is_refused:
+        assert book().rowcount == 1
+        return
+    with pytest.raises(pg.CheckViolation) as caught:
+        book()
+    assert caught.value.diag.constraint_name == "transaction_booked_now"
+
+
 LONE_ROWS = {
     "a completed row without moving the balance": ROW
     + "VALUES (900000, 'mint', 'completed', %(member)s, 5, 'manual', '', '', %(entry)s, %(liquid)s + 5, %(staked)s, "

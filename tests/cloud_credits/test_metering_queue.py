@@ -148,12 +148,11 @@ def test_queue__is_registered_and_tick_wakes_it():
 
 def test_time__early_and_late_are_measured_when_the_house_had_them(house_clock):
     member, key = make_member(credits="100"), make_key()
-    now = datetime.now(tz=UTC)
-    edge = house_clock.at(now - timedelta(days=3))
+    edge = house_clock.at(datetime.now(tz=UTC) - timedelta(days=3))
     early = leave(key, body(member, eventId="early", timestamp=(edge + timedelta(minutes=9)).isoformat()))
     late = leave(key, body(member, eventId="late", timestamp=(edge - timedelta(days=34)).isoformat()))
     gone = leave(key, body(member, eventId="gone", timestamp=(edge - timedelta(days=36)).isoformat()))
-    house_clock.at(now)
+    house_clock.back()
     leave(key, body(member, eventId="today"))
     drain()
     told = {each["eventId"]: each.get("code") or each["status"] for one in MeteringSubmission.objects.all()
@@ -315,6 +314,31 @@ def test_database__refuses_for_both_roles(sql, role, request):
     leave(key, body(make_member()))
     with pytest.raises(psycopg.Error), psycopg.connect(request.getfixturevalue(f"{role}_dsn")) as rude:
         rude.execute(sql)
+
+
+@pytest.mark.parametrize(
+    ("span", "is_taken"),
+    [("-100 days", False), ("-2 minutes", False), ("-50 seconds", True), ("50 seconds", True), ("2 minutes", False)],
+)
+def test_database__a_submission_is_received_when_it_is_taken_in(span, is_taken):
+    """Usage of any age would pass as received with one that is dated back, and that no worker ever takes."""
+    key = make_key()
+
+    def plant() -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO cloud_credits_meteringsubmission (service_key_id, form, body, events, state, received_at,"
+                " due_at, attempts, error, answers) VALUES (%s, 'json', '[]', 1, 'queued',"
+                " clock_timestamp() + %s::interval, '2999-01-01', 0, '', '')",
+                [key.pk, span],
+            )
+
+    if is_taken:
+        plant()
+    else:
+        with pytest.raises(DatabaseError, match="is received when it is taken in"):
+            plant()
+    assert MeteringSubmission.objects.count() == is_taken
 
 
 def test_database__an_answer_is_never_rewritten():

@@ -753,7 +753,61 @@ def test_newer_balance__supersedes_the_older_ones_that_wait_for_the_same_endpoin
     newer = WebhookDelivery.objects.get(sequence=2)
     assert [row.error for row in (first, newer)] == [f"Delivery {by.pk} says what holds since." for by in (newer, last)]
     assert drain() == 3
-    assert [heard.said["data"].get("sequence") for heard in receiver.heard] == [1, None, 3]
+    assert [heard.said["data"].get("sequence") for heard in receiver.heard] == [3, 1, None]
+
+
+def sent_next(answer=200):
+    """The sequence of what goes out next, answered like this, and whom it is about; None when nothing is due."""
+    claim = webhook_deliveries.claim(acting=SYSTEM)
+    if claim is None:
+        return None
+    row = WebhookDelivery.objects.get(pk=claim.delivery_id)
+    webhook_deliveries.settle(claim=claim, answer=webhook_deliveries.Answer(answer, 1), acting=SYSTEM)
+    return row.about.removeprefix("balance.updated member:"), row.sequence
+
+
+def test_newer_balance__takes_the_turn_of_the_older_so_that_all_are_told(receiver):
+    """Four members move faster than the receiver takes: each is told, and told what holds."""
+    listening(receiver.url, "balance.updated")
+    told = []
+    for sequence in range(1, 7):
+        for member in (1, 2, 3, 4):
+            balance(sequence, member=member)
+        told.append(sent_next())
+    assert told == [("1", 1), ("2", 2), ("3", 3), ("4", 4), ("1", 5), ("2", 6)]
+
+
+def test_newer_balance__does_not_wait_as_long_as_an_older_one_that_failed(receiver):
+    listening(receiver.url, "balance.updated")
+    balance(1)
+    assert sent_next(answer=500) == ("1", 1)
+    balance(2)
+    assert [state for *_, state in states()] == ["superseded", "pending"]
+    assert sent_next() == ("1", 2)
+
+
+def test_older_balance_under_way__that_fails_is_not_sent_after_the_newer_one(receiver):
+    listening(receiver.url, "balance.updated", "invoice.*")
+    balance(1)
+    taken = webhook_deliveries.claim(acting=SYSTEM)
+    balance(2)
+    balance(1, member=2)
+    webhook_deliveries.settle(claim=taken, answer=webhook_deliveries.Answer(500, 1), acting=SYSTEM)
+    assert [state for *_, state in states()] == ["superseded", "pending", "pending"]
+    older, newer, _ = WebhookDelivery.objects.order_by("id")
+    assert (older.error, older.status, older.lease_until) == (f"Delivery {newer.pk} says what holds since.", 500, None)
+    assert WebhookAttempt.objects.get().error == "answered 500"
+    due_now()
+    assert [sent_next(), sent_next(), sent_next()] == [("1", 2), ("2", 1), None]
+
+
+def test_newest_balance_under_way__that_fails_is_tried_again(receiver):
+    listening(receiver.url, "balance.updated")
+    balance(2)
+    taken = webhook_deliveries.claim(acting=SYSTEM)
+    balance(1)
+    webhook_deliveries.settle(claim=taken, answer=webhook_deliveries.Answer(500, 1), acting=SYSTEM)
+    assert [(sequence, state) for _, sequence, state in states()] == [(2, "pending"), (1, "superseded")]
 
 
 def test_older_balance_told_later__waits_for_nobody(receiver):

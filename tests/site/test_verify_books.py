@@ -89,6 +89,7 @@ BREAKS = [
     ("deliveries have their event", "INSERT INTO events_delivery (event_id, subscriber) VALUES (999999, 'treasury')"),
     ("every transaction's balances-after = their replay", "UPDATE cloud_credits_cloudtransaction SET to_liquid_after = to_liquid_after + 1 WHERE type = 'transfer'"),
     ("sequences 1…n, booked_at never backwards", "UPDATE cloud_credits_cloudtransaction SET booked_at = booked_at - interval '1 year' WHERE type = 'stake'"),
+    ("no transaction is booked later than now", "UPDATE cloud_credits_cloudtransaction SET booked_at = booked_at + interval '1 hour' WHERE type = 'stake'"),
     ("every balance = its replay", "UPDATE cloud_credits_cloudbalance SET liquid = liquid + 1 WHERE staked > 0"),
     (
         "no negative balance",

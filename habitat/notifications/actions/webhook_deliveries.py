@@ -69,7 +69,8 @@ SELECT listening.id, said.id, CASE WHEN told.sequence IS NULL THEN '' ELSE told.
   JOIN listening ON listening.types && ARRAY[said.type, split_part(said.type, '.', 1) || '.*']::varchar[]
 """
 # Of what waits for one endpoint about one thing only the newest is still worth sending. By sequence, not by who came
-# last: two workers may tell of two facts the other way round. What somebody is just taking is left to them.
+# last: two workers may tell of two facts the other way round. What somebody is just taking is left to them. The newest
+# takes the turn of those it supersedes: put to the end of the queue each time, what changes often would never be sent.
 _SUPERSEDE = """
 WITH newest AS (
     SELECT DISTINCT ON (endpoint_id, about) endpoint_id, about, sequence, id
@@ -77,11 +78,21 @@ WITH newest AS (
      WHERE state = 'pending' AND sequence IS NOT NULL AND about = ANY(%(about)s)
      ORDER BY endpoint_id, about, sequence DESC, id DESC
 ), older AS (
-    SELECT d.id, newest.id AS newer
+    SELECT d.id, d.due_at, newest.id AS newer
       FROM newest
       JOIN notifications_webhookdelivery d ON d.endpoint_id = newest.endpoint_id AND d.about = newest.about
      WHERE d.state = 'pending' AND d.sequence IS NOT NULL AND (d.sequence, d.id) < (newest.sequence, newest.id)
        FOR NO KEY UPDATE OF d SKIP LOCKED
+), turn AS (
+    SELECT newer, min(due_at) AS due_at FROM older GROUP BY newer
+), kept AS (
+    SELECT d.id, turn.due_at
+      FROM turn
+      JOIN notifications_webhookdelivery d ON d.id = turn.newer
+     WHERE d.state = 'pending' AND d.due_at > turn.due_at
+       FOR NO KEY UPDATE OF d SKIP LOCKED
+), moved_up AS (
+    UPDATE notifications_webhookdelivery d SET due_at = kept.due_at FROM kept WHERE d.id = kept.id
 )
 UPDATE notifications_webhookdelivery d
    SET state = 'superseded', due_at = clock_timestamp(),
@@ -184,11 +195,16 @@ def publish(messages: Sequence[Told], *, event_id: int, occurred_at: datetime) -
     with connection.cursor() as cursor:
         cursor.execute(_PUBLISH, given)
         made = int(cursor.rowcount)
-        if made and about:
-            cursor.execute(_SUPERSEDE, {"about": about})
+    if made and about:
+        _supersede(about)
     if made:
         wake_after_commit(webhooks.QUEUE)
     return made
+
+
+def _supersede(about: Sequence[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_SUPERSEDE, {"about": list(about)})
 
 
 def claim(*, acting: Actor) -> WebhookClaim | None:
@@ -229,7 +245,7 @@ def _bury(delivery_id: int, acting: Actor) -> None:
 
 @transaction.atomic
 def settle(*, claim: WebhookClaim, answer: Answer, acting: Actor) -> bool:
-    """Records the sending and what follows: delivered, due again, or dead. True when the receiver took it.
+    """Records the sending and what follows: delivered, due again, superseded or dead. True when the receiver took it.
 
     An endpoint that answers 410, or has failed for longer than the setting allows, is switched off with an alert.
     When somebody else took the delivery over meanwhile, nothing is written.
@@ -251,6 +267,9 @@ def settle(*, claim: WebhookClaim, answer: Answer, acting: Actor) -> bool:
         _try_later(delivery)
         _failed(endpoint, answer.problem, is_gone=answer.status == GONE, acting=acting)
     delivery.save(update_fields=["state", "lease_until", "status", "error", "due_at", "delivered_at"])
+    if delivery.state == DeliveryState.PENDING.value and delivery.sequence is not None:
+        # What was told while this one was under way left it alone.
+        _supersede([delivery.about])
     return answer.is_taken
 
 
