@@ -17,16 +17,18 @@ from cloud_credits.errors import (
     NoCloudIdentity,
     TooManyTopUps,
     TopUpAboveDailyLimit,
+    TopUpAmountChanged,
     TopUpCardChanged,
     TopUpDecided,
     TopUpMoneyWentBack,
+    TopUpNotDue,
     TopUpNotOn,
 )
 from cloud_credits.events import TopUpChanged
 from cloud_credits.models import CloudBalance, Purchase, TopUp
 from cloud_credits.policies.purchases import TOP_UP_KEY, UNPAID, PurchaseKind, PurchaseState, check_amount
 from cloud_credits.policies.settings import TOP_UPS_A_DAY
-from cloud_credits.policies.topups import Judgement, Standing, TopUpState, Verdict, judge
+from cloud_credits.policies.topups import NOT_LOW, Judgement, Standing, TopUpState, Verdict, judge
 from cloud_credits.reports import terms
 from cloud_credits.reports import topups as reports
 from cloud_credits.reports.purchases import open_today
@@ -117,24 +119,30 @@ def begin_if_due(*, member_id: int, acting: Actor) -> Purchase | None:
 
 @transaction.atomic
 def require_wished(*, purchase_id: int, member_id: int, method_id: str) -> None:
-    """Still on, still with this card, still a member who may buy, nothing went back, and the purchase is undecided.
+    """Still on, with this card and this amount, by a member who may buy, still due, and the purchase is undecided.
 
-    Asked right before the card is charged, each time it is tried, however long after the top-up began. Raises
-    MemberNotActive, TopUpDecided, TopUpNotOn, TopUpCardChanged, TopUpMoneyWentBack.
+    Asked right before the card is charged, each time it is tried, however long after the top-up began: what would not
+    begin it now does not charge it either. Raises MemberNotActive, TopUpDecided, TopUpNotOn, TopUpCardChanged,
+    TopUpAmountChanged, TopUpMoneyWentBack, TopUpNotDue.
     """
     held = locks.member(member_id)
     row = locks.top_up(member_id)
-    state = Purchase.objects.values_list("state", flat=True).get(pk=purchase_id)
-    if state != PurchaseState.CREATED.value:
-        raise TopUpDecided(purchase=purchase_id, state=state)
+    purchase = Purchase.objects.get(pk=purchase_id)
+    if purchase.state != PurchaseState.CREATED.value:
+        raise TopUpDecided(purchase=purchase_id, state=purchase.state)
     if held.status not in MAY_TRADE:
         raise MemberNotActive(holder=held.display_name, status=held.status)
     if row is None or row.state != TopUpState.ON.value:
         raise TopUpNotOn
     if row.method_id != method_id:
         raise TopUpCardChanged
+    if row.amount != purchase.amount:
+        raise TopUpAmountChanged(wished=plain(row.amount), begun=plain(purchase.amount))
     if reports.went_back(held.pk, since=row.changed_at):
         raise TopUpMoneyWentBack
+    judgement = judge_now(held, row, but=purchase_id)
+    if judgement.verdict is not Verdict.BUY:
+        raise TopUpNotDue(why=judgement.why or NOT_LOW)
 
 
 @transaction.atomic
@@ -163,17 +171,17 @@ def consider(*, member_ids: Collection[int] | None = None, acting: Actor) -> int
     return sum(_begun(member_id, acting) for member_id in reports.low(member_ids))
 
 
-def judge_now(member: Member, row: TopUp) -> Judgement:
-    """Whether the top-up is due at this moment, and why not."""
+def judge_now(member: Member, row: TopUp, *, but: int | None = None) -> Judgement:
+    """Whether the top-up is due at this moment, and why not; as if it had not begun the purchase `but`."""
     today = limits(member.pk)
-    begun = reports.begun_since(member.pk, datetime.combine(datetime.now(tz=UTC).date(), time(), UTC))
+    begun = reports.begun_since(member.pk, datetime.combine(datetime.now(tz=UTC).date(), time(), UTC), but=but)
     return judge(
         Standing(
             liquid=CloudBalance.objects.values_list("liquid", flat=True).filter(member=member).first() or Decimal(0),
             threshold=row.threshold,
             amount=row.amount,
             went_back=reports.went_back(member.pk, since=row.changed_at),
-            in_flight=reports.in_flight(member.pk),
+            in_flight=reports.in_flight(member.pk, but=but),
             today=begun,
             most_a_day=min(row.most_a_day, int(setting(TOP_UPS_A_DAY))),
             may_trade=member.status in MAY_TRADE,
