@@ -41,6 +41,7 @@ from habitat.members.policies.actors import Actor
 from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import Money, cents, plain, require_cloud
 from habitat.workflows.actions import sagas
+from habitat.workflows.models import Execution
 from treasury.reports.purchases import limits
 
 logger = logging.getLogger(__name__)
@@ -149,15 +150,15 @@ def require_wished(*, purchase_id: int, member_id: int, method_id: str) -> None:
 def declined(*, purchase_id: int, why: str, acting: Actor) -> None:
     """A charge was declined: nothing more is charged until the member switches it on again. Told and alerted once.
 
-    The saga tells it and Stripe's webhook too, in any order and however late: what the member switched on again in
-    between, with another card, stays on.
+    The saga tells it and Stripe's webhook too, in any order and however late: what the member switched on in between
+    with another card stays on.
     """
     member_id = Purchase.objects.values_list("member_id", flat=True).get(pk=purchase_id)
     locks.member(member_id)
     row = locks.top_up(member_id)
     if locks.purchase(purchase_id).state not in UNPAID:
         return
-    if row is not None and row.state == TopUpState.ON.value:
+    if row is not None and row.state == TopUpState.ON.value and row.method_id == _asked_card(purchase_id):
         _stop(row, why, acting)
     purchases.fail(purchase_id=purchase_id, problem=why, acting=acting)
 
@@ -246,6 +247,12 @@ def _begin(member: Member, row: TopUp, acting: Actor) -> Purchase:
     }
     sagas.start(saga=SAGA, key=str(purchase.pk), input=given, acting=acting)
     return purchase
+
+
+def _asked_card(purchase_id: int) -> str:
+    """The card that was to pay it; its member may have chosen another since."""
+    given: dict[str, str] = Execution.objects.values_list("input", flat=True).get(saga=SAGA, key=str(purchase_id))
+    return given["method_id"]
 
 
 def _stop(row: TopUp, why: str, acting: Actor) -> None:

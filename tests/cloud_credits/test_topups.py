@@ -344,6 +344,37 @@ def test_begun_and_fewer_a_day_wished__is_not_charged(stripe):
     assert problem == "There were 1 today already. It goes on tomorrow (UTC)."
 
 
+@pytest.mark.parametrize("told_by", ["its saga", "Stripe"])
+def test_decline_of_the_card_before__leaves_on_the_one_chosen_since(stripe, charges, monkeypatch, told_by):
+    asked, lost = charges
+    member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    if told_by == "Stripe":
+        first_try(lost, "after")
+        switch_on(member, another)
+    else:
+        real = StripeClientGateway.charge_saved
+
+        def slow(self, **given):
+            """The member chooses while the bank thinks."""
+            monkeypatch.setattr(StripeClientGateway, "charge_saved", real)
+            switch_on(member, another)
+            return real(self, **given)
+
+        monkeypatch.setattr(StripeClientGateway, "charge_saved", slow)
+        sagas.drain()
+    hear(stripe)
+
+    purchase, row = Purchase.objects.get(kind="topup"), TopUp.objects.get()
+    assert (purchase.state, purchase.problem, len(asked)) == ("failed", "Your card was declined.", 1)
+    assert (row.state, row.because, row.method_id) == ("on", "", another)
+    assert Alert.objects.filter(code="topup_stopped").count() == 0
+    assert begin_due() == 1
+    follow(stripe)
+    assert topped(member) == ["failed", "minted"]
+
+
 def test_decline_told_late__leaves_alone_what_was_switched_on_again_with_another_card(stripe):
     member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
     another = saved_card(stripe, member, "pm_card_mastercard")
