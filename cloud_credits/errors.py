@@ -295,6 +295,20 @@ class TopUpCardChanged(HabitatError):
     template = "Another card was chosen since: this one is not charged."
 
 
+class TopUpAmountChanged(HabitatError):
+    code = "top_up_amount_changed"
+    status = 409
+    template = "It buys {wished} CLOUD at a time since: the card is not charged for {begun}."
+
+
+class TopUpNotDue(HabitatError):
+    """`why` is the judgement's own sentence (policies/topups)."""
+
+    code = "top_up_not_due"
+    status = 409
+    template = "{why}"
+
+
 class TopUpMoneyWentBack(HabitatError):
     code = "top_up_money_went_back"
     status = 409

@@ -17,16 +17,18 @@ from cloud_credits.errors import (
     NoCloudIdentity,
     TooManyTopUps,
     TopUpAboveDailyLimit,
+    TopUpAmountChanged,
     TopUpCardChanged,
     TopUpDecided,
     TopUpMoneyWentBack,
+    TopUpNotDue,
     TopUpNotOn,
 )
 from cloud_credits.events import TopUpChanged
 from cloud_credits.models import CloudBalance, Purchase, TopUp
 from cloud_credits.policies.purchases import TOP_UP_KEY, UNPAID, PurchaseKind, PurchaseState, check_amount
 from cloud_credits.policies.settings import TOP_UPS_A_DAY
-from cloud_credits.policies.topups import Judgement, Standing, TopUpState, Verdict, judge
+from cloud_credits.policies.topups import NOT_LOW, Judgement, Standing, TopUpState, Verdict, judge
 from cloud_credits.reports import terms
 from cloud_credits.reports import topups as reports
 from cloud_credits.reports.purchases import open_today
@@ -40,6 +42,7 @@ from habitat.members.policies.actors import Actor
 from habitat.members.policies.statuses import MAY_TRADE
 from habitat.money import Money, cents, plain, require_cloud
 from habitat.workflows.actions import sagas
+from habitat.workflows.models import Execution
 from treasury.reports.purchases import limits
 
 logger = logging.getLogger(__name__)
@@ -118,39 +121,45 @@ def begin_if_due(*, member_id: int, acting: Actor) -> Purchase | None:
 
 @transaction.atomic
 def require_wished(*, purchase_id: int, member_id: int, method_id: str) -> None:
-    """Still on, still with this card, still a member who may buy, nothing went back, and the purchase is undecided.
+    """Still on, with this card and this amount, by a member who may buy, still due, and the purchase is undecided.
 
-    Asked right before the card is charged, each time it is tried, however long after the top-up began. Raises
-    MemberNotActive, TopUpDecided, TopUpNotOn, TopUpCardChanged, TopUpMoneyWentBack.
+    Asked right before the card is charged, each time it is tried, however long after the top-up began: what would not
+    begin it now does not charge it either. Raises MemberNotActive, TopUpDecided, TopUpNotOn, TopUpCardChanged,
+    TopUpAmountChanged, TopUpMoneyWentBack, TopUpNotDue.
     """
     held = locks.member(member_id)
     row = locks.top_up(member_id)
-    state = Purchase.objects.values_list("state", flat=True).get(pk=purchase_id)
-    if state != PurchaseState.CREATED.value:
-        raise TopUpDecided(purchase=purchase_id, state=state)
+    purchase = Purchase.objects.get(pk=purchase_id)
+    if purchase.state != PurchaseState.CREATED.value:
+        raise TopUpDecided(purchase=purchase_id, state=purchase.state)
     if held.status not in MAY_TRADE:
         raise MemberNotActive(holder=held.display_name, status=held.status)
     if row is None or row.state != TopUpState.ON.value:
         raise TopUpNotOn
     if row.method_id != method_id:
         raise TopUpCardChanged
+    if row.amount != purchase.amount:
+        raise TopUpAmountChanged(wished=plain(row.amount), begun=plain(purchase.amount))
     if reports.went_back(held.pk, since=row.changed_at):
         raise TopUpMoneyWentBack
+    judgement = judge_now(held, row, but=purchase_id)
+    if judgement.verdict is not Verdict.BUY:
+        raise TopUpNotDue(why=judgement.why or NOT_LOW)
 
 
 @transaction.atomic
 def declined(*, purchase_id: int, why: str, acting: Actor) -> None:
     """A charge was declined: nothing more is charged until the member switches it on again. Told and alerted once.
 
-    The saga tells it and Stripe's webhook too, in any order and however late: what the member switched on again in
-    between, with another card, stays on.
+    The saga tells it and Stripe's webhook too, in any order and however late: what the member switched on in between
+    with another card stays on.
     """
     member_id = Purchase.objects.values_list("member_id", flat=True).get(pk=purchase_id)
     locks.member(member_id)
     row = locks.top_up(member_id)
     if locks.purchase(purchase_id).state not in UNPAID:
         return
-    if row is not None and row.state == TopUpState.ON.value:
+    if row is not None and row.state == TopUpState.ON.value and row.method_id == _asked_card(purchase_id):
         _stop(row, why, acting)
     purchases.fail(purchase_id=purchase_id, problem=why, acting=acting)
 
@@ -164,17 +173,17 @@ def consider(*, member_ids: Collection[int] | None = None, acting: Actor) -> int
     return sum(_begun(member_id, acting) for member_id in reports.low(member_ids))
 
 
-def judge_now(member: Member, row: TopUp) -> Judgement:
-    """Whether the top-up is due at this moment, and why not."""
+def judge_now(member: Member, row: TopUp, *, but: int | None = None) -> Judgement:
+    """Whether the top-up is due at this moment, and why not; as if it had not begun the purchase `but`."""
     today = limits(member.pk)
-    begun = reports.begun_since(member.pk, datetime.combine(clock.now().date(), time(), UTC))
+    begun = reports.begun_since(member.pk, datetime.combine(clock.now().date(), time(), UTC), but=but)
     return judge(
         Standing(
             liquid=CloudBalance.objects.values_list("liquid", flat=True).filter(member=member).first() or Decimal(0),
             threshold=row.threshold,
             amount=row.amount,
             went_back=reports.went_back(member.pk, since=row.changed_at),
-            in_flight=reports.in_flight(member.pk),
+            in_flight=reports.in_flight(member.pk, but=but),
             today=begun,
             most_a_day=min(row.most_a_day, int(setting(TOP_UPS_A_DAY))),
             may_trade=member.status in MAY_TRADE,
@@ -239,6 +248,12 @@ def _begin(member: Member, row: TopUp, acting: Actor) -> Purchase:
     }
     sagas.start(saga=SAGA, key=str(purchase.pk), input=given, acting=acting)
     return purchase
+
+
+def _asked_card(purchase_id: int) -> str:
+    """The card that was to pay it; its member may have chosen another since."""
+    given: dict[str, str] = Execution.objects.values_list("input", flat=True).get(saga=SAGA, key=str(purchase_id))
+    return given["method_id"]
 
 
 def _stop(row: TopUp, why: str, acting: Actor) -> None:

@@ -13,6 +13,10 @@ WENT_BACK: Final = (
 )
 
 
+# Of one that was begun, when the card is about to be charged.
+NOT_LOW: Final = "The balance is not low any more."
+
+
 class TopUpState(StrEnum):
     OFF = "off"
     ON = "on"

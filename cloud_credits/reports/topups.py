@@ -31,13 +31,14 @@ def low(member_ids: Collection[int] | None = None) -> list[int]:
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
-def in_flight(member_id: int) -> bool:
-    return _of(member_id).filter(state__in=UNDER_WAY).exists()
+def in_flight(member_id: int, *, but: int | None = None) -> bool:
+    """Whether one is under way, `but` that purchase."""
+    return _of(member_id).filter(state__in=UNDER_WAY).exclude(pk=but).exists()
 
 
-def begun_since(member_id: int, moment: datetime) -> int:
-    """How many were begun, declined ones included."""
-    return _of(member_id).filter(created_at__gte=moment).count()
+def begun_since(member_id: int, moment: datetime, *, but: int | None = None) -> int:
+    """How many were begun, declined ones included, `but` that purchase."""
+    return _of(member_id).filter(created_at__gte=moment).exclude(pk=but).count()
 
 
 def went_back(member_id: int, *, since: datetime) -> bool:

@@ -15,9 +15,11 @@ from cloud_credits.errors import (
     InsufficientBalance,
     MemberNotActive,
     PaymentNotRefundable,
+    TopUpAmountChanged,
     TopUpCardChanged,
     TopUpDecided,
     TopUpMoneyWentBack,
+    TopUpNotDue,
     TopUpNotOn,
 )
 from cloud_credits.policies.purchases import ENDED_SUBSCRIPTIONS, PayBy, PurchaseKind, RecurringChange
@@ -328,6 +330,16 @@ RECURRING_CHANGE: Final = SagaDefinition(
 
 # --- an automatic top-up
 
+# Why the house does not ask the card any more.
+_WITHDRAWN: Final = (
+    MemberNotActive,
+    TopUpAmountChanged,
+    TopUpCardChanged,
+    TopUpDecided,
+    TopUpMoneyWentBack,
+    TopUpNotDue,
+    TopUpNotOn,
+)
 # The money is there, or on its way: Stripe tells the books itself.
 _TAKEN: Final = frozenset({"succeeded", "processing"})
 
@@ -353,7 +365,7 @@ def _why_not(context: StepContext) -> str:
         topups.require_wished(
             purchase_id=given["purchase_id"], member_id=given["member_id"], method_id=given["method_id"]
         )
-    except (MemberNotActive, TopUpDecided, TopUpNotOn, TopUpCardChanged, TopUpMoneyWentBack) as refusal:
+    except _WITHDRAWN as refusal:
         return refusal.sentence
     return ""
 

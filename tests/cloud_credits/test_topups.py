@@ -9,7 +9,7 @@ import stripe as stripe_package
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from cloud_credits.actions import clawbacks, purchases, refunds, topups
+from cloud_credits.actions import clawbacks, purchases, refunds, terms, topups
 from cloud_credits.actions.transfers import transfer
 from cloud_credits.errors import (
     CardNotSaved,
@@ -38,7 +38,7 @@ from habitat.workflows.actions import sagas as saga_actions
 from habitat.workflows.models import Execution
 from habitat.workflows.workflows import sagas
 from tests.cloud_credits.at_stripe import hear
-from tests.cloud_credits.bought import buyer, check_backing, disputed, refunded_at_stripe
+from tests.cloud_credits.bought import buyer, check_backing, disputed, refunded_at_stripe, wish
 from tests.cloud_credits.ledger import broken_proofs, holds
 from tests.cloud_credits.metered import make_key, meter
 from tests.faces.people import browser
@@ -247,41 +247,132 @@ def test_suspended_member__is_not_charged(stripe):
     assert topped(member) == []
 
 
-@pytest.mark.parametrize("change", ["off", "suspended", "another card"])
+# What may happen between a top-up's beginning and its charge, and what its purchase says then.
+WITHDRAWN = {
+    "off": "The automatic top-up is not switched on.",
+    "suspended": "Ada is suspended, so this cannot be done. Ask operations if that is a mistake.",
+    "another card": "Another card was chosen since: this one is not charged.",
+    "another amount": "It buys 1 CLOUD at a time since: the card is not charged for 10.",
+    "less is low": "The balance is not low any more.",
+    "enough": "The balance is not low any more.",
+    "other terms": "The terms changed: accept them, then switch it on again.",
+    "low reserve": "The reserve is low. It goes on by itself.",
+    "load cap": "At most 90.00 USD may be loaded a day by now: choose a smaller amount, then switch it on again.",
+    "day's limit": "Today 50.00 USD are left of the limit. It goes on tomorrow (UTC).",
+}
+
+
+def withdraw(change, member, card, another):
+    """Something because of which the top-up would not begin now, or not so."""
+    if change == "off":
+        topups.switch_off(member=member, acting=actor(member))
+    elif change == "suspended":
+        members.suspend(member=member, reason="looked into", acting=SYSTEM)
+    elif change == "another card":
+        assert another != card
+        switch_on(member, another)
+    elif change == "another amount":
+        switch_on(member, card, amount=cloud("1"))
+    elif change == "less is low":
+        switch_on(member, card, threshold=cloud("1"))
+    elif change == "enough":
+        rich = make_member(credits="500")
+        transfer(sender=rich, recipient=member, amount=cloud("400"), idempotency_key=key(), acting=actor(rich))
+    elif change == "other terms":
+        terms.publish(title="Terms 2", body="Other terms.", reason="changed", acting=SYSTEM)
+    elif change == "low reserve":
+        check_backing("10.2")
+    elif change == "load cap":
+        runtime_settings.change(key=LOAD_CAP, value=90, reason="careful", acting=SYSTEM)
+    else:
+        wish(member, "195")
+
+
+@pytest.mark.parametrize("change", WITHDRAWN)
 def test_begun_and_not_wished_any_more__is_not_charged_nor_alerted(stripe, change):
     member, card = low_member(stripe, credits="1")
     another = saved_card(stripe, member, "pm_card_mastercard")
     switch_on(member, card)
     assert topped(member) == ["created"]
-    if change == "off":
-        topups.switch_off(member=member, acting=actor(member))
-    elif change == "suspended":
-        members.suspend(member=member, reason="looked into", acting=SYSTEM)
-    else:
-        assert another != card
-        switch_on(member, another)
+    withdraw(change, member, card, another)
+    held = holds(member)
 
     sagas.drain()
     hear(stripe)
 
     purchase = Purchase.objects.get(kind="topup")
-    assert (purchase.state, purchase.problem) == (
-        "failed",
-        {
-            "off": "The automatic top-up is not switched on.",
-            "suspended": "Ada is suspended, so this cannot be done. Ask operations if that is a mistake.",
-            "another card": "Another card was chosen since: this one is not charged.",
-        }[change],
-    )
+    assert (purchase.state, purchase.problem) == ("failed", WITHDRAWN[change])
     assert [call for call in stripe.sandbox.calls() if call["path"] == "/v1/payment_intents"] == []
     assert (TopUp.objects.get().state, TopUp.objects.get().because) == ("off" if change == "off" else "on", "")
     assert Execution.objects.get(saga="top_up").state == "compensated"
     assert Alert.objects.filter(code="topup_stopped").count() == 0
-    assert holds(member) == (Decimal(1), Decimal(0))
-    if change == "another card":
+    assert holds(member) == held
+    if change in {"another card", "another amount"}:
         assert begin_due() == 1
         follow(stripe)
         assert topped(member) == ["failed", "minted"]
+        assert Purchase.objects.filter(kind="topup").latest("pk").amount == TopUp.objects.get().amount
+
+
+def test_begun_and_terms_changed__its_member_is_told_when_it_is_looked_at_again(stripe):
+    member, card = low_member(stripe, credits="1")
+    switch_on(member, card)
+    withdraw("other terms", member, card, card)
+    sagas.drain()
+    page = browser(member).get(f"/cloud/purchases/{Purchase.objects.get(kind='topup').pk}/").content.decode()
+    assert WITHDRAWN["other terms"] in page
+
+    assert begin_due() == 0
+    deliveries.drain()
+
+    assert (TopUp.objects.get().state, TopUp.objects.get().because) == ("stopped", WITHDRAWN["other terms"])
+    assert Notification.objects.filter(member=member, type="top_up").count() == 1
+
+
+def test_begun_and_fewer_a_day_wished__is_not_charged(stripe):
+    member, card = low_member(stripe, credits="1")
+    given = {"threshold": cloud("500"), "amount": cloud("1")}
+    switch_on(member, card, **given)
+    follow(stripe)
+    assert begin_due() == 1
+    switch_on(member, card, **given, most_a_day=1)
+
+    follow(stripe)
+
+    assert topped(member) == ["minted", "failed"]
+    problem = Purchase.objects.filter(kind="topup").latest("pk").problem
+    assert problem == "There were 1 today already. It goes on tomorrow (UTC)."
+
+
+@pytest.mark.parametrize("told_by", ["its saga", "Stripe"])
+def test_decline_of_the_card_before__leaves_on_the_one_chosen_since(stripe, charges, monkeypatch, told_by):
+    asked, lost = charges
+    member, card = low_member(stripe, "pm_card_chargeCustomerFail", credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
+    switch_on(member, card)
+    if told_by == "Stripe":
+        first_try(lost, "after")
+        switch_on(member, another)
+    else:
+        real = StripeClientGateway.charge_saved
+
+        def slow(self, **given):
+            """The member chooses while the bank thinks."""
+            monkeypatch.setattr(StripeClientGateway, "charge_saved", real)
+            switch_on(member, another)
+            return real(self, **given)
+
+        monkeypatch.setattr(StripeClientGateway, "charge_saved", slow)
+        sagas.drain()
+    hear(stripe)
+
+    purchase, row = Purchase.objects.get(kind="topup"), TopUp.objects.get()
+    assert (purchase.state, purchase.problem, len(asked)) == ("failed", "Your card was declined.", 1)
+    assert (row.state, row.because, row.method_id) == ("on", "", another)
+    assert Alert.objects.filter(code="topup_stopped").count() == 0
+    assert begin_due() == 1
+    follow(stripe)
+    assert topped(member) == ["failed", "minted"]
 
 
 def test_decline_told_late__leaves_alone_what_was_switched_on_again_with_another_card(stripe):
@@ -343,8 +434,6 @@ def test_load_cap_below_the_amount__stops_it_with_the_reason(stripe):
 
 
 def test_new_terms__stop_it_until_they_are_accepted(stripe):
-    from cloud_credits.actions import terms
-
     member, card = low_member(stripe)
     switch_on(member, card)
     terms.publish(title="Terms 2", body="Other terms.", reason="changed", acting=SYSTEM)
@@ -625,29 +714,18 @@ def try_again(execution):
     sagas.drain()
 
 
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        ("off", "The automatic top-up is not switched on."),
-        ("suspended", "Ada is suspended, so this cannot be done. Ask operations if that is a mistake."),
-        ("another card", "Another card was chosen since: this one is not charged."),
-        ("closed", "asked by its member"),
-    ],
-)
+@pytest.mark.parametrize(("change", "problem"), [*WITHDRAWN.items(), ("closed", "asked by its member")])
 def test_charge_tried_again__asks_first_whether_it_is_still_wished(stripe, charges, change, problem):
     asked, lost = charges
     member, card = low_member(stripe, credits="1")
     another = saved_card(stripe, member, "pm_card_mastercard")
     switch_on(member, card)
     execution = first_try(lost, "before")
-    if change == "off":
-        topups.switch_off(member=member, acting=actor(member))
-    elif change == "suspended":
-        members.suspend(member=member, reason="looked into", acting=SYSTEM)
-    elif change == "another card":
-        switch_on(member, another)
-    else:
+    if change == "closed":
         purchases.close_unopened(purchase_id=int(execution.key), reason=problem, acting=SYSTEM)
+    else:
+        withdraw(change, member, card, another)
+    held = holds(member)
 
     try_again(execution)
     hear(stripe)
@@ -657,7 +735,7 @@ def test_charge_tried_again__asks_first_whether_it_is_still_wished(stripe, charg
     assert (TopUp.objects.get().state, TopUp.objects.get().because) == ("off" if change == "off" else "on", "")
     assert Execution.objects.get(pk=execution.pk).state == "compensated"
     assert Alert.objects.filter(code="topup_stopped").count() == 0
-    assert holds(member) == (Decimal(1), Decimal(0))
+    assert holds(member) == held
 
 
 def test_charge_tried_again_after_earlier_money_went_back__takes_nothing(stripe, charges):
@@ -676,19 +754,23 @@ def test_charge_tried_again_after_earlier_money_went_back__takes_nothing(stripe,
     assert (begin_due(), TopUp.objects.get().state) == (0, "stopped")
 
 
-def test_charge_whose_answer_was_lost__is_found_though_nothing_is_wished_any_more(stripe, charges):
+@pytest.mark.parametrize("change", [change for change in WITHDRAWN if change != "suspended"])
+def test_charge_whose_answer_was_lost__is_found_though_nothing_is_wished_any_more(stripe, charges, change):
     asked, lost = charges
     member, card = low_member(stripe, credits="1")
+    another = saved_card(stripe, member, "pm_card_mastercard")
     switch_on(member, card)
     execution = first_try(lost, "after")
-    topups.switch_off(member=member, acting=actor(member))
+    withdraw(change, member, card, another)
+    held, _ = holds(member)
 
     try_again(execution)
+    assert (Execution.objects.get(pk=execution.pk).state, topped(member)) == ("completed", ["created"])
     hear(stripe)
 
-    assert (len(asked), topped(member), TopUp.objects.get().state) == (1, ["minted"], "off")
-    assert Execution.objects.get(pk=execution.pk).state == "completed"
-    assert holds(member) == (Decimal(11), Decimal(0))
+    assert (len(asked), topped(member)) == (1, ["minted"])
+    assert TopUp.objects.get().state == ("off" if change == "off" else "on")
+    assert holds(member) == (held + 10, Decimal(0))
 
 
 def test_decline_whose_answer_was_lost__is_not_charged_anew_a_day_later(stripe, charges):
