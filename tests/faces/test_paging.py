@@ -154,7 +154,7 @@ def walk(client, following: str, most: int = 20) -> list[str]:
     read: list[str] = []
     while following and len(read) < most:
         page = client.get(following).json()
-        read, following = read + [row["id"] for row in page["results"]], page["next"]
+        read, following = read + [row["eventId"] for row in page["results"]], page["next"]
     return read
 
 
@@ -170,17 +170,17 @@ def test_usage__of_one_moment_is_read_to_its_end_however_much_it_is(monkeypatch)
     """Counted rows of a moment end at a cutoff, from which on a page leads to itself."""
     client, _ = of_one_moment(5)
     monkeypatch.setattr(UsagePages, "offset_cutoff", 2)
-    whole = [row["id"] for row in client.get("/api/usage/").json()["results"]]
+    whole = [row["eventId"] for row in client.get("/api/usage/").json()["results"]]
     assert len(whole) == 5
     assert walk(client, "/api/usage/?limit=1") == whole
 
 
 def test_usage__that_arrives_meanwhile_repeats_none_of_its_moment():
     client, arrive = of_one_moment(4)
-    whole = [row["id"] for row in client.get("/api/usage/").json()["results"]]
+    whole = [row["eventId"] for row in client.get("/api/usage/").json()["results"]]
     first = client.get("/api/usage/?limit=2").json()
     arrive()
-    assert [row["id"] for row in first["results"]] + walk(client, first["next"]) == whole
+    assert [row["eventId"] for row in first["results"]] + walk(client, first["next"]) == whole
 
 
 PLACES = [
