@@ -8,12 +8,8 @@ values made beforehand; its tables keep every constraint and lose their user tri
 
 import http.client
 import json
-import os
 import random
-import socket
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,14 +19,12 @@ from typing import Any
 
 import psycopg
 
-from tests.benchmarks import databases
+from tests.benchmarks import databases, served
 
 MEMBERS = 1_000
 CLIENTS = 16
 EVENTS_PER_CLIENT = 100
 ROUNDS = 3
-WORKERS = 2
-THREADS = 8
 TABLES = [
     "treasury_journalentry",
     "treasury_journalline",
@@ -52,7 +46,7 @@ def run() -> dict[str, Any]:
     figures["aim"] = ">= 0.25"
     figures["ratio to bare"] = statistics.median(r["metering_single"] / r["bare"] for r in rounds)
     figures["clients, events a round, rounds"] = f"{CLIENTS}, {CLIENTS * EVENTS_PER_CLIENT}, {ROUNDS}"
-    figures["gunicorn workers x threads"] = f"{WORKERS} x {THREADS}"
+    figures["gunicorn workers x threads"] = f"{served.WORKERS} x {served.THREADS}"
     figures["errors"] = 0
     figures["conservation"] = "every proof of the ledger holds after each round"
     return figures
@@ -89,13 +83,9 @@ def _product() -> float:
 
     members = list(Member.objects.filter(system_code__isnull=True).order_by("id").values_list("id", flat=True))
     databases.close()
-    port, server = _serve(name)
-    try:
+    with served.gunicorn(name) as port:
         _in_threads(lambda client: _post(port, client, members, "warm", 5))
         spent = _in_threads(lambda client: _post(port, client, members, "run", EVENTS_PER_CLIENT))
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
     databases.use(name)
     recorded = ResourceUsage.objects.count()
     broken = [proof.name for proof in PROOFS if not proof.run().ok]
@@ -103,28 +93,6 @@ def _product() -> float:
         message = f"{recorded} recorded; {broken}"
         raise AssertionError(message)
     return spent
-
-
-def _serve(name: str) -> tuple[int, subprocess.Popen[bytes]]:
-    """gunicorn on a free port; it answers when this returns."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "habitat.settings.bench", "HABITAT_BENCH_DATABASE": name}
-    command = [sys.executable, "-m", "gunicorn", "habitat.wsgi:application", "--bind", f"127.0.0.1:{port}"]
-    command += ["--worker-class", "gthread", "--workers", str(WORKERS), "--threads", str(THREADS)]
-    command += ["--keep-alive", "60", "--log-level", "error"]
-    server = subprocess.Popen(command, env=environment)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
-                return port, server
-        except OSError:
-            time.sleep(0.1)
-    server.kill()
-    message = "gunicorn does not answer"
-    raise AssertionError(message)
 
 
 def _post(port: int, client: int, members: list[int], run_name: str, count: int) -> None:
