@@ -33,8 +33,7 @@ from cloud_credits.policies.governance import (
     Step,
     lapses_at,
 )
-from cloud_credits.policies.rate_card_bars import Bar, bars, turnout
-from cloud_credits.policies.rate_card_course import Course, next_of, state_in_words, steps
+from cloud_credits.policies.rate_card_course import next_of, state_in_words, steps
 from cloud_credits.policies.rate_card_papers import ens_key, terms_digest
 from cloud_credits.policies.rate_cards import CardState
 from cloud_credits.reports import (
@@ -453,6 +452,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             return context | {"found": governance.problems_of(card, step=Step.PROPOSE, moment=now)}
         course = rate_card_votes.course_of(card, now=now)
         roll = rate_card_votes.roll_of(card, now=now)
+        outcome = card.outcome if card.closes_at is not None and not course.is_open else None
         return context | {
             "course": course,
             "word": standing_of(card, now) or state_in_words(course),
@@ -462,8 +462,8 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "roll": roll,
             "mine": roll.row_of(acting.id),
             "reader": acting.id,
-            "bars": _bars(card, course, roll),
-            "outcome": card.outcome if card.closes_at is not None else None,
+            "bars": rate_card_votes.bars_of(card, outcome, roll=roll, course=course),
+            "outcome": outcome,
             "thread": rate_card_votes.thread_of(card.version, before=number(request.GET.get("before"))),
         }
 
@@ -602,15 +602,6 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             "back": self._object_url(card.pk) if card else self._list_url(),
         }
         return TemplateResponse(request, "cloud_credits/admin/rate_card_draft.html", context, status=code)
-
-
-def _bars(card: RateCard, course: Course, roll: rate_card_votes.Roll) -> list[Bar]:
-    """While voting is open the turnout alone, as members see it: a single ballot would be told by its bar."""
-    if card.closes_at is None:
-        return []
-    if course.is_open:
-        return [turnout(votes=roll.tally.votes, electors=roll.tally.electors, rules=card.as_told)]
-    return bars(roll.tally, is_emergency=card.is_emergency, rules=card.as_told)
 
 
 def _signed(dollars: Decimal) -> str:

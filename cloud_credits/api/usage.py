@@ -14,18 +14,17 @@ from cloud_credits.models import ResourceUsage
 from cloud_credits.policies.receipts import Receipt
 from cloud_credits.reports import usage
 from cloud_credits.reports.receipts import receipt_of
-from habitat.faces.pagination import CursorPages
+from habitat.faces.pagination import MomentPages
 from habitat.members.api.permissions import IsPerson
 
 VIEW_ALL = "cloud_credits.view_resourceusage"
 PERIOD = OpenApiParameter("period", str, description="A UTC month, like 2026-04.")
 
 
-class UsagePages(CursorPages):
-    ordering = ("-metered_at", "-id")
-    # A place is a moment and how many of its rows were shown: as many of one moment are paged through. A month's end
-    # has thousands.
-    offset_cutoff = 100_000
+class UsagePages(MomentPages):
+    """A month's end has thousands of one moment."""
+
+    moment = "metered_at"
 
 
 class UsageListView(ListAPIView):  # type: ignore[type-arg]

@@ -242,7 +242,30 @@ def _pieces(body: bytes, form: BatchForm) -> Sequence[bytes]:
     try:
         return [bytes(piece) for piece in _decode_raw.decode(body)]
     except _BROKEN as error:
-        raise BatchUnreadable(why=str(error)[:200]) from None
+        pieces = _pieces_whatever_is_escaped(body)
+        if pieces is None:
+            raise BatchUnreadable(why=str(error)[:200]) from None
+        return pieces
+
+
+def _pieces_whatever_is_escaped(body: bytes) -> list[bytes] | None:
+    """The items of an array in which msgspec stumbles over an escape, such as half a character (`\\ud800`) that JSON's
+    grammar allows: whichever event has it is refused alone. None where it is no array either way.
+
+    Every escape is written over by as many plain bytes, which moves nothing and ends no text.
+    """
+    plainly = body.replace(rb"\\", b"00").replace(rb"\"", b"00").replace(b"\\", b"0")
+    try:
+        items = _decode_raw.decode(plainly)
+    except _BROKEN:
+        return None
+    pieces, end = [], 0
+    for item in map(bytes, items):
+        # Between two items stand a comma and blanks, so the next one begins where it is first found.
+        start = plainly.index(item, end)
+        end = start + len(item)
+        pieces.append(body[start:end])
+    return pieces
 
 
 def _one_by_one(pieces: Sequence[bytes]) -> Batch:

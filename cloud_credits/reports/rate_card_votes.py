@@ -15,6 +15,7 @@ from cloud_credits.models import (
     RateCardOutcome,
 )
 from cloud_credits.policies.governance import Tally, tally
+from cloud_credits.policies.rate_card_bars import Bar, bars, turnout
 from cloud_credits.policies.rate_card_course import Course
 from cloud_credits.policies.rate_card_papers import PrintedOutcome
 from cloud_credits.policies.rate_cards import CardState
@@ -87,6 +88,17 @@ def roll_of(card: RateCard, *, now: datetime) -> Roll:
         for each in listed
     ]
     return Roll(sorted(electors, key=_by_name), (), tally((), len(electors), card.is_emergency, card.as_told))
+
+
+def bars_of(card: RateCard, outcome: RateCardOutcome | None, *, roll: Roll, course: Course) -> list[Bar]:
+    """What pages draw of a vote: all of it once it has an outcome. Before, the turnout alone, for a single ballot would
+    be told by its bar; a closed vote that is not counted yet may still be broken off by an emergency. Of one that was
+    broken off nothing."""
+    if outcome is not None:
+        return bars(roll.tally, is_emergency=card.is_emergency, rules=card.as_told)
+    if course.is_open or course.is_counting:
+        return [turnout(votes=roll.tally.votes, electors=roll.tally.electors, rules=card.as_told)]
+    return []
 
 
 def _by_name(row: ElectorVote) -> tuple[str, int]:

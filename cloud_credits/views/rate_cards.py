@@ -12,7 +12,7 @@ from django.urls import reverse
 from cloud_credits.actions import rate_cards as actions
 from cloud_credits.models import RateCard
 from cloud_credits.policies.governance import LONGEST_BALLOT_REASON, LONGEST_COMMENT, Choice
-from cloud_credits.policies.rate_card_bars import bars, turnout
+from cloud_credits.policies.rate_card_bars import bars
 from cloud_credits.policies.rate_card_course import Course, next_of, state_in_words, steps
 from cloud_credits.policies.rate_card_papers import canonical, content_hash, content_of, ens_key, markdown
 from cloud_credits.policies.rate_cards import ADOPTED, Standing
@@ -308,21 +308,16 @@ def _effect(request: HttpRequest, card: RateCard, course: Course, reader: int | 
 def _vote(
     request: HttpRequest, card: RateCard, course: Course, reader: int | None, form: BallotForm | None
 ) -> dict[str, Any]:
-    """The electorate and its bars: while voting is open the turnout alone, afterwards all of it."""
+    """The electorate, and what may be told of its ballots."""
     roll = rate_card_votes.roll_of(card, now=course.now)
     mine = roll.row_of(reader)
     may_vote = rate_card_votes.awaits_ballot_of(getattr(request.user, "member", None), roll=roll, course=course)
-    context: dict[str, Any] = {"roll": roll, "mine": mine, "may_vote": may_vote, "outcome": None, "bars": []}
+    outcome = card.outcome if card.closes_at is not None and not course.is_open else None
+    context: dict[str, Any] = {"roll": roll, "mine": mine, "may_vote": may_vote, "outcome": outcome}
+    context["bars"] = rate_card_votes.bars_of(card, outcome, roll=roll, course=course)
     if may_vote and mine is not None:
         given = {"choice": mine.choice, "reason": mine.reason} if mine.choice else {}
         context["ballot_form"] = form or BallotForm(initial=given)
-    if course.is_open:
-        context["bars"] = [turnout(votes=roll.tally.votes, electors=roll.tally.electors, rules=card.as_told)]
-    elif card.closes_at is not None:
-        context |= {
-            "outcome": card.outcome,
-            "bars": bars(roll.tally, is_emergency=card.is_emergency, rules=card.as_told),
-        }
     return context
 
 

@@ -1,9 +1,10 @@
 """Cursor pages for every list of the API: stable while rows arrive, cheap at any depth."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import DateTimeField, QuerySet
+from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
@@ -17,23 +18,70 @@ class CursorPages(CursorPagination):
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
-    _is_by_moment = False
-
-    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> tuple[str, ...]:
-        """The ordering, and with its first field what a place in the list is."""
-        ordering: tuple[str, ...] = super().get_ordering(request, queryset, view)
-        name = ordering[0].removeprefix("-")
-        self._is_by_moment = name != "pk" and isinstance(queryset.model._meta.get_field(name), DateTimeField)
-        return ordering
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """A list is ordered by a number or by a moment, so a place in it is one: anything else was not written by
-        us."""
+        """A list is ordered by a number, so a place in it is one: anything else was not written by us."""
         cursor: Any = super().decode_cursor(request)
         place = cursor.position if cursor is not None else None
-        if place is not None and not (_is_moment(place) if self._is_by_moment else _is_number(place)):
+        if place is not None and not _is_number(place):
             raise NotFound(self.invalid_cursor_message)
         return cursor
+
+
+class MomentPages(CursorPages):
+    """Newest first by the moment `moment` and, where many rows share one, by id.
+
+    A place is both, so every row has its own: a list is read to its end however many rows are of one moment, and what
+    arrives meanwhile moves nobody's place.
+    """
+
+    moment: str
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> tuple[str, ...]:
+        return (f"-{self.moment}", "-id")
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Anything but a moment and an id was not written by us."""
+        cursor: Any = CursorPagination.decode_cursor(self, request)
+        if cursor is None:
+            return None
+        moment, _, number = (cursor.position or "").rpartition(",")
+        if cursor.offset or not (_is_moment(moment) and _is_number(number)):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor  # type: ignore[no-any-return]
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        """The page at the cursor. What is set here is read by the links that the parent writes."""
+        self.request, self.base_url = request, request.build_absolute_uri()
+        self.page_size = self.get_page_size(request)
+        self.ordering = self.get_ordering(request, queryset, view)
+        self.cursor = self.decode_cursor(request)
+        place, goes_back = (self.cursor.position, self.cursor.reverse) if self.cursor else (None, False)
+        rows = queryset.order_by(self.moment, "id") if goes_back else queryset.order_by(*self.ordering)
+        if place is not None:
+            rows = self._beyond(rows, place, goes_back=goes_back)
+        found = list(rows[: self.page_size + 1])
+        self.page = found[: self.page_size]
+        # The links ask only whether there is more on a side: they mark their place by the page's own rows.
+        more, came = len(found) > len(self.page), place is not None
+        if goes_back:
+            self.page.reverse()
+        self.has_next, self.has_previous = (came, more) if goes_back else (more, came)
+        self.next_position = self.previous_position = place
+        return self.page
+
+    def _beyond(self, rows: QuerySet[Any], place: str, *, goes_back: bool) -> QuerySet[Any]:
+        moment, _, number = place.rpartition(",")
+        # The first bound lets an index seek; the second settles ties within one moment.
+        bound, tie = ("gte", "lte") if goes_back else ("lte", "gte")
+        return rows.filter(**{f"{self.moment}__{bound}": moment}).exclude(
+            **{self.moment: moment, f"id__{tie}": int(number)}
+        )
+
+    def _get_position_from_instance(self, instance: Any, ordering: Sequence[str]) -> str:
+        return f"{getattr(instance, self.moment)},{instance.pk}"
 
 
 def _is_number(place: str) -> bool:

@@ -46,6 +46,15 @@ def test_card__while_it_is_voted_on_tells_no_count(clock):
     assert [rate["rate"] for rate in shown["rates"]] == ["1.2", "0.1", "0.05", "0.5"]
 
 
+def test_card__whose_vote_was_broken_off_tells_no_count(clock):
+    people = governed.make_stewards(2)
+    card = governed.opened(clock, people[0], compute_rate="1.2")
+    governed.vote(card, dict.fromkeys(people, "no"))
+    rate_cards.withdraw(card_id=card.pk, reason="It fails", acting=governed.steward(people[0]))
+    shown = told(2)
+    assert (shown["state"], shown["endedReason"], shown["outcome"]) == ("withdrawn", "It fails", None)
+
+
 def test_card__once_it_is_counted_tells_all_of_it(clock):
     people = governed.make_stewards(3)
     card = governed.opened(clock, people[0])

@@ -359,6 +359,26 @@ def test_refusal__an_item_that_is_no_event(item):
     assert statuses(outcome) == ["accepted", "rejected", "accepted"]
 
 
+# Half a character, escaped quotes and backslashes around it, and escapes that JSON does not know.
+@pytest.mark.parametrize(
+    "text",
+    [r"\ud800", r"\udc00\ud800", r"a\ud800\"b", r"\\\ud800", r"\"\\\"\ud800\\", r"[\"},{\ud800]", r"\x", r"\u12"],
+)
+@pytest.mark.parametrize("form", BatchForm)
+def test_refusal__an_event_with_half_a_character_is_refused_alone(text, form):
+    member, key = make_member(credits="100"), make_key()
+    good, more = (json.dumps(body(member)) for _ in range(2))
+    bad = json.dumps(body(member, eventId="EVENT", more=["é", {"of": "it"}])).replace("EVENT", text)
+    named = json.dumps(body(member, eventId="é", NAME="x")).replace("NAME", text)
+    lines = [good, bad, named, more]
+    sent = "\n".join(lines) if form is BatchForm.NDJSON else f"[{lines[0]},\n {lines[1]} , {lines[2]},{lines[3]}\t] "
+    outcome = metering_batch.receive(body=sent.encode(), form=form, key_id=key.pk, acting=actor_of(key))
+    assert statuses(outcome) == ["accepted", "rejected", "rejected", "accepted"]
+    assert {told["code"] for told in answers(outcome)[1:3]} <= {"event_id_invalid", "row_unreadable"}
+    assert len(refusals()) == 2
+    assert holds(member)[0] == dec("95")
+
+
 @pytest.mark.parametrize("name", ["quantity", "memberId", "startTime", "serviceName"])
 def test_refusal__a_name_that_stands_twice(name):
     """Read as the last by one, as the first by another: what the batch cannot read in one way it does not charge."""
@@ -508,7 +528,8 @@ def test_size__an_empty_batch_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"{", b"{}", b"5", b"nonsense", b"[{]", b"\xff\xfe", b"[" * 100_000, b'["\\ud800"]']
+    "text",
+    [b"", b"{", b"{}", b"5", b"nonsense", b"[{]", b"\xff\xfe", b"[" * 100_000, b'["\\ud800"', b'["\\ud800\\"]', b"\\"],
 )
 def test_size__what_is_no_array_is_unreadable(text):
     with pytest.raises(BatchUnreadable):

@@ -459,6 +459,28 @@ def test_vote__after_the_close_is_too_late_and_the_page_says_counting(clock, ste
     assert not RateCardBallot.objects.exists()
 
 
+def test_vote__that_is_closed_but_not_counted_tells_its_turnout_alone(clock, stewards):
+    """An emergency whose vote closed earlier may still break it off."""
+    card = voting(clock, stewards)
+    governed.vote(card, {stewards[0]: "yes", stewards[1]: "no"})
+    clock.at(card.closes_at)
+    page = text_of(open_page(browser(reader()), "/rate-cards/2/"))
+    assert "2 of 3 electors voted" in page
+    assert not re.search(r"\d (yes|no\b)|Majority|In favour", page)
+
+
+def test_vote__that_was_broken_off_tells_no_count(clock, stewards):
+    card = voting(clock, stewards)
+    governed.vote(card, {stewards[0]: "yes", stewards[1]: "no"})
+    clock.forward(hours=1)
+    rate_cards.withdraw(card_id=card.pk, reason="I see it fails", acting=governed.steward(stewards[0]))
+    client = browser(reader())
+    page = text_of(open_page(client, "/rate-cards/2/"))
+    assert "The vote was broken off: how anybody voted is told to nobody." in page
+    assert not re.search(r"\d (yes|no\b)|electors voted|Majority|In favour", page)
+    assert "## The vote" not in client.get("/rate-cards/2/card.md").content.decode()
+
+
 def test_outcome__tells_the_tally_the_rule_and_who_could_vote(clock, stewards):
     card = voting(clock, stewards)
     governed.vote(card, {stewards[0]: "yes", stewards[1]: "yes", stewards[2]: "no"})

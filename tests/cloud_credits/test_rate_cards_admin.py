@@ -319,6 +319,35 @@ def test_vote__of_others_is_not_told_while_it_is_open(clock, stewards):
     assert "No quorum: 1 of 3 electors voted, 2 must." in html
 
 
+def test_vote__that_was_broken_off_tells_nobody_how_others_voted(clock, stewards):
+    card = governed.opened(clock, stewards[0])
+    for each, choice in zip(stewards[:2], ("yes", "no"), strict=True):
+        said = f"a secret of {each.pk}"
+        rate_cards.cast_ballot(card_id=card.pk, choice=choice, reason=said, acting=governed.steward(each))
+    clock.forward(hours=1)
+    rate_cards.withdraw(card_id=card.pk, reason="I see it fails", acting=governed.steward(stewards[0]))
+    html = page(browser(stewards[0]), card)
+    assert f"a secret of {stewards[1].pk}" not in html
+    # One's own ballot is no secret.
+    assert f"a secret of {stewards[0].pk}" in html
+    assert re.findall(r'data-label="Vote">(\w+)<', html) == ["yes", "cast", "none"]
+    told = words(html)
+    assert "The vote was broken off: how anybody voted is told to nobody." in told
+    assert not re.search(r"\d (yes|no\b)|electors voted|Majority|In favour", told)
+
+
+def test_vote__while_it_is_counted_is_as_secret_as_before(clock, stewards):
+    card = governed.opened(clock, stewards[0])
+    rate_cards.cast_ballot(card_id=card.pk, choice="no", reason="a secret", acting=governed.steward(stewards[0]))
+    clock.at(card.closes_at)
+    html = page(browser(stewards[1]), card)
+    assert "the ballots are being counted" in html
+    assert "a secret" not in html
+    assert re.findall(r'data-label="Vote">(\w+)<', html) == ["cast", "none", "none"]
+    assert "1 of 3 electors voted" in words(html)
+    assert not re.search(r"\d (yes|no\b)|Majority|In favour", words(html))
+
+
 def test_vote__an_elector_who_lost_the_role_votes_still(clock, stewards):
     members.grant_role(member=stewards[1], role=Role.OPERATIONS, reason="hired", acting=SYSTEM)
     card = governed.opened(clock, stewards[0])

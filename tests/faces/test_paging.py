@@ -9,6 +9,7 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.test import APIClient
 
 from cloud_credits.actions.transfers import transfer
+from cloud_credits.api.usage import UsagePages
 from habitat.controls.actions import service_keys
 from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
@@ -148,17 +149,56 @@ def test_list__is_read_to_its_end_and_back(address, house_clock):
     assert back == whole[:-1]
 
 
-PLACES = ["x", "5", "2026-04-02", "2026-04-02 10:00:00", "2026-04-02T10:00:00Z", "9999-12-31 23:59:59-14:00", "\x00"]
+def walk(client, following: str, most: int = 20) -> list[str]:
+    """The ids behind an address and all that its `next` leads to."""
+    read: list[str] = []
+    while following and len(read) < most:
+        page = client.get(following).json()
+        read, following = read + [row["eventId"] for row in page["results"]], page["next"]
+    return read
+
+
+def of_one_moment(count: int):
+    member, meters = reader("100"), make_key()
+    moment = datetime.now(tz=UTC).replace(minute=0, second=0).isoformat()
+    for _ in range(count):
+        meter(member, meters, timestamp=moment)
+    return api(member), lambda: meter(member, meters, timestamp=moment)
+
+
+def test_usage__of_one_moment_is_read_to_its_end_however_much_it_is(monkeypatch):
+    """Counted rows of a moment end at a cutoff, from which on a page leads to itself."""
+    client, _ = of_one_moment(5)
+    monkeypatch.setattr(UsagePages, "offset_cutoff", 2)
+    whole = [row["eventId"] for row in client.get("/api/usage/").json()["results"]]
+    assert len(whole) == 5
+    assert walk(client, "/api/usage/?limit=1") == whole
+
+
+def test_usage__that_arrives_meanwhile_repeats_none_of_its_moment():
+    client, arrive = of_one_moment(4)
+    whole = [row["eventId"] for row in client.get("/api/usage/").json()["results"]]
+    first = client.get("/api/usage/?limit=2").json()
+    arrive()
+    assert [row["eventId"] for row in first["results"]] + walk(client, first["next"]) == whole
+
+
+PLACES = [
+    "x", "5", "2026-04-02", "2026-04-02 10:00:00", "2026-04-02T10:00:00Z", "9999-12-31 23:59:59-14:00", "\x00", ",", "",
+    "2026-04-02 10:00:00+00:00", "2026-04-02 10:00:00+00:00,", "2026-04-02 10:00:00+00:00,x", "2026-04-02 10:00:00,5",
+    "2026-04-02 10:00:00+00:00,-1", f"2026-04-02 10:00:00+00:00,{'9' * 19}", "2026-04-02 10:00:00+00:00,5&o=1",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_place__in_a_list_by_moments_that_is_none_of_ours_is_refused(place):
-    cursor = base64.b64encode(f"p={place}".encode()).decode()
+    cursor = base64.b64encode(f"p={place.replace('+', '%2B')}".encode()).decode()
     answer = api(reader()).get("/api/usage/", {"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize("place", ["0001-01-01 00:00:00+00:00", "9999-12-31 23:59:59.999999+00:00"])
-def test_place__at_the_ends_of_the_calendar_is_one(place):
-    cursor = base64.b64encode(f"p={place.replace('+', '%2B')}".encode()).decode()
+@pytest.mark.parametrize("place", ["0001-01-01 00:00:00+00:00,0", f"9999-12-31 23:59:59.999999+00:00,{'9' * 18}"])
+@pytest.mark.parametrize("direction", ["", "&r=1"])
+def test_place__at_the_ends_of_the_calendar_is_one(place, direction):
+    cursor = base64.b64encode(f"p={place.replace('+', '%2B')}{direction}".encode()).decode()
     assert api(reader()).get("/api/usage/", {"cursor": cursor}).status_code == 200
