@@ -37,7 +37,7 @@ _SEQUENCES = f"""{_REPLAY}
 SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong)
   FROM (SELECT id, number <> seq OR booked_at <= before AS wrong FROM played) checked
 """  # noqa: S608 - no value in it
-# As much ahead as the guard lets be (0047): a batch's rows lie a microsecond apart.
+# As much ahead as the guard lets be (0045): a batch's rows lie a microsecond apart.
 _AHEAD = """
 SELECT count(*), count(*) FILTER (WHERE wrong), min(id) FILTER (WHERE wrong)
   FROM (SELECT id, booked_at > clock.at AS wrong
