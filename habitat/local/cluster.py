@@ -428,8 +428,12 @@ def main() -> int:
             sys.stdout.write(cluster.url(arguments.role) + "\n")
         elif arguments.verb == "home":
             sys.stdout.write(f"{cluster.home}\n")
+        elif arguments.verb == "start":
+            cluster.start()
         else:
-            getattr(cluster, arguments.verb)()
+            cluster.stop()
+            if cluster.home.parent == MEMORY:
+                shutil.rmtree(cluster.home, ignore_errors=True)
     except LocalError as trouble:
         sys.stderr.write(f"{trouble}\n")
         return 1

@@ -335,3 +335,11 @@ def test_suite__a_checkout_and_a_user_have_a_folder_each(memory: Path, monkeypat
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     homes.add(test_cluster().home)
     assert len(homes) == 3
+
+
+def test_stop__gives_the_suites_memory_back(memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = test_cluster().home
+    (home / "server").mkdir(parents=True)
+    monkeypatch.setattr(sys, "argv", ["cluster", "stop", "test"])
+    assert cluster_module.main() == 0
+    assert list(memory.iterdir()) == []
