@@ -67,7 +67,7 @@ def balances(member_ids: Collection[int]) -> dict[int, LockedBalance]:
 
 
 _STAGED_BALANCES = """
-SELECT max(booked_at) FROM (
+SELECT max(booked_at), habitat_now() FROM (
     SELECT b.booked_at FROM cloud_credits_cloudbalance b
      WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s
                             WHERE s.id BETWEEN %s::bigint AND %s::bigint)
@@ -76,11 +76,11 @@ SELECT max(booked_at) FROM (
 """
 
 
-def staged_balances(first: int, last: int) -> datetime | None:
+def staged_balances(first: int, last: int) -> tuple[datetime | None, datetime]:
     """The balances of everybody with usage on the stage from number `first` to `last`, locked in id order, not
-    fetched; when the newest row of any of them was booked."""
-    [(newest,)] = rows_of(_STAGED_BALANCES, [first, last])
-    return newest
+    fetched; when the newest row of any of them was booked, and when all were held."""
+    [(newest, held)] = rows_of(_STAGED_BALANCES, [first, last])
+    return newest, held
 
 
 def _locked(

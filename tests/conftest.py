@@ -123,11 +123,20 @@ def rabbitmq_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # A long test in one transaction holds back every seal of the cluster (tests/horizon.py). Tests that seal commit,
+    # and pytest-django runs those after all that roll back.
+    items.sort(key=lambda item: not _is_long_transaction(item))
     for tool, present in TOOLS.items():
         if not present():
             for item in items:
                 if item.get_closest_marker(tool):
                     item.add_marker(pytest.mark.skip(reason=f"needs {tool} (make tools)"))
+
+
+def _is_long_transaction(item: pytest.Item) -> bool:
+    database = item.get_closest_marker("django_db")
+    commits = database is None or database.kwargs.get("transaction", False)
+    return item.get_closest_marker("slow") is not None and not commits
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

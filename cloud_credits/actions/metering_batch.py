@@ -6,7 +6,7 @@ What `metering.record` does for one event is done here for all, with the same an
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -55,7 +55,6 @@ from cloud_credits.policies.metering_batch import (
 from cloud_credits.policies.rate_cards import AHEAD, utc_day
 from cloud_credits.policies.spending import Allowance, month_of
 from cloud_credits.reports.rate_cards import adopted_cards, forget
-from habitat import clock
 from habitat.errors import HabitatError
 from habitat.events.actions.outbox import emit
 from habitat.members.policies.actors import Actor
@@ -142,17 +141,16 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> "_Judged":
     The first time what needs no balance is judged before any is locked, so that batches of the same members overlap
     in it. Whoever was overtaken then locks before judging: nobody else can store these members' events meanwhile.
     """
-    now = clock.now()
     stage = staging.stage(batch.csv, cards=adopted_cards())
+    now = stage.at
     period = open_period(on=now.date())
     if tried:
         locks.staged_balances(stage.first, stage.last)
     sifted = _sift(stage, batch, key_id, now)
     staging.drop([row.id for row in sifted if row.reason])
-    newest = locks.staged_balances(stage.first, stage.last)
+    # Caps are judged by `held`, not by `now`: a month may have turned while this waited for the balances.
+    newest, held = locks.staged_balances(stage.first, stage.last)
     standings = staging.standings(stage)
-    # Not `now`: a month may have turned while this waited for the balances.
-    held = clock.now()
     caps = spending.allowances([standing.member_id for standing in standings], at=held)
     settlement = _settlement(stage, sifted, standings, caps)
     _require_nothing_overtook(settlement, standings, key_id)
@@ -163,7 +161,7 @@ def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> "_Judged":
     redeemed = _charge(stage, spendings, caps, newest, period, key_id, now, acting)
     if capped:
         spending.tell_caps_met(capped, at=held)
-    _log(verdicts.refused, batch, key_id)
+    _log(verdicts.refused, batch, key_id, now)
     return _Judged(verdicts, stage, redeemed)
 
 
@@ -506,15 +504,14 @@ FROM STDIN
 """
 
 
-def _log(refused: Sequence[Refused], batch: Batch, key_id: int) -> None:
+def _log(refused: Sequence[Refused], batch: Batch, key_id: int, now: datetime) -> None:
     if not refused:
         return
-    at = datetime.now(tz=UTC)
     records = [RefusalRecord.of(each.refusal, batch.logged(each.position)) for each in refused]
     copy_rows(
         _LOG,
         [
-            (key_id, it.event_id, it.code, it.field, it.sentence, as_json(it.details), as_json(it.event), at)
+            (key_id, it.event_id, it.code, it.field, it.sentence, as_json(it.details), as_json(it.event), now)
             for it in records
         ],
     )

@@ -61,16 +61,17 @@ WITH last AS MATERIALIZED (
      WHERE s.id BETWEEN %(first)s::bigint AND (SELECT id FROM last) AND p.primitive = s.primitive
        AND {ENDED} >= p.begins AND {ENDED} < p.ends
 )
-SELECT id FROM last
+SELECT id, habitat_now() FROM last
 """  # noqa: S608 - no value in it
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A batch on the stage: its rows are those from number `first` to `last`."""
+    """A batch on the stage: its rows are those from number `first` to `last`; `at` is when the house had them."""
 
     first: int
     last: int
+    at: datetime
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -81,8 +82,8 @@ def stage(csv: bytes, *, cards: Sequence[Card]) -> Stage:
     """Writes a batch's rows on the stage, in order, each with its price by `cards` and its digest."""
     [(drawn,)] = rows_of(_DRAW, ())
     copy_in(_COPY, csv)
-    [(last,)] = rows_of(_PRICE, {"first": drawn + 1} | _prices(cards))
-    return Stage(first=drawn + 1, last=last)
+    [(last, now)] = rows_of(_PRICE, {"first": drawn + 1} | _prices(cards))
+    return Stage(first=drawn + 1, last=last, at=now)
 
 
 _DROP = "DELETE FROM cloud_credits_meteringstage s WHERE s.id = ANY(%s::bigint[]) RETURNING 1"

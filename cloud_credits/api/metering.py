@@ -64,7 +64,9 @@ class NDJSONEventsByTheirOtherName(NDJSONEvents):
 
 
 # What failed is operations' to know; it says nothing about the events.
-TRIED_AGAIN: Final = "Charging these events failed and is tried again; operations are told. Nothing need be sent again."
+TRIED_AGAIN: Final = (
+    "Charging these events failed and is tried again; operations are told if it goes on. Nothing need be sent again."
+)
 BATCH_PARSERS: Final = [JSONEvents, NDJSONEvents, NDJSONEventsByTheirOtherName]
 
 

@@ -142,7 +142,10 @@ def of_member(
 def page(
     rows: QuerySet[ResourceUsage], *, size: int, after: Mark | None = None
 ) -> tuple[Sequence[UsageRow], Mark | None]:
-    """`size` rows after the mark, and the mark of the next page; None at the end. Costs the same on every page."""
+    """`size` rows after the mark, and the mark of the next page; None at the end.
+
+    Costs the same on every page, but that it reads past the earlier rows of its own moment.
+    """
     if after is not None:
         # The first bound lets the index seek; the second settles ties within one moment.
         rows = rows.filter(metered_at__lte=after.metered_at).exclude(metered_at=after.metered_at, id__gte=after.id)

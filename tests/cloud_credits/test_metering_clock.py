@@ -11,9 +11,7 @@ from cloud_credits.models import ResourceUsage, SpendCap
 from cloud_credits.policies.metering_batch import BatchForm
 from cloud_credits.policies.spending import month_of
 from cloud_credits.reports.usage import UsageRow
-from habitat.controls.reports.service_keys import actor_of
 from habitat.errors import HabitatError
-from habitat.members.policies.actors import SYSTEM
 from habitat.money import cloud
 from tests.cloud_credits.metered import answers, body, event, make_key, meter, send, statuses
 from tests.factories import actor, make_member
@@ -33,8 +31,8 @@ def batch(member, key, sent):
 
 
 def queued(member, key, sent):
-    metering_queue.submit(body=json.dumps([sent]).encode(), form=BatchForm.JSON, key_id=key.pk, acting=actor_of(key))
-    assert metering_queue.charge_next(acting=SYSTEM) == 1
+    metering_queue.submit(body=json.dumps([sent]).encode(), form=BatchForm.JSON, key_id=key.pk)
+    assert metering_queue.charge_next() == 1
 
 
 @pytest.mark.parametrize("shift", WRONG)
