@@ -3,8 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ENVIRONMENT := $(PYTHON) habitat/local/environment.py
-# Tests run in this many processes; each has its own clone of the database.
-JOBS ?= 2
+# Tests run in this many processes, one more than the processors of a small machine: many wait for a browser, a broker
+# or a server. Each has its own clone of the database.
+JOBS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help

@@ -167,9 +167,11 @@ def _tied(report: MarginReport) -> str:
         (report.own_usd, "the cooperative's own usage"),
         (report.of_other_days, "usage that was booked on other days than it ended, corrections, and what is no usage"),
     ]
-    less = [f"{cents(amount):,} USD for {why}" for amount, why in parts if amount]
+    told = [
+        f"{'less' if amount > 0 else 'and'} {cents(abs(amount)):,} USD for {why}" for amount, why in parts if amount
+    ]
     redeemed = f"the {cents(report.total.usd):,} USD redeemed"
-    return f"{booked}. That is {redeemed}, less {', less '.join(less)}." if less else f"{booked}: all of {redeemed}."
+    return f"{booked}. That is {redeemed}, {', '.join(told)}." if told else f"{booked}: all of {redeemed}."
 
 
 def _form(request: HttpRequest) -> RangeForm:

@@ -213,7 +213,7 @@ def test_revenue__what_was_redeemed_ties_to_the_books(two_members):
         (
             today,
             today,
-            "in these days: 40.00 USD. That is the 0.00 USD redeemed, less -40.00 USD for usage that was booked on",
+            "in these days: 40.00 USD. That is the 0.00 USD redeemed, and 40.00 USD for usage that was booked on",
         ),
     ):
         assert said in client.get(f"/admin/reports/usage-margin/?first={first}&last={last}").content.decode()
