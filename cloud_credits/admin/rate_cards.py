@@ -452,7 +452,7 @@ class RateCardAdmin(ExportMixin, HouseAdmin):
             return context | {"found": governance.problems_of(card, step=Step.PROPOSE, moment=now)}
         course = rate_card_votes.course_of(card, now=now)
         roll = rate_card_votes.roll_of(card, now=now)
-        outcome = card.outcome if card.closes_at is not None and not course.is_open else None
+        outcome = rate_card_votes.outcome_of(card, course)
         return context | {
             "course": course,
             "word": standing_of(card, now) or state_in_words(course),

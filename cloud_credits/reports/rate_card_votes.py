@@ -90,6 +90,11 @@ def roll_of(card: RateCard, *, now: datetime) -> Roll:
     return Roll(sorted(electors, key=_by_name), (), tally((), len(electors), card.is_emergency, card.as_told))
 
 
+def outcome_of(card: RateCard, course: Course) -> RateCardOutcome | None:
+    """What the vote came to; looked for only where there was one and it is over."""
+    return card.outcome if card.closes_at is not None and not course.is_open else None
+
+
 def bars_of(card: RateCard, outcome: RateCardOutcome | None, *, roll: Roll, course: Course) -> list[Bar]:
     """What pages draw of a vote: all of it once it has an outcome. Before, the turnout alone, for a single ballot would
     be told by its bar; a closed vote that is not counted yet may still be broken off by an emergency. Of one that was

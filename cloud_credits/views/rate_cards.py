@@ -312,7 +312,7 @@ def _vote(
     roll = rate_card_votes.roll_of(card, now=course.now)
     mine = roll.row_of(reader)
     may_vote = rate_card_votes.awaits_ballot_of(getattr(request.user, "member", None), roll=roll, course=course)
-    outcome = card.outcome if card.closes_at is not None and not course.is_open else None
+    outcome = rate_card_votes.outcome_of(card, course)
     context: dict[str, Any] = {"roll": roll, "mine": mine, "may_vote": may_vote, "outcome": outcome}
     context["bars"] = rate_card_votes.bars_of(card, outcome, roll=roll, course=course)
     if may_vote and mine is not None:

@@ -20,12 +20,15 @@ class CursorPages(CursorPagination):
     max_page_size = 200
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """A list is ordered by a number, so a place in it is one: anything else was not written by us."""
+        """None where the list begins. Raises NotFound for what was not written by us."""
         cursor: Any = super().decode_cursor(request)
-        place = cursor.position if cursor is not None else None
-        if place is not None and not _is_number(place):
+        if cursor is not None and not self.is_ours(cursor):
             raise NotFound(self.invalid_cursor_message)
         return cursor
+
+    def is_ours(self, cursor: Any) -> bool:
+        """A list is ordered by a number, so a place in it is one."""
+        return cursor.position is None or _is_number(cursor.position)
 
 
 class MomentPages(CursorPages):
@@ -40,15 +43,10 @@ class MomentPages(CursorPages):
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> tuple[str, ...]:
         return (f"-{self.moment}", "-id")
 
-    def decode_cursor(self, request: Request) -> Cursor | None:
-        """Anything but a moment and an id was not written by us."""
-        cursor: Any = CursorPagination.decode_cursor(self, request)
-        if cursor is None:
-            return None
+    def is_ours(self, cursor: Any) -> bool:
+        """A place is a moment and an id, and rows are never counted off from it."""
         moment, _, number = (cursor.position or "").rpartition(",")
-        if cursor.offset or not (_is_moment(moment) and _is_number(number)):
-            raise NotFound(self.invalid_cursor_message)
-        return cursor  # type: ignore[no-any-return]
+        return not cursor.offset and _is_moment(moment) and _is_number(number)
 
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
