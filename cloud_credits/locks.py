@@ -67,20 +67,31 @@ def balances(member_ids: Collection[int]) -> dict[int, LockedBalance]:
 
 
 _STAGED_BALANCES = """
-SELECT max(booked_at), habitat_now() FROM (
-    SELECT b.booked_at FROM cloud_credits_cloudbalance b
-     WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s
-                            WHERE s.id BETWEEN %s::bigint AND %s::bigint)
-     ORDER BY b.id
-       FOR NO KEY UPDATE OF b) held
+SELECT b.member_id, b.liquid, b.version, b.booked_at
+  FROM cloud_credits_cloudbalance b
+ WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s
+                        WHERE s.id BETWEEN %s::bigint AND %s::bigint)
+ ORDER BY b.id
+   FOR NO KEY UPDATE OF b
 """
 
 
-def staged_balances(first: int, last: int) -> tuple[datetime | None, datetime]:
-    """The balances of everybody with usage on the stage from number `first` to `last`, locked in id order, not
-    fetched; when the newest row of any of them was booked, and when all were held."""
-    [(newest, held)] = rows_of(_STAGED_BALANCES, [first, last])
-    return newest, held
+@dataclass(frozen=True, slots=True)
+class StagedBalances:
+    """The balances of a batch, held: by member what is liquid and the number of the newest row; and when the newest
+    row of any of them was booked."""
+
+    by_member: dict[int, tuple[Decimal, int]]
+    newest: datetime | None
+
+
+def staged_balances(first: int, last: int) -> StagedBalances:
+    """The balances of everybody with usage on the stage from number `first` to `last`, locked in id order."""
+    rows = rows_of(_STAGED_BALANCES, [first, last])
+    return StagedBalances(
+        by_member={member_id: (liquid, version) for member_id, liquid, version, _ in rows},
+        newest=max((booked_at for *_, booked_at in rows if booked_at), default=None),
+    )
 
 
 def _locked(

@@ -16,12 +16,12 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 def rows_of(sql: str, parameters: Parameters) -> list[tuple[Any, ...]]:
-    """Runs one statement and returns its rows. Placeholders are `%s` or `%(name)s`, cast where a type is unclear."""
+    """Runs one statement; its rows, if any. Placeholders are `%s` or `%(name)s`, cast where a type is unclear."""
     if connection.queries_logged:
         # Capture reads the text Django itself has bound.
         with connection.cursor() as cursor:
             cursor.execute(sql, parameters)
-            return list(cursor.fetchall())
+            return list(cursor.fetchall()) if cursor.description else []
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
@@ -49,7 +49,8 @@ def _prepared(raw: psycopg.Connection[Any], sql: str, parameters: Parameters) ->
     before, raw.prepare_threshold = raw.prepare_threshold, 0
     try:
         with psycopg.Cursor(raw) as cursor:
-            return cursor.execute(sql, parameters).fetchall()
+            cursor.execute(sql, parameters)
+            return cursor.fetchall() if cursor.description else []
     finally:
         raw.prepare_threshold = before
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import DatabaseError, transaction
+from psycopg.errors import DeadlockDetected
 
 from cloud_credits.actions import movements, spending
 from cloud_credits.actions.movements import liquid_after
@@ -27,7 +28,6 @@ from cloud_credits.policies.metering import (
 from cloud_credits.policies.pricing import cost
 from cloud_credits.policies.rate_cards import Card
 from cloud_credits.reports.rate_cards import card_at, forget
-from habitat import clock
 from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
 from habitat.errors import HabitatError
@@ -104,7 +104,7 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
     except HabitatError as refusal:
         _log_refusal(refusal, body=event.payload(), key_id=key_id)
         if isinstance(refusal, SpendCapReached):
-            spending.tell_caps_met([event.member_id], at=clock.now())
+            spending.tell_caps_met([event.member_id])
         raise
 
 
@@ -129,12 +129,13 @@ def admit_late_usage(*, approval: Approval, acting: Actor) -> None:
 
 
 def _charge_by_cards_of_now(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:
-    """Where the cards changed between reading the price and charging it, once more: a vote changes them once."""
+    """Where the cards changed between reading the price and charging it, once more: a vote changes them once. So where
+    a batch with the same event waited for this one's balance while this one waited for its event."""
     settle_before_pricing()
     try:
         return _charge_or_replay(event, key_id=key_id, approval_id=None, acting=acting)
     except DatabaseError as error:
-        if not cards_changed(error):
+        if not (cards_changed(error) or isinstance(error.__cause__, DeadlockDetected)):
             raise
     forget()
     settle_before_pricing()

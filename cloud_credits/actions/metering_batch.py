@@ -18,7 +18,7 @@ from cloud_credits.actions import movements, spending, staging
 from cloud_credits.actions.movements import Redeemed
 from cloud_credits.actions.rate_cards import cards_changed, settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed_range
-from cloud_credits.actions.staging import ENDED, RECEIVED, UNIT, Sifted, Stage, Standing
+from cloud_credits.actions.staging import Sifted, Stage, Standing
 from cloud_credits.errors import (
     BatchBusy,
     EventConflict,
@@ -30,6 +30,7 @@ from cloud_credits.errors import (
     SpendCapReached,
 )
 from cloud_credits.events import CloudRedeemed
+from cloud_credits.locks import StagedBalances
 from cloud_credits.policies.metering import (
     LATE,
     MeteringEvent,
@@ -66,6 +67,8 @@ from treasury.models import Period
 
 # A twin that was faster, a circle of waiting: the batch is run again. Each time at least one other batch went through.
 TRIES: Final = 5
+# Tries after which the balances are held before anything is judged: nobody can be faster then.
+PATIENCE: Final = 2
 _RUN_AGAIN: Final = (postgres.UniqueViolation, postgres.DeadlockDetected, postgres.SerializationFailure)
 _REDEEMERS: Final = array_of(sorted(status.value for status in MAY_REDEEM))
 _SPELLINGS: Final = array_of(spellings())
@@ -73,6 +76,10 @@ _SPELLINGS: Final = array_of(spellings())
 
 class _ChangedMeanwhile(Exception):
     """What the batch was judged by was overtaken while it waited for a balance."""
+
+
+class _SomebodyShort(_ChangedMeanwhile):
+    """Not all of it can be paid; who gets what is settled while the balances are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +120,13 @@ def record(*, batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
     A refused event is an answer and is logged; it rolls nothing back. Raises BatchBusy after five tries, and NoPeriod.
     Locks: period, then balances by id. Rule: domain §3, §4, §6; issue 4, Metering 1.
     """
+    is_short = False
     for tried in range(TRIES):
         settle_before_pricing()
         try:
-            judged = _once(batch, key_id, acting, tried)
+            judged = _once(batch, key_id, acting, holds_first=is_short or tried >= PATIENCE)
+        except _SomebodyShort:
+            is_short = True
         except _ChangedMeanwhile:
             continue
         except DatabaseError as error:
@@ -135,32 +145,30 @@ def _is_overtaken(error: DatabaseError) -> bool:
 
 
 @transaction.atomic
-def _once(batch: Batch, key_id: int, acting: Actor, tried: int) -> "_Judged":
-    """Lock → check → write → post → emit, for all events of the batch.
+def _once(batch: Batch, key_id: int, acting: Actor, *, holds_first: bool) -> "_Judged":
+    """All events of the batch judged and charged.
 
-    The first time what needs no balance is judged before any is locked, so that batches of the same members overlap
-    in it. Whoever was overtaken then locks before judging: nobody else can store these members' events meanwhile.
+    As long as everybody can pay, all that needs no balance is judged and written before any is locked, entry and usage
+    too, so that batches of the same members overlap in it (docs/design/metering.md, Many at once). Where somebody is
+    short, or others were faster too often, the balances come first (`holds_first`).
     """
     stage = staging.stage(batch.csv, cards=adopted_cards())
     now = stage.at
     period = open_period(on=now.date())
-    if tried:
-        locks.staged_balances(stage.first, stage.last)
+    held = locks.staged_balances(stage.first, stage.last) if holds_first else None
     sifted = _sift(stage, batch, key_id, now)
     staging.drop([row.id for row in sifted if row.reason])
-    # Caps are judged by `held`, not by `now`: a month may have turned while this waited for the balances.
-    newest, held = locks.staged_balances(stage.first, stage.last)
     standings = staging.standings(stage)
-    caps = spending.allowances([standing.member_id for standing in standings], at=held)
+    caps = spending.allowances([standing.member_id for standing in standings])
     settlement = _settlement(stage, sifted, standings, caps)
-    _require_nothing_overtook(settlement, standings, key_id)
+    if settlement.short:
+        _require_settled_for_good(settlement, held, key_id)
     staging.drop([due.id for due in settlement.dropped])
-    spendings = _spendings(standings, settlement)
     verdicts = _verdicts(batch, sifted, settlement, now)
     capped = _refuse_short(settlement, standings, caps, verdicts)
-    redeemed = _charge(stage, spendings, caps, newest, period, key_id, now, acting)
+    redeemed = _charge(stage, _spendings(standings, settlement), held, period, key_id, now, acting)
     if capped:
-        spending.tell_caps_met(capped, at=held)
+        spending.tell_caps_met(capped)
     _log(verdicts.refused, batch, key_id, now)
     return _Judged(verdicts, stage, redeemed)
 
@@ -181,10 +189,10 @@ def _sift(stage: Stage, batch: Batch, key_id: int, now: datetime) -> list[Sifted
 # --- who gets what
 
 
-def allowance(standing: Standing, cap: Allowance | None = None) -> Decimal:
+def allowance(liquid: Decimal, cap: Allowance | None = None) -> Decimal:
     """CLOUD a member may spend on usage now: what is liquid, and what their own cap leaves of the month."""
     left = cap.left if cap is not None else None
-    return standing.liquid if left is None else min(standing.liquid, left)
+    return liquid if left is None else min(liquid, left)
 
 
 def _settlement(
@@ -192,7 +200,7 @@ def _settlement(
 ) -> Settlement:
     """Nobody's events are looked at one by one but those of members who cannot pay all of theirs; or all of them,
     where ids repeat, for then one event's fate depends on another's."""
-    allowances = {standing.member_id: allowance(standing, caps.get(standing.member_id)) for standing in standings}
+    allowances = {each.member_id: allowance(each.liquid, caps.get(each.member_id)) for each in standings}
     good = [_due(row) for row in sifted if row.reason is None]
     if good:
         return settle(good, allowances)
@@ -216,12 +224,11 @@ def _due(row: Sifted) -> Due:
     return Due(row.id, row.position, row.event_id, row.member_id, row.cost, row.digest)
 
 
-def _require_nothing_overtook(settlement: Settlement, standings: Sequence[Standing], key_id: int) -> None:
-    """A member suspended while this waited for balances; a twin that spent the very credits found missing now."""
-    if any(standing.status not in MAY_REDEEM for standing in standings):
-        raise _ChangedMeanwhile
-    missing = [short.due.event_id for short in settlement.short]
-    if missing and staging.known_by_now(key_id, missing):
+def _require_settled_for_good(settlement: Settlement, held: StagedBalances | None, key_id: int) -> None:
+    """Who is short is told by balances that are held; and no twin spent the very credits found missing now."""
+    if held is None:
+        raise _SomebodyShort
+    if staging.known_by_now(key_id, [short.due.event_id for short in settlement.short]):
         raise _ChangedMeanwhile
 
 
@@ -229,13 +236,13 @@ def _require_nothing_overtook(settlement: Settlement, standings: Sequence[Standi
 class _Spending:
     """What one member pays: `total` CLOUD for `events`."""
 
-    standing: Standing
+    member_id: int
     total: Decimal
     events: int
 
 
 def _spendings(standings: Sequence[Standing], settlement: Settlement) -> list[_Spending]:
-    spendings = {each.member_id: _Spending(each, each.total, each.events) for each in standings}
+    spendings = {each.member_id: _Spending(each.member_id, each.total, each.events) for each in standings}
     for due in settlement.dropped:
         spendings[due.member_id].total -= due.cost
         spendings[due.member_id].events -= 1
@@ -323,7 +330,7 @@ def _refuse_short(
     members = {standing.member_id: standing for standing in standings}
     for short in settlement.short:
         due, standing, cap = short.due, members[short.due.member_id], caps.get(short.due.member_id)
-        taken = allowance(standing, cap) - short.available
+        taken = allowance(standing.liquid, cap) - short.available
         refusal: HabitatError = InsufficientBalance(
             holder=standing.holder, available=plain(standing.liquid - taken), needed=plain(due.cost)
         )
@@ -417,26 +424,10 @@ def _answers(judged: _Judged) -> list[str]:
 # --- what is written
 
 
-# Ordered by event id: two batches that share events meet in the same order, and neither waits for the other in a
-# circle.
-_USAGE = f"""
-metered AS (
-    INSERT INTO cloud_credits_resourceusage (
-        member_id, primitive, quantity, unit, rate, cost, rate_card_id, service_key_id, service_name, event_id,
-        digest, started_at, metered_at, received_at, is_late, transaction_id, journal_entry_id
-    )
-    SELECT member_id, primitive, quantity, {UNIT}, rate, cost, card_id, %(key)s::bigint, service_name, event_id,
-           digest, started_at, {ENDED}, {RECEIVED}, false, id, %(entry)s::bigint
-      FROM booked s ORDER BY event_id COLLATE "C"
-)
-"""  # noqa: S608 - no value in it
-
-
 def _charge(
     stage: Stage,
     spendings: Sequence[_Spending],
-    caps: Mapping[int, Allowance],
-    newest: datetime | None,
+    held: StagedBalances | None,
     period: Period,
     key_id: int,
     now: datetime,
@@ -445,21 +436,33 @@ def _charge(
     """Books what is left on the stage with its usage, and announces it."""
     if not spendings:
         return None
-    redeemed = movements.redeem_staged(
+    entry_id = movements.post_staged(
         stage,
-        totals={spending.standing.member_id: spending.total for spending in spendings},
-        newest=newest,
-        also=_USAGE,
-        given={"key": key_id, "received": now},
+        totals={spending.member_id: spending.total for spending in spendings},
         description=f"Usage: {sum(spending.events for spending in spendings)} events",
         period=period,
         moment=now,
         acting=acting,
     )
+    staging.write_usage(stage, key=key_id, received=now, entry=entry_id)
+    held = held or locks.staged_balances(stage.first, stage.last)
+    caps = spending.allowances([each.member_id for each in spendings])
+    _require_paid(spendings, held, caps)
+    redeemed = movements.redeem_staged(stage, entry_id=entry_id, newest=held.newest, acting=acting)
+    if redeemed.strays:
+        raise _ChangedMeanwhile
     if caps:
         _count(spendings, redeemed)
-    emit(_fact(spendings, redeemed), acting=acting)
+    emit(_fact(spendings, held, redeemed), acting=acting)
     return redeemed
+
+
+def _require_paid(spendings: Sequence[_Spending], held: StagedBalances, caps: Mapping[int, Allowance]) -> None:
+    """Somebody else may have been charged between judging and holding the balances."""
+    for each in spendings:
+        liquid, _ = held.by_member[each.member_id]
+        if each.total > allowance(liquid, caps.get(each.member_id)):
+            raise _SomebodyShort
 
 
 def _count(spendings: Sequence[_Spending], redeemed: Redeemed) -> None:
@@ -468,32 +471,33 @@ def _count(spendings: Sequence[_Spending], redeemed: Redeemed) -> None:
     if month_of(redeemed.began_at) != month_of(redeemed.booked_at):
         raise _ChangedMeanwhile
     try:
-        spending.count({each.standing.member_id: each.total for each in spendings}, at=redeemed.booked_at)
+        spending.count({each.member_id: each.total for each in spendings}, at=redeemed.booked_at)
     except SpendCapReached:
         raise _ChangedMeanwhile from None
 
 
-def _fact(spendings: Sequence[_Spending], redeemed: Redeemed) -> CloudRedeemed:
+def _fact(spendings: Sequence[_Spending], held: StagedBalances, redeemed: Redeemed) -> CloudRedeemed:
     """One fact for the whole batch, with each member's range of ledger rows (domain §9)."""
     total = sum((spending.total for spending in spendings), Decimal(0))
-    only = spendings[0].standing if len(spendings) == 1 else None
+    only = spendings[0].member_id if len(spendings) == 1 else None
     return CloudRedeemed(
         transaction_id=None,
-        member_id=only.member_id if only else None,
+        member_id=only,
         quantity=plain(total),
         credit_value=plain(cloud_to_usd(total)),
-        balance_after=plain(only.liquid - total) if only else None,
+        balance_after=plain(held.by_member[only][0] - total) if only else None,
         journal_entry_id=redeemed.journal_entry_id,
         timestamp=redeemed.booked_at.isoformat(),
         ranges=[
             redeemed_range(
-                member_id=spending.standing.member_id,
-                first_sequence=spending.standing.version + 1,
+                member_id=spending.member_id,
+                first_sequence=version + 1,
                 count=spending.events,
                 quantity=spending.total,
-                balance_after=spending.standing.liquid - spending.total,
+                balance_after=liquid - spending.total,
             )
             for spending in spendings
+            for liquid, version in [held.by_member[spending.member_id]]
         ],
     )
 

@@ -27,7 +27,7 @@ from cloud_credits.policies.movements import (
 )
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
-from habitat.members.policies.statuses import SystemAccount
+from habitat.members.policies.statuses import MAY_REDEEM, SystemAccount
 from habitat.money import plain
 from habitat.statements import array_of, rows_of
 from treasury.actions import journal
@@ -126,33 +126,19 @@ def apply(
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Redeemed:
-    """What stood on the stage, booked: its one entry and the moments of the first row and of the last."""
-
-    journal_entry_id: int
-    began_at: datetime
-    booked_at: datetime
-
-
-def redeem_staged(
+def post_staged(
     stage: Stage,
     *,
     totals: Mapping[int, Decimal],
-    newest: datetime | None,
-    also: str,
-    given: Mapping[str, Any],
     description: str,
     period: Period,
     moment: datetime,
     acting: Actor,
-) -> Redeemed:
-    """Books every redemption on the stage and takes it off in one statement, with one summarised entry for all
-    (domain §6).
+) -> int:
+    """Posts the one summarised entry (domain §6) of what stands on the stage; returns its number.
 
-    `totals` are the CLOUD each member spends: their balances are locked, and hold it. `newest` is when the last
-    row of any of them was booked. `also` is SQL of the same statement, with parameters `given`: it reads the rows as
-    `booked`. Called inside the transaction that staged them.
+    `totals` are the CLOUD each member spends. Needs no balance: whoever then finds that one does not hold its part
+    rolls the entry back with all the rest. Called inside the transaction that staged them.
     """
     [(lowest,)] = rows_of(_LOWEST, stage.parameters)
     draft = Draft(
@@ -162,10 +148,29 @@ def redeem_staged(
         description=description[:LONGEST_DESCRIPTION],
         idempotency_key=f"cloud_transaction:{lowest}",
     )
-    entry = journal.post_draft(draft=draft, acting=acting, period=period)
-    parameters = {"floor": newest + TICK if newest else EPOCH, "entry": entry.pk, "acting": acting.label}
-    [(began_at, booked_at)] = rows_of(_redeem(also), stage.parameters | parameters | dict(given))
-    return Redeemed(journal_entry_id=entry.pk, began_at=began_at, booked_at=booked_at)
+    return journal.post_draft(draft=draft, acting=acting, period=period).pk
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """What stood on the stage, booked: its one entry, the moments of the first row and of the last, and how many of its
+    members may not redeem any more: with one of them nothing of it may be kept."""
+
+    journal_entry_id: int
+    began_at: datetime
+    booked_at: datetime
+    strays: int
+
+
+def redeem_staged(stage: Stage, *, entry_id: int, newest: datetime | None, acting: Actor) -> Redeemed:
+    """Books every redemption on the stage and takes it off in one statement.
+
+    The balances are locked, and hold what is taken; `newest` is when the last row of any of them was booked. Called
+    inside the transaction that staged them.
+    """
+    parameters = {"floor": newest + TICK if newest else EPOCH, "entry": entry_id, "acting": acting.label}
+    [(began_at, booked_at, strays)] = rows_of(_REDEEM, stage.parameters | parameters | {"redeemers": _REDEEMERS})
+    return Redeemed(journal_entry_id=entry_id, began_at=began_at, booked_at=booked_at, strays=strays)
 
 
 def _redemptions(totals: Mapping[int, Decimal]) -> list[Movement]:
@@ -296,8 +301,7 @@ RETURNING id, booked_at, created_at, {_STATUSES_CHANGED}
 """  # noqa: S608 - no value in it
 # The same for redemptions that wait on the stage: what each balance is afterwards is summed here, in the order of the
 # rows' numbers, over what the balance holds under its lock; numbers that others drew between them leave gaps between
-# their moments. What else is to be written of a row is written by the same
-# statement: the guards run after it, and no row has to be looked up twice.
+# their moments. Memberships are read here, for only this statement sees what changed while a balance was waited for.
 _REDEEM = f"""
 WITH {_CLOCK}, taken AS (
     DELETE FROM cloud_credits_meteringstage s WHERE {STAGED} RETURNING s.*
@@ -323,7 +327,12 @@ WITH {_CLOCK}, taken AS (
            liquid, staked, sequence, booked_at, pg_current_xact_id()::text::bigint, %(acting)s::text
       FROM booked ORDER BY id
 )
+SELECT min(booked_at), max(booked_at),
+       (SELECT count(*) FROM members_member m
+         WHERE m.id IN (SELECT member_id FROM booked) AND m.status <> ALL(%(redeemers)s::text[]))
+  FROM booked
 """  # noqa: S608 - no value in it
+_REDEEMERS = array_of(sorted(status.value for status in MAY_REDEEM))
 _LOWEST = f"SELECT min(s.id) FROM cloud_credits_meteringstage s WHERE {STAGED}"  # noqa: S608 - no value in it
 _COMPLETE = f"""
 WITH {_CLOCK}, {_ROWS}, {_BALANCES}
@@ -336,11 +345,6 @@ UPDATE cloud_credits_cloudtransaction t
  WHERE t.id = booked.id
 RETURNING t.id, t.booked_at, t.created_at, {_STATUSES_CHANGED}
 """  # noqa: S608 - no value in it
-
-
-@cache
-def _redeem(also: str) -> str:
-    return f"{_REDEEM}, {also} SELECT min(booked_at), max(booked_at) FROM booked"  # noqa: S608 - no value in it
 
 
 def _write(

@@ -19,15 +19,16 @@ from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.money import Money, plain, require_cloud
 from habitat.statements import array_of, rows_of
 
+# The UTC month by the house's clock, which the guards go by too.
+_MONTH = "date_trunc('month', habitat_now() AT TIME ZONE 'UTC')::date"
 # Under the balance locks, which come in id order: so caps are only ever waited for by who holds their balance. Moments
 # of booking never run backwards within a balance, so no month is charged once the next one was; the comparison keeps
 # a month told ahead of that moment, when the cap was set at its turn, from doing harm.
-_ALLOWANCES = """
-SELECT member_id, monthly_cap, CASE WHEN month >= %(month)s::date THEN spent ELSE 0 END,
-       greatest(month, %(month)s::date)
+_ALLOWANCES = f"""
+SELECT member_id, monthly_cap, CASE WHEN month >= {_MONTH} THEN spent ELSE 0 END, greatest(month, {_MONTH})
   FROM cloud_credits_spendcap
  WHERE member_id = ANY(%(member)s::bigint[])
-"""
+"""  # noqa: S608 - no value in it
 # What is beyond a cap is not written (the database would refuse it, without its numbers) but answered.
 _COUNT = """
 WITH charged AS (
@@ -43,13 +44,13 @@ WITH charged AS (
 )
 SELECT monthly_cap, before, cost FROM charged WHERE before + cost > monthly_cap ORDER BY member_id
 """
-_TELL_CAP = """
+_TELL_CAP = f"""
 UPDATE cloud_credits_spendcap
-   SET told_for = greatest(month, %(month)s::date)
+   SET told_for = greatest(month, {_MONTH})
  WHERE member_id = ANY(%(member)s::bigint[]) AND monthly_cap IS NOT NULL
-   AND told_for IS DISTINCT FROM greatest(month, %(month)s::date)
-RETURNING member_id, monthly_cap, CASE WHEN month >= %(month)s::date THEN spent ELSE 0 END, told_for
-"""
+   AND told_for IS DISTINCT FROM greatest(month, {_MONTH})
+RETURNING member_id, monthly_cap, CASE WHEN month >= {_MONTH} THEN spent ELSE 0 END, told_for
+"""  # noqa: S608 - no value in it
 # Locked first and in order, judged by what the balances are then: two notices of one fall cannot both see it.
 _WATCHED = """
 SELECT member_id FROM cloud_credits_lowbalancewarning
@@ -101,11 +102,11 @@ def set_limits(*, member: Member, monthly_cap: Money | None, low_balance: Money 
     return kept
 
 
-def allowances(member_ids: Collection[int], *, at: datetime) -> dict[int, Allowance]:
-    """What members with a cap may still spend in the month of `at`, or in the one their cap already counts: what is
-    booked after the turn of a month stays after it. A charge near midnight may be booked in the next, which `count`
-    judges. Called under their balance locks."""
-    rows = rows_of(_ALLOWANCES, {"month": month_of(at), "member": array_of(member_ids)})
+def allowances(member_ids: Collection[int]) -> dict[int, Allowance]:
+    """What members with a cap may still spend this month, or in the one their cap already counts: what is booked after
+    the turn of a month stays after it. A charge near midnight may be booked in the next, which `count` judges. Certain
+    only under their balance locks."""
+    rows = rows_of(_ALLOWANCES, {"member": array_of(member_ids)})
     return {member_id: Allowance(cap=cap, spent=spent, month=month) for member_id, cap, spent, month in rows}
 
 
@@ -122,9 +123,9 @@ def count(costs: Mapping[int, Decimal], *, at: datetime) -> None:
 
 
 @transaction.atomic(savepoint=False)
-def tell_caps_met(member_ids: Collection[int], *, at: datetime) -> None:
+def tell_caps_met(member_ids: Collection[int]) -> None:
     """Announces a reached cap, once a month for each member: called when a charge was refused for it."""
-    rows = rows_of(_TELL_CAP, {"month": month_of(at), "member": array_of(sorted(member_ids))})
+    rows = rows_of(_TELL_CAP, {"member": array_of(sorted(member_ids))})
     facts = [
         SpendCapMet(
             member_id=member_id, monthly_cap=plain(cap), spent=plain(spent), ends_on=next_month(month).isoformat()

@@ -55,8 +55,9 @@ class ResourceUsage(models.Model):
     approval = models.ForeignKey(
         "controls.Approval", on_delete=models.PROTECT, null=True, db_index=False, related_name="+"
     )
+    # Its reference in the database is `usage_is_redeemed`, which asks for member, cost and entry as well.
     transaction = models.OneToOneField(
-        "cloud_credits.CloudTransaction", on_delete=models.PROTECT, related_name="resource_usage"
+        "cloud_credits.CloudTransaction", on_delete=models.PROTECT, related_name="resource_usage", db_constraint=False
     )
     journal_entry = models.ForeignKey(
         "treasury.JournalEntry", on_delete=models.PROTECT, db_index=False, related_name="+"

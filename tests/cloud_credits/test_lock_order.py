@@ -109,7 +109,7 @@ VERBS: dict[str, tuple[Callable[[World], object], list[str], int]] = {
     "a batch of usage": (
         lambda w: send(w.key, body(w.ben), body(w.ada), body(w.ben, quantity="1")),
         [PERIOD, BALANCE, WRITE],
-        12,
+        15,
     ),
     "ask for a mint": (lambda w: w.ask_mint("other"), [], 3),
 }

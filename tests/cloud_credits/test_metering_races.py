@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from django.db import connection
 
-from cloud_credits.actions import metering_batch
+from cloud_credits.actions import metering, metering_batch
 from cloud_credits.models import CloudTransaction, MeteringStage, ResourceUsage
 from cloud_credits.policies.metering_batch import BatchForm
 from habitat.controls.reports.service_keys import actor_of
@@ -31,7 +31,7 @@ WORKER = """
 import json, sys
 import django
 django.setup()
-from cloud_credits.actions import metering_batch
+from cloud_credits.actions import metering, metering_batch
 from cloud_credits.policies.metering_batch import BatchForm
 from habitat.controls.models import ServiceKey
 from habitat.controls.reports.service_keys import actor_of
@@ -191,4 +191,53 @@ def test_killed__at_no_chosen_moment(tmp_path):
     assert worker(tmp_path, "again", key, batches).wait(timeout=120) == 0
     assert ResourceUsage.objects.count() == 4000
     assert sum(holds(person)[0] for person in people) == 500_000 - 4000
+    assert broken_proofs() == []
+
+
+def test_race__charged_elsewhere_between_being_judged_and_being_held(monkeypatch):
+    """Who could pay when the usage was written may not be able to any more: it is settled again, with all held."""
+    poor, rich, key = make_member(credits="10"), make_member(credits="10"), make_key()
+    hold, written = metering_batch.locks.staged_balances, []
+
+    def later(first, last):
+        written.append(ResourceUsage.objects.count())
+        if len(written) == 1:
+            together(lambda: receive([body(poor, quantity="8")], key))
+        return hold(first, last)
+
+    monkeypatch.setattr(metering_batch.locks, "staged_balances", later)
+    outcome = receive([body(poor, quantity="3"), body(rich, quantity="3"), body(poor, quantity="2")], key)
+
+    assert statuses(outcome) == ["rejected", "accepted", "accepted"]
+    # The usage of all three; the one between; and again, with the balances held before any is written.
+    assert written == [3, 1, 1]
+    assert [holds(poor)[0], holds(rich)[0]] == [0, 7]
+    assert broken_proofs() == []
+
+
+def test_race__a_single_event_and_a_batch_that_wait_for_each_other(monkeypatch):
+    """The batch has the event's id and waits for the balance, the single event has the balance and waits for the id:
+    the database ends it, and whichever it stopped is run again."""
+    member, key = make_member(credits="10"), make_key()
+    event = body(member, quantity="1")
+    gate, hold, write, met = Barrier(2), metering_batch.locks.staged_balances, metering._write, []
+
+    def meet():
+        if len(met) < 2:
+            met.append(1)
+            gate.wait(timeout=30)
+
+    monkeypatch.setattr(metering_batch.locks, "staged_balances", lambda *a: (meet(), hold(*a))[1])
+    monkeypatch.setattr(metering, "_write", lambda *a, **k: (meet(), write(*a, **k))[1])
+
+    def singly():
+        try:
+            return meter(member, key, **event).replayed
+        finally:
+            connection.close()
+
+    outcome, replayed = together(lambda: receive([event], key), singly)
+    assert (statuses(outcome), replayed) in ([(["accepted"], True), (["duplicate"], False)])
+    assert len(met) == 2
+    assert (holds(member)[0], ResourceUsage.objects.count()) == (9, 1)
     assert broken_proofs() == []

@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
+import psycopg
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
-from cloud_credits.actions import metering
+from cloud_credits.actions import metering, movements
 from cloud_credits.actions.metering import request_late_usage
+from cloud_credits.actions.redemptions import redemption
 from cloud_credits.models import ResourceUsage
 from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
 from habitat.controls.reports.service_keys import actor_of
-from tests.cloud_credits.metered import event, make_key, meter
+from habitat.members.policies.actors import SYSTEM
+from tests.cloud_credits.ledger import holds
+from tests.cloud_credits.metered import body, event, make_key, meter, send
 from tests.factories import actor, make_member
 
 pytestmark = pytest.mark.django_db
@@ -103,3 +108,67 @@ def test_late__under_another_usages_approval_is_refused(changed):
     )
     more = event(member, timestamp=OLD, **{"eventId": sent.event_id, "quantity": "3"} | changed)
     assert "was not let in by two persons" in stopped(charge(more, key, waiting))
+
+
+# --- usage before its redemption: what the database asks for at COMMIT
+
+
+def lying(monkeypatch, sql: str, instead: str) -> None:
+    assert sql in movements._REDEEM
+    monkeypatch.setattr(movements, "_REDEEM", movements._REDEEM.replace(sql, instead))
+
+
+def _of_another_sum(monkeypatch, earlier) -> None:
+    lying(monkeypatch, "SELECT s.*, b.id AS balance_id", "SELECT s.*, b.id AS balance_id, 2 * s.cost AS doubled")
+    monkeypatch.setattr(movements, "_REDEEM", movements._REDEEM.replace("sum(s.cost)", "sum(2 * s.cost)"))
+    monkeypatch.setattr(
+        movements, "_REDEEM", movements._REDEEM.replace("member_id, cost, 'red", "member_id, doubled, 'red")
+    )
+
+
+def _as_a_burn(monkeypatch, earlier) -> None:
+    lying(monkeypatch, "SELECT id, 'redemption', 'completed'", "SELECT id, 'burn', 'completed'")
+
+
+def _in_another_entry(monkeypatch, earlier) -> None:
+    lying(monkeypatch, "%(entry)s::bigint,", f"{earlier.journal_entry_id}::bigint,")
+
+
+def _not_at_all(monkeypatch, earlier) -> None:
+    nothing = movements.Redeemed(earlier.journal_entry_id, earlier.received_at, earlier.received_at, strays=0)
+    monkeypatch.setattr(movements, "redeem_staged", lambda *_, **__: nothing)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("redeem", [_of_another_sum, _as_a_burn, _in_another_entry, _not_at_all])
+def test_usage__written_first_and_then_not_redeemed_as_it_says_is_refused_at_commit(redeem, monkeypatch):
+    member, key = make_member(credits="100"), make_key()
+    earlier = ResourceUsage.objects.get(pk=meter(member, key).meter_id)
+    redeem(monkeypatch, earlier)
+
+    with pytest.raises(IntegrityError, match="usage_is_redeemed"):
+        send(key, body(member))
+
+    assert ResourceUsage.objects.get() == earlier
+    assert holds(member)[0] == 100 - earlier.cost
+
+
+@pytest.mark.django_db(transaction=True)
+def test_usage__whose_redemption_another_connection_books_with_another_sum_is_refused_at_commit(app_connection):
+    """Neither sees the other when it writes; the reference sees both."""
+    member, key = make_member(credits="100"), make_key()
+    meter(member, key)
+    app_connection.execute("BEGIN")
+    [number] = app_connection.execute("SELECT nextval('cloud_credits_cloudtransaction_id_seq')").fetchone()
+    app_connection.execute(
+        "INSERT INTO cloud_credits_resourceusage (member_id, primitive, quantity, unit, rate, cost, rate_card_id,"
+        " service_key_id, service_name, event_id, digest, metered_at, received_at, is_late, transaction_id,"
+        " journal_entry_id) SELECT member_id, primitive, quantity, unit, rate, cost, rate_card_id, service_key_id,"
+        " service_name, 'other', digest, metered_at, received_at, is_late, %s, journal_entry_id"
+        " FROM cloud_credits_resourceusage",
+        [number],
+    )
+    less = redemption(member_id=member.pk, quantity=Decimal(1), description="")
+    movements.apply([less], ids=[number], acting=SYSTEM)
+    with pytest.raises(psycopg.IntegrityError, match="usage_is_redeemed"):
+        app_connection.execute("COMMIT")
