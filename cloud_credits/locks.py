@@ -67,31 +67,22 @@ def balances(member_ids: Collection[int]) -> dict[int, LockedBalance]:
 
 
 _STAGED_BALANCES = """
-SELECT b.member_id, b.liquid, b.version, b.booked_at
+SELECT b.member_id, b.liquid, b.version
   FROM cloud_credits_cloudbalance b
  WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s
                         WHERE s.id BETWEEN %s::bigint AND %s::bigint)
  ORDER BY b.id
    FOR NO KEY UPDATE OF b
 """
+# What is liquid on a balance, and the number of its newest row.
+StagedBalance = tuple[Decimal, int]
 
 
-@dataclass(frozen=True, slots=True)
-class StagedBalances:
-    """The balances of a batch, held: by member what is liquid and the number of the newest row; and when the newest
-    row of any of them was booked."""
-
-    by_member: dict[int, tuple[Decimal, int]]
-    newest: datetime | None
-
-
-def staged_balances(first: int, last: int) -> StagedBalances:
-    """The balances of everybody with usage on the stage from number `first` to `last`, locked in id order."""
+def staged_balances(first: int, last: int) -> dict[int, StagedBalance]:
+    """The balances of everybody with usage on the stage from number `first` to `last`, by member, locked in id
+    order."""
     rows = rows_of(_STAGED_BALANCES, [first, last])
-    return StagedBalances(
-        by_member={member_id: (liquid, version) for member_id, liquid, version, _ in rows},
-        newest=max((booked_at for *_, booked_at in rows if booked_at), default=None),
-    )
+    return {member_id: (liquid, version) for member_id, liquid, version in rows}
 
 
 def _locked(

@@ -30,7 +30,7 @@ from cloud_credits.errors import (
     SpendCapReached,
 )
 from cloud_credits.events import CloudRedeemed
-from cloud_credits.locks import StagedBalances
+from cloud_credits.locks import StagedBalance
 from cloud_credits.policies.metering import (
     LATE,
     MeteringEvent,
@@ -67,11 +67,15 @@ from treasury.models import Period
 
 # A twin that was faster, a circle of waiting: the batch is run again. Each time at least one other batch went through.
 TRIES: Final = 5
-# Tries after which the balances are held before anything is judged: nobody can be faster then.
+# Tries after which the balances are held before anything is judged: hardly anybody can be faster then.
 PATIENCE: Final = 2
 _RUN_AGAIN: Final = (postgres.UniqueViolation, postgres.DeadlockDetected, postgres.SerializationFailure)
 _REDEEMERS: Final = array_of(sorted(status.value for status in MAY_REDEEM))
 _SPELLINGS: Final = array_of(spellings())
+
+
+# Balances that are locked, by member.
+_Held = Mapping[int, StagedBalance]
 
 
 class _ChangedMeanwhile(Exception):
@@ -224,7 +228,7 @@ def _due(row: Sifted) -> Due:
     return Due(row.id, row.position, row.event_id, row.member_id, row.cost, row.digest)
 
 
-def _require_settled_for_good(settlement: Settlement, held: StagedBalances | None, key_id: int) -> None:
+def _require_settled_for_good(settlement: Settlement, held: _Held | None, key_id: int) -> None:
     """Who is short is told by balances that are held; and no twin spent the very credits found missing now."""
     if held is None:
         raise _SomebodyShort
@@ -427,7 +431,7 @@ def _answers(judged: _Judged) -> list[str]:
 def _charge(
     stage: Stage,
     spendings: Sequence[_Spending],
-    held: StagedBalances | None,
+    held: _Held | None,
     period: Period,
     key_id: int,
     now: datetime,
@@ -445,10 +449,10 @@ def _charge(
         acting=acting,
     )
     staging.write_usage(stage, key=key_id, received=now, entry=entry_id)
-    held = held or locks.staged_balances(stage.first, stage.last)
+    held = held if held is not None else locks.staged_balances(stage.first, stage.last)
     caps = spending.allowances([each.member_id for each in spendings])
     _require_paid(spendings, held, caps)
-    redeemed = movements.redeem_staged(stage, entry_id=entry_id, newest=held.newest, acting=acting)
+    redeemed = movements.redeem_staged(stage, entry_id=entry_id, acting=acting)
     if redeemed.strays:
         raise _ChangedMeanwhile
     if caps:
@@ -457,10 +461,10 @@ def _charge(
     return redeemed
 
 
-def _require_paid(spendings: Sequence[_Spending], held: StagedBalances, caps: Mapping[int, Allowance]) -> None:
+def _require_paid(spendings: Sequence[_Spending], held: _Held, caps: Mapping[int, Allowance]) -> None:
     """Somebody else may have been charged between judging and holding the balances."""
     for each in spendings:
-        liquid, _ = held.by_member[each.member_id]
+        liquid, _ = held[each.member_id]
         if each.total > allowance(liquid, caps.get(each.member_id)):
             raise _SomebodyShort
 
@@ -476,7 +480,7 @@ def _count(spendings: Sequence[_Spending], redeemed: Redeemed) -> None:
         raise _ChangedMeanwhile from None
 
 
-def _fact(spendings: Sequence[_Spending], held: StagedBalances, redeemed: Redeemed) -> CloudRedeemed:
+def _fact(spendings: Sequence[_Spending], held: _Held, redeemed: Redeemed) -> CloudRedeemed:
     """One fact for the whole batch, with each member's range of ledger rows (domain §9)."""
     total = sum((spending.total for spending in spendings), Decimal(0))
     only = spendings[0].member_id if len(spendings) == 1 else None
@@ -485,7 +489,7 @@ def _fact(spendings: Sequence[_Spending], held: StagedBalances, redeemed: Redeem
         member_id=only,
         quantity=plain(total),
         credit_value=plain(cloud_to_usd(total)),
-        balance_after=plain(held.by_member[only][0] - total) if only else None,
+        balance_after=plain(held[only][0] - total) if only else None,
         journal_entry_id=redeemed.journal_entry_id,
         timestamp=redeemed.booked_at.isoformat(),
         ranges=[
@@ -497,7 +501,7 @@ def _fact(spendings: Sequence[_Spending], held: StagedBalances, redeemed: Redeem
                 balance_after=liquid - spending.total,
             )
             for spending in spendings
-            for liquid, version in [held.by_member[spending.member_id]]
+            for liquid, version in [held[spending.member_id]]
         ],
     )
 

@@ -162,14 +162,13 @@ class Redeemed:
     strays: int
 
 
-def redeem_staged(stage: Stage, *, entry_id: int, newest: datetime | None, acting: Actor) -> Redeemed:
+def redeem_staged(stage: Stage, *, entry_id: int, acting: Actor) -> Redeemed:
     """Books every redemption on the stage and takes it off in one statement.
 
-    The balances are locked, and hold what is taken; `newest` is when the last row of any of them was booked. Called
-    inside the transaction that staged them.
+    The balances are locked, and hold what is taken. Called inside the transaction that staged them.
     """
-    parameters = {"floor": newest + TICK if newest else EPOCH, "entry": entry_id, "acting": acting.label}
-    [(began_at, booked_at, strays)] = rows_of(_REDEEM, stage.parameters | parameters | {"redeemers": _REDEEMERS})
+    parameters = {"entry": entry_id, "acting": acting.label, "redeemers": _REDEEMERS}
+    [(began_at, booked_at, strays)] = rows_of(_REDEEM, stage.parameters | parameters)
     return Redeemed(journal_entry_id=entry_id, began_at=began_at, booked_at=booked_at, strays=strays)
 
 
@@ -303,7 +302,11 @@ RETURNING id, booked_at, created_at, {_STATUSES_CHANGED}
 # rows' numbers, over what the balance holds under its lock; numbers that others drew between them leave gaps between
 # their moments. Memberships are read here, for only this statement sees what changed while a balance was waited for.
 _REDEEM = f"""
-WITH {_CLOCK}, taken AS (
+WITH clock AS MATERIALIZED (
+    SELECT greatest(clock_timestamp(), max(b.booked_at) + interval '1 microsecond') AS at
+      FROM cloud_credits_cloudbalance b
+     WHERE b.member_id IN (SELECT s.member_id FROM cloud_credits_meteringstage s WHERE {STAGED})
+), taken AS (
     DELETE FROM cloud_credits_meteringstage s WHERE {STAGED} RETURNING s.*
 ), booked AS MATERIALIZED (
     SELECT s.*, b.id AS balance_id, b.staked,
