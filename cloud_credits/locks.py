@@ -1,6 +1,7 @@
 """Every row lock of the credit ledger, in the house's one order: mint switch, period, owner rows, balances by id."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -74,6 +75,35 @@ SELECT b.member_id, b.liquid, b.version
  ORDER BY b.id
    FOR NO KEY UPDATE OF b
 """
+_USAGE_OF = {
+    False: "SELECT pg_advisory_xact_lock_shared(hashtextextended('cloud_credits.usage', %s))",
+    True: "SELECT pg_advisory_xact_lock(hashtextextended('cloud_credits.usage', %s))",
+}
+
+
+def usage_of(key_id: int, *, alone: bool) -> None:
+    """One service's usage, before every other lock: shared by batches, which have their event ids before the balances;
+    alone for who was overtaken and takes the balances first, so that no such batch waits for them with an id."""
+    rows_of(_USAGE_OF[alone], [key_id])
+
+
+# How long who holds balances and is not alone waits for an event id that somebody else is writing, who may be waiting
+# for these very balances. Well under `deadlock_timeout`: before the database would end such a circle by stopping any
+# one in it, were it a transfer that only passed by, this one lets go of its balances and is run again.
+ID_PATIENCE = "200ms"
+_BRIEFLY = "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)"
+_AS_BEFORE = "SELECT set_config('lock_timeout', %s, true)"
+
+
+@contextmanager
+def briefly() -> Iterator[None]:
+    """Inside, no lock is waited for longer than ID_PATIENCE; PostgreSQL says LockNotAvailable instead."""
+    [(before, _)] = rows_of(_BRIEFLY, [ID_PATIENCE])
+    yield
+    # After an error there is nothing to set back: the rollback does.
+    rows_of(_AS_BEFORE, [before])
+
+
 # What is liquid on a balance, and the number of its newest row.
 StagedBalance = tuple[Decimal, int]
 

@@ -7,8 +7,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import DatabaseError, transaction
-from psycopg.errors import DeadlockDetected
+from psycopg import errors as postgres
 
+from cloud_credits import locks
 from cloud_credits.actions import movements, spending
 from cloud_credits.actions.movements import liquid_after
 from cloud_credits.actions.rate_cards import cards_changed, settle_before_pricing
@@ -27,6 +28,7 @@ from cloud_credits.policies.metering import (
 )
 from cloud_credits.policies.pricing import cost
 from cloud_credits.policies.rate_cards import Card
+from cloud_credits.policies.spending import month_refused
 from cloud_credits.reports.rate_cards import card_at, forget
 from habitat.controls.actions import approvals
 from habitat.controls.models import Approval
@@ -46,22 +48,26 @@ LATE_USAGE_PERMISSION: Final = "cloud_credits.admit_late_usage"
 _KNOWN = """
 SELECT m.status, m.display_name, u.id, u.digest, u.cost, c.version, t.from_liquid_after,
        CASE WHEN u.id IS NULL THEN nextval('cloud_credits_cloudtransaction_id_seq') END,
-       habitat_now()
+       habitat_now(), current_setting('lock_timeout')
   FROM (SELECT %s::bigint AS member_id) AS asked
   LEFT JOIN members_member m ON m.id = asked.member_id
   LEFT JOIN cloud_credits_resourceusage u ON u.service_key_id = %s::bigint AND u.event_id = %s::text
   LEFT JOIN cloud_credits_cloudtransaction t ON t.id = u.transaction_id
   LEFT JOIN cloud_credits_ratecard c ON c.id = u.rate_card_id
 """
-# Two requests with the same id: the second waits here for the first to end, and then writes nothing.
+# Two requests with the same id: the second waits here for the first to end, and then writes nothing. It holds the
+# balance, so it waits briefly (`locks.ID_PATIENCE`), in no statement of its own.
 _WRITE = """
 INSERT INTO cloud_credits_resourceusage
        (member_id, primitive, quantity, unit, rate, cost, rate_card_id, service_key_id, service_name, event_id,
         digest, started_at, metered_at, received_at, is_late, approval_id, transaction_id, journal_entry_id)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
+  FROM (SELECT set_config('lock_timeout', %s, true) AS patience) AS briefly
+ WHERE patience IS NOT NULL
     ON CONFLICT (service_key_id, event_id) DO NOTHING
-RETURNING id
+RETURNING id, set_config('lock_timeout', %s, true)
 """
+_RUN_AGAIN: Final = (postgres.LockNotAvailable, postgres.DeadlockDetected)
 
 
 class _RecordedMeanwhile(Exception):
@@ -78,6 +84,7 @@ class _Known:
     outcome: MeteringOutcome | None
     drawn: int
     at: datetime
+    lock_timeout: str
 
 
 def receive(*, body: Mapping[str, Any], key_id: int, acting: Actor) -> MeteringOutcome:
@@ -104,7 +111,7 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
     except HabitatError as refusal:
         _log_refusal(refusal, body=event.payload(), key_id=key_id)
         if isinstance(refusal, SpendCapReached):
-            spending.tell_caps_met([event.member_id])
+            spending.tell_caps_met([event.member_id], month=month_refused(refusal))
         raise
 
 
@@ -125,26 +132,39 @@ def admit_late_usage(*, approval: Approval, acting: Actor) -> None:
     """What a granted `late_usage` approval does, in the same transaction: the event is priced at its own date."""
     event = parse(approval.payload)
     settle_before_pricing()
-    _charge_or_replay(event, key_id=int(approval.payload["keyId"]), approval_id=approval.pk, acting=acting)
+    key_id = int(approval.payload["keyId"])
+    _charge_once(event, key_id=key_id, approval_id=approval.pk, acting=acting, alone=True)
 
 
 def _charge_by_cards_of_now(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:
-    """Where the cards changed between reading the price and charging it, once more: a vote changes them once. So where
-    a batch with the same event waited for this one's balance while this one waited for its event."""
+    """Where the cards changed between reading the price and charging it, once more: a vote changes them once."""
     settle_before_pricing()
     try:
-        return _charge_or_replay(event, key_id=key_id, approval_id=None, acting=acting)
+        return _charge_or_replay(event, key_id=key_id, acting=acting)
     except DatabaseError as error:
-        if not (cards_changed(error) or isinstance(error.__cause__, DeadlockDetected)):
+        if not cards_changed(error):
             raise
     forget()
     settle_before_pricing()
-    return _charge_or_replay(event, key_id=key_id, approval_id=None, acting=acting)
+    return _charge_or_replay(event, key_id=key_id, acting=acting)
 
 
-def _charge_or_replay(event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor) -> MeteringOutcome:
+def _charge_or_replay(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:
+    """Where a batch with the same event has its id while this has the balance, once more, when no batch is under way:
+    this one let go of the balance, so that nobody else is held up."""
     try:
-        return _charge(event, key_id=key_id, approval_id=approval_id, acting=acting)
+        return _charge_once(event, key_id=key_id, approval_id=None, acting=acting, alone=False)
+    except DatabaseError as error:
+        if not isinstance(error.__cause__, _RUN_AGAIN):
+            raise
+    return _charge_once(event, key_id=key_id, approval_id=None, acting=acting, alone=True)
+
+
+def _charge_once(
+    event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor, alone: bool
+) -> MeteringOutcome:
+    try:
+        return _charge(event, key_id=key_id, approval_id=approval_id, acting=acting, alone=alone)
     except (_RecordedMeanwhile, HabitatError):
         # A twin may have been faster, and have spent the very credits this one found missing.
         known = _known(event, key_id)
@@ -154,8 +174,12 @@ def _charge_or_replay(event: MeteringEvent, *, key_id: int, approval_id: int | N
 
 
 @transaction.atomic
-def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor) -> MeteringOutcome:
+def _charge(
+    event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor, alone: bool
+) -> MeteringOutcome:
     """The whole effect of one event, or the first outcome where it is already here."""
+    if alone:
+        locks.usage_of(key_id, alone=True)
     known = _known(event, key_id)
     if known.outcome is not None:
         return _replay(event, known)
@@ -177,7 +201,8 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
     if late_approval is None:
         # Under the balance lock that `apply` took; late usage was let in by two persons and counts in no month.
         spending.count({event.member_id: price}, at=applied.booked_at)
-    meter_id = _write(event, card, price, applied, key_id=key_id, approval_id=late_approval, received_at=now)
+    patience = known.lock_timeout if alone else locks.ID_PATIENCE
+    meter_id = _write(event, card, price, applied, known, key_id=key_id, approval_id=late_approval, patience=patience)
     outcome = MeteringOutcome(
         meter_id=meter_id,
         cloud_cost=price,
@@ -191,11 +216,12 @@ def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, actin
 
 
 def _known(event: MeteringEvent, key_id: int) -> _Known:
-    [(status, holder, meter_id, digest, price, version, balance_after, drawn, at)] = rows_of(
+    [(status, holder, meter_id, digest, price, version, balance_after, drawn, at, lock_timeout)] = rows_of(
         _KNOWN, [event.member_id, key_id, event.event_id]
     )
+    at = at.astimezone(UTC)
     if meter_id is None:
-        return _Known(status=status, holder=holder, digest=None, outcome=None, drawn=drawn, at=at.astimezone(UTC))
+        return _Known(status, holder, digest=None, outcome=None, drawn=drawn, at=at, lock_timeout=lock_timeout)
     outcome = MeteringOutcome(
         meter_id=meter_id,
         cloud_cost=price,
@@ -204,7 +230,7 @@ def _known(event: MeteringEvent, key_id: int) -> _Known:
         member_balance_after=balance_after,
         replayed=True,
     )
-    return _Known(status=status, holder=holder, digest=bytes(digest), outcome=outcome, drawn=0, at=at.astimezone(UTC))
+    return _Known(status, holder, digest=bytes(digest), outcome=outcome, drawn=0, at=at, lock_timeout=lock_timeout)
 
 
 def _replay(event: MeteringEvent, known: _Known) -> MeteringOutcome:
@@ -226,10 +252,11 @@ def _write(
     card: Card,
     price: Decimal,
     applied: movements.Applied,
+    known: _Known,
     *,
     key_id: int,
     approval_id: int | None,
-    received_at: datetime,
+    patience: str,
 ) -> int:
     row = [
         event.member_id,
@@ -245,11 +272,13 @@ def _write(
         event.digest,
         event.started_at,
         event.ended_at,
-        received_at,
+        known.at,
         approval_id is not None,
         approval_id,
         applied.transaction_id,
         applied.journal_entry_id,
+        patience,
+        known.lock_timeout,
     ]
     written = rows_of(_WRITE, row)
     if not written:

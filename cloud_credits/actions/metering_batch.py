@@ -59,18 +59,22 @@ from cloud_credits.reports.rate_cards import adopted_cards, forget
 from habitat.errors import HabitatError
 from habitat.events.actions.outbox import emit
 from habitat.members.policies.actors import Actor
-from habitat.members.policies.statuses import MAY_REDEEM
 from habitat.money import cloud_to_usd, plain
 from habitat.statements import array_of, copy_rows, rows_of
 from treasury.locks import open_period
 from treasury.models import Period
 
-# A twin that was faster, a circle of waiting: the batch is run again. Each time at least one other batch went through.
+# A twin that was faster, one that has the ids while this has the balances: the batch is run again. Each time at least
+# one other request went through.
 TRIES: Final = 5
-# Tries after which the balances are held before anything is judged: hardly anybody can be faster then.
+# Tries after which the balances are held before anything is judged, alone among the service's batches.
 PATIENCE: Final = 2
-_RUN_AGAIN: Final = (postgres.UniqueViolation, postgres.DeadlockDetected, postgres.SerializationFailure)
-_REDEEMERS: Final = array_of(sorted(status.value for status in MAY_REDEEM))
+_RUN_AGAIN: Final = (
+    postgres.UniqueViolation,
+    postgres.LockNotAvailable,
+    postgres.DeadlockDetected,
+    postgres.SerializationFailure,
+)
 _SPELLINGS: Final = array_of(spellings())
 
 
@@ -80,10 +84,6 @@ _Held = Mapping[int, StagedBalance]
 
 class _ChangedMeanwhile(Exception):
     """What the batch was judged by was overtaken while it waited for a balance."""
-
-
-class _SomebodyShort(_ChangedMeanwhile):
-    """Not all of it can be paid; who gets what is settled while the balances are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +122,22 @@ def record(*, batch: Batch, key_id: int, acting: Actor) -> BatchOutcome:
     """Charges what can be charged and answers every event, all in one transaction; the caller's where there is one.
 
     A refused event is an answer and is logged; it rolls nothing back. Raises BatchBusy after five tries, and NoPeriod.
-    Locks: period, then balances by id. Rule: domain §3, §4, §6; issue 4, Metering 1.
+    Locks: the service's usage, period, then balances by id, and before them the event ids (decision 009). Rule: domain
+    §3, §4, §6; issue 4, Metering 1.
     """
-    is_short = False
     for tried in range(TRIES):
         settle_before_pricing()
         try:
-            judged = _once(batch, key_id, acting, holds_first=is_short or tried >= PATIENCE)
-        except _SomebodyShort:
-            is_short = True
+            written = _once(batch, key_id, acting, holds_first=tried >= PATIENCE)
         except _ChangedMeanwhile:
-            continue
+            forget()
         except DatabaseError as error:
             if not _is_overtaken(error):
                 raise
             forget()
         else:
             # Read when the balances are free again: nobody waits for an answer but who asked for it.
-            return judged.verdicts.outcome(_answers(judged))
+            return written.verdicts.outcome(_answers(written))
     raise BatchBusy
 
 
@@ -149,32 +147,52 @@ def _is_overtaken(error: DatabaseError) -> bool:
 
 
 @transaction.atomic
-def _once(batch: Batch, key_id: int, acting: Actor, *, holds_first: bool) -> "_Judged":
+def _once(batch: Batch, key_id: int, acting: Actor, *, holds_first: bool) -> "_Written":
     """All events of the batch judged and charged.
 
     As long as everybody can pay, all that needs no balance is judged and written before any is locked, entry and usage
     too, so that batches of the same members overlap in it (docs/design/metering.md, Many at once). Where somebody is
-    short, or others were faster too often, the balances come first (`holds_first`).
+    short the balances are held before it is settled who gets what; where others were faster too often, before anything
+    is judged (`holds_first`).
     """
+    locks.usage_of(key_id, alone=holds_first)
     stage = staging.stage(batch.csv, cards=adopted_cards())
     now = stage.at
     period = open_period(on=now.date())
     held = locks.staged_balances(stage.first, stage.last) if holds_first else None
     sifted = _sift(stage, batch, key_id, now)
     staging.drop([row.id for row in sifted if row.reason])
+    judged = _judge(stage, sifted)
+    if judged.settlement.short:
+        if held is None:
+            # With ids still to come, and not alone: so those are waited for only briefly.
+            held = locks.staged_balances(stage.first, stage.last)
+            judged = _judge(stage, sifted)
+        _require_nothing_overtook(judged.settlement, key_id)
+    staging.drop([due.id for due in judged.settlement.dropped])
+    verdicts = _verdicts(batch, sifted, judged.settlement, now)
+    capped = _refuse_short(judged, verdicts)
+    may_wait = held is None or holds_first
+    redeemed = _charge(stage, _spendings(judged), held, may_wait, period, key_id, now, acting)
+    if capped:
+        spending.tell_caps_met(capped, month=max(judged.caps[member_id].month for member_id in capped))
+    _log(verdicts.refused, batch, key_id, now)
+    return _Written(verdicts, stage, redeemed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Who has how much, may spend how much of it, and gets what. Certain only while the balances are held."""
+
+    standings: Sequence[Standing]
+    caps: Mapping[int, Allowance]
+    settlement: Settlement
+
+
+def _judge(stage: Stage, sifted: Sequence[Sifted]) -> _Judged:
     standings = staging.standings(stage)
     caps = spending.allowances([standing.member_id for standing in standings])
-    settlement = _settlement(stage, sifted, standings, caps)
-    if settlement.short:
-        _require_settled_for_good(settlement, held, key_id)
-    staging.drop([due.id for due in settlement.dropped])
-    verdicts = _verdicts(batch, sifted, settlement, now)
-    capped = _refuse_short(settlement, standings, caps, verdicts)
-    redeemed = _charge(stage, _spendings(standings, settlement), held, period, key_id, now, acting)
-    if capped:
-        spending.tell_caps_met(capped)
-    _log(verdicts.refused, batch, key_id, now)
-    return _Judged(verdicts, stage, redeemed)
+    return _Judged(standings, caps, _settlement(stage, sifted, standings, caps))
 
 
 def _sift(stage: Stage, batch: Batch, key_id: int, now: datetime) -> list[Sifted]:
@@ -186,7 +204,7 @@ def _sift(stage: Stage, batch: Batch, key_id: int, now: datetime) -> list[Sifted
         ahead=AHEAD,
         late=LATE,
         spellings=_SPELLINGS,
-        redeemers=_REDEEMERS,
+        redeemers=staging.REDEEMERS,
     )
 
 
@@ -228,10 +246,8 @@ def _due(row: Sifted) -> Due:
     return Due(row.id, row.position, row.event_id, row.member_id, row.cost, row.digest)
 
 
-def _require_settled_for_good(settlement: Settlement, held: _Held | None, key_id: int) -> None:
-    """Who is short is told by balances that are held; and no twin spent the very credits found missing now."""
-    if held is None:
-        raise _SomebodyShort
+def _require_nothing_overtook(settlement: Settlement, key_id: int) -> None:
+    """A twin may have spent the very credits found missing now."""
     if staging.known_by_now(key_id, [short.due.event_id for short in settlement.short]):
         raise _ChangedMeanwhile
 
@@ -245,9 +261,9 @@ class _Spending:
     events: int
 
 
-def _spendings(standings: Sequence[Standing], settlement: Settlement) -> list[_Spending]:
-    spendings = {each.member_id: _Spending(each.member_id, each.total, each.events) for each in standings}
-    for due in settlement.dropped:
+def _spendings(judged: _Judged) -> list[_Spending]:
+    spendings = {each.member_id: _Spending(each.member_id, each.total, each.events) for each in judged.standings}
+    for due in judged.settlement.dropped:
         spendings[due.member_id].total -= due.cost
         spendings[due.member_id].events -= 1
     return [spending for spending in spendings.values() if spending.events]
@@ -324,16 +340,14 @@ def _verdicts(batch: Batch, sifted: Sequence[Sifted], settlement: Settlement, no
     return verdicts
 
 
-def _refuse_short(
-    settlement: Settlement, standings: Sequence[Standing], caps: Mapping[int, Allowance], verdicts: _Verdicts
-) -> set[int]:
+def _refuse_short(judged: _Judged, verdicts: _Verdicts) -> set[int]:
     """Too little balance is said first, as when an event comes alone; then the member's own cap: whose were reached."""
     capped: set[int] = set()
-    if not settlement.short:
+    if not judged.settlement.short:
         return capped
-    members = {standing.member_id: standing for standing in standings}
-    for short in settlement.short:
-        due, standing, cap = short.due, members[short.due.member_id], caps.get(short.due.member_id)
+    members = {standing.member_id: standing for standing in judged.standings}
+    for short in judged.settlement.short:
+        due, standing, cap = short.due, members[short.due.member_id], judged.caps.get(short.due.member_id)
         taken = allowance(standing.liquid, cap) - short.available
         refusal: HabitatError = InsufficientBalance(
             holder=standing.holder, available=plain(standing.liquid - taken), needed=plain(due.cost)
@@ -392,7 +406,7 @@ def _require_in_time(event: MeteringEvent, row: Sifted, received: datetime) -> N
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
+class _Written:
     """A batch that was written: its charged events are the rows of `redeemed`, the others' answers are known."""
 
     verdicts: _Verdicts
@@ -416,11 +430,11 @@ SELECT string_agg(concat(
 """
 
 
-def _answers(judged: _Judged) -> list[str]:
+def _answers(written: _Written) -> list[str]:
     """What the charged events are told, in order, from the rows written for them."""
-    if judged.redeemed is None:
+    if written.redeemed is None:
         return []
-    parameters = judged.stage.parameters | {"entry": judged.redeemed.journal_entry_id}
+    parameters = written.stage.parameters | {"entry": written.redeemed.journal_entry_id}
     [(answers,)] = rows_of(_ANSWERS, parameters)
     return str(answers).split("\n")
 
@@ -432,6 +446,7 @@ def _charge(
     stage: Stage,
     spendings: Sequence[_Spending],
     held: _Held | None,
+    may_wait: bool,
     period: Period,
     key_id: int,
     now: datetime,
@@ -448,25 +463,23 @@ def _charge(
         moment=now,
         acting=acting,
     )
-    staging.write_usage(stage, key=key_id, received=now, entry=entry_id)
+    staging.write_usage(stage, may_wait=may_wait, key=key_id, received=now, entry=entry_id)
     held = held if held is not None else locks.staged_balances(stage.first, stage.last)
-    caps = spending.allowances([each.member_id for each in spendings])
-    _require_paid(spendings, held, caps)
+    _require_paid(spendings, held)
     redeemed = movements.redeem_staged(stage, entry_id=entry_id, acting=acting)
-    if redeemed.strays:
+    if redeemed.overtaken:
         raise _ChangedMeanwhile
-    if caps:
-        _count(spendings, redeemed)
+    _count(spendings, redeemed)
     emit(_fact(spendings, held, redeemed), acting=acting)
     return redeemed
 
 
-def _require_paid(spendings: Sequence[_Spending], held: _Held, caps: Mapping[int, Allowance]) -> None:
-    """Somebody else may have been charged between judging and holding the balances."""
+def _require_paid(spendings: Sequence[_Spending], held: _Held) -> None:
+    """Somebody else may have been charged between judging and holding the balances, or got one only now."""
     for each in spendings:
-        liquid, _ = held[each.member_id]
-        if each.total > allowance(liquid, caps.get(each.member_id)):
-            raise _SomebodyShort
+        liquid, _ = held.get(each.member_id, (Decimal(0), 0))
+        if each.total > liquid:
+            raise _ChangedMeanwhile
 
 
 def _count(spendings: Sequence[_Spending], redeemed: Redeemed) -> None:

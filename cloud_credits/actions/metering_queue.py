@@ -110,7 +110,6 @@ UPDATE cloud_credits_meteringsubmission s
               %(conflicts)s::integer[], %(rejected)s::integer[], %(answers)s::text[])
        AS n(id, state, accepted, duplicates, conflicts, rejected, answers)
  WHERE s.id = n.id
-RETURNING 1
 """
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from cloud_credits import locks
 from cloud_credits.actions import minting
-from cloud_credits.actions.staging import STAGED, Stage
+from cloud_credits.actions.staging import REDEEMERS, STAGED, Stage
 from cloud_credits.locks import LockedBalance
 from cloud_credits.models import CloudTransaction
 from cloud_credits.policies.movements import (
@@ -25,9 +25,10 @@ from cloud_credits.policies.movements import (
     posting,
     settle,
 )
+from cloud_credits.policies.rate_cards import ADOPTED
 from habitat.members.models import Member
 from habitat.members.policies.actors import Actor
-from habitat.members.policies.statuses import MAY_REDEEM, SystemAccount
+from habitat.members.policies.statuses import SystemAccount
 from habitat.money import plain
 from habitat.statements import array_of, rows_of
 from treasury.actions import journal
@@ -154,12 +155,12 @@ def post_staged(
 @dataclass(frozen=True, slots=True)
 class Redeemed:
     """What stood on the stage, booked: its one entry, the moments of the first row and of the last, and how many of its
-    members may not redeem any more: with one of them nothing of it may be kept."""
+    members may not redeem any more or of its cards are adopted no more: with one of them nothing of it may be kept."""
 
     journal_entry_id: int
     began_at: datetime
     booked_at: datetime
-    strays: int
+    overtaken: int
 
 
 def redeem_staged(stage: Stage, *, entry_id: int, acting: Actor) -> Redeemed:
@@ -167,9 +168,9 @@ def redeem_staged(stage: Stage, *, entry_id: int, acting: Actor) -> Redeemed:
 
     The balances are locked, and hold what is taken. Called inside the transaction that staged them.
     """
-    parameters = {"entry": entry_id, "acting": acting.label, "redeemers": _REDEEMERS}
-    [(began_at, booked_at, strays)] = rows_of(_REDEEM, stage.parameters | parameters)
-    return Redeemed(journal_entry_id=entry_id, began_at=began_at, booked_at=booked_at, strays=strays)
+    parameters = {"entry": entry_id, "acting": acting.label, "redeemers": REDEEMERS, "adopted": _ADOPTED}
+    [(began_at, booked_at, overtaken)] = rows_of(_REDEEM, stage.parameters | parameters)
+    return Redeemed(journal_entry_id=entry_id, began_at=began_at, booked_at=booked_at, overtaken=overtaken)
 
 
 def _redemptions(totals: Mapping[int, Decimal]) -> list[Movement]:
@@ -300,7 +301,8 @@ RETURNING id, booked_at, created_at, {_STATUSES_CHANGED}
 """  # noqa: S608 - no value in it
 # The same for redemptions that wait on the stage: what each balance is afterwards is summed here, in the order of the
 # rows' numbers, over what the balance holds under its lock; numbers that others drew between them leave gaps between
-# their moments. Memberships are read here, for only this statement sees what changed while a balance was waited for.
+# their moments. Memberships and cards are read here, for only this statement sees what changed while a balance was
+# waited for.
 _REDEEM = f"""
 WITH clock AS MATERIALIZED (
     SELECT greatest(clock_timestamp(), max(b.booked_at) + interval '1 microsecond') AS at
@@ -333,9 +335,11 @@ WITH clock AS MATERIALIZED (
 SELECT min(booked_at), max(booked_at),
        (SELECT count(*) FROM members_member m
          WHERE m.id IN (SELECT member_id FROM booked) AND m.status <> ALL(%(redeemers)s::text[]))
+     + (SELECT count(*) FROM cloud_credits_ratecard c
+         WHERE c.id IN (SELECT card_id FROM booked) AND c.state <> ALL(%(adopted)s::text[]))
   FROM booked
 """  # noqa: S608 - no value in it
-_REDEEMERS = array_of(sorted(status.value for status in MAY_REDEEM))
+_ADOPTED: Final = array_of(sorted(state.value for state in ADOPTED))
 _LOWEST = f"SELECT min(s.id) FROM cloud_credits_meteringstage s WHERE {STAGED}"  # noqa: S608 - no value in it
 _COMPLETE = f"""
 WITH {_CLOCK}, {_ROWS}, {_BALANCES}

@@ -1,7 +1,7 @@
 """Spend caps and low-balance warnings: set by members themselves, counted with each charge, told once."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
@@ -19,16 +19,15 @@ from habitat.members.policies.actors import SYSTEM, Actor
 from habitat.money import Money, plain, require_cloud
 from habitat.statements import array_of, rows_of
 
-# The UTC month by the house's clock, which the guards go by too.
-_MONTH = "date_trunc('month', habitat_now() AT TIME ZONE 'UTC')::date"
 # Under the balance locks, which come in id order: so caps are only ever waited for by who holds their balance. Moments
 # of booking never run backwards within a balance, so no month is charged once the next one was; the comparison keeps
 # a month told ahead of that moment, when the cap was set at its turn, from doing harm.
-_ALLOWANCES = f"""
-SELECT member_id, monthly_cap, CASE WHEN month >= {_MONTH} THEN spent ELSE 0 END, greatest(month, {_MONTH})
-  FROM cloud_credits_spendcap
+_ALLOWANCES = """
+WITH now AS MATERIALIZED (SELECT date_trunc('month', habitat_now() AT TIME ZONE 'UTC')::date AS month)
+SELECT member_id, monthly_cap, CASE WHEN c.month >= now.month THEN spent ELSE 0 END, greatest(c.month, now.month)
+  FROM cloud_credits_spendcap c, now
  WHERE member_id = ANY(%(member)s::bigint[])
-"""  # noqa: S608 - no value in it
+"""
 # What is beyond a cap is not written (the database would refuse it, without its numbers) but answered.
 _COUNT = """
 WITH charged AS (
@@ -44,13 +43,13 @@ WITH charged AS (
 )
 SELECT monthly_cap, before, cost FROM charged WHERE before + cost > monthly_cap ORDER BY member_id
 """
-_TELL_CAP = f"""
+_TELL_CAP = """
 UPDATE cloud_credits_spendcap
-   SET told_for = greatest(month, {_MONTH})
+   SET told_for = greatest(month, %(month)s::date)
  WHERE member_id = ANY(%(member)s::bigint[]) AND monthly_cap IS NOT NULL
-   AND told_for IS DISTINCT FROM greatest(month, {_MONTH})
-RETURNING member_id, monthly_cap, CASE WHEN month >= {_MONTH} THEN spent ELSE 0 END, told_for
-"""  # noqa: S608 - no value in it
+   AND told_for IS DISTINCT FROM greatest(month, %(month)s::date)
+RETURNING member_id, monthly_cap, CASE WHEN month >= %(month)s::date THEN spent ELSE 0 END, told_for
+"""
 # Locked first and in order, judged by what the balances are then: two notices of one fall cannot both see it.
 _WATCHED = """
 SELECT member_id FROM cloud_credits_lowbalancewarning
@@ -123,9 +122,10 @@ def count(costs: Mapping[int, Decimal], *, at: datetime) -> None:
 
 
 @transaction.atomic(savepoint=False)
-def tell_caps_met(member_ids: Collection[int]) -> None:
-    """Announces a reached cap, once a month for each member: called when a charge was refused for it."""
-    rows = rows_of(_TELL_CAP, {"member": array_of(sorted(member_ids))})
+def tell_caps_met(member_ids: Collection[int], *, month: date) -> None:
+    """Announces the reached cap of the month that begins on `month`, once for each member: called when a charge was
+    refused for it."""
+    rows = rows_of(_TELL_CAP, {"month": month, "member": array_of(sorted(member_ids))})
     facts = [
         SpendCapMet(
             member_id=member_id, monthly_cap=plain(cap), spent=plain(spent), ends_on=next_month(month).isoformat()

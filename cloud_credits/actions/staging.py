@@ -6,13 +6,16 @@ before the first row and for the last finds them all by one range of the key, wh
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from cloud_credits import locks
 from cloud_credits.policies.primitives import MEASURES
 from cloud_credits.policies.rate_cards import Card
+from habitat.members.policies.statuses import MAY_REDEEM
 from habitat.statements import array_of, copy_in, rows_of
 
 # Later than any moment that is stored.
@@ -24,6 +27,8 @@ COPY cloud_credits_meteringstage (event_id, member_id, primitive, quantity, unit
                                   started_at, received_at)
 FROM STDIN WITH (FORMAT csv, ESCAPE '\', NULL 'null')
 """
+# Statuses that may redeem, as a parameter of type text[].
+REDEEMERS: Final = array_of(sorted(status.value for status in MAY_REDEEM))
 # Both bounds: a row that somebody left beyond them is in nobody's batch, and the planner takes the key's range for
 # narrow without statistics, which are never taken.
 STAGED = "s.id BETWEEN %(first)s::bigint AND %(last)s::bigint"
@@ -86,19 +91,13 @@ def stage(csv: bytes, *, cards: Sequence[Card]) -> Stage:
     return Stage(first=drawn + 1, last=last, at=now)
 
 
-_DROP = "DELETE FROM cloud_credits_meteringstage s WHERE s.id = ANY(%s::bigint[]) RETURNING 1"
-_CLEAR = f"DELETE FROM cloud_credits_meteringstage s WHERE {STAGED} RETURNING 1"  # noqa: S608 - no value in it
+_DROP = "DELETE FROM cloud_credits_meteringstage s WHERE s.id = ANY(%s::bigint[])"
 
 
 def drop(ids: Collection[int]) -> None:
     """Takes events that will not be charged off the stage."""
     if ids:
         rows_of(_DROP, [array_of(ids)])
-
-
-def clear(stage: Stage) -> None:
-    """Takes what is left off the stage."""
-    rows_of(_CLEAR, stage.parameters)
 
 
 def _prices(cards: Sequence[Card]) -> dict[str, Any]:
@@ -221,8 +220,8 @@ SELECT count(*) FROM cloud_credits_resourceusage u
 """
 
 
-# Ordered by event id: two batches that share events meet in the same order, and neither waits for the other in a
-# circle.
+# Ordered by event id: two batches that have no balance yet and share events meet in the same order, and neither waits
+# for the other in a circle.
 _USAGE = f"""
 INSERT INTO cloud_credits_resourceusage (
     member_id, primitive, quantity, unit, rate, cost, rate_card_id, service_key_id, service_name, event_id,
@@ -237,10 +236,11 @@ SELECT member_id, primitive, quantity, {UNIT}, rate, cost, card_id, %(key)s::big
 _ASK_NOW = "SET CONSTRAINTS usage_of_card, usage_of_key, usage_in_entry IMMEDIATE"
 
 
-def write_usage(stage: Stage, **parameters: Any) -> None:
+def write_usage(stage: Stage, *, may_wait: bool, **parameters: Any) -> None:
     """Writes the usage of what stands on the stage; its redemptions follow in the same transaction, and the database
-    asks for them at its end (`usage_is_redeemed`)."""
-    rows_of(_USAGE, stage.parameters | parameters)
+    asks for them at its end (`usage_is_redeemed`). `may_wait`: for ids that others are writing, as long as it takes."""
+    with nullcontext() if may_wait else locks.briefly():
+        rows_of(_USAGE, stage.parameters | parameters)
     rows_of(_ASK_NOW, ())
 
 

@@ -40,12 +40,13 @@ RATE_KINDS: Final = ("rate", "cost")
 class ExactField(forms.CharField):
     """A number as typed: parsed exactly, refused with the sentence everybody sees; None where nothing stands."""
 
-    def __init__(self, label: str, *, places: int, below: Decimal, required: bool = False) -> None:
+    def __init__(self, label: str, *, places: int, below: Decimal, required: bool = False, help_text: str = "") -> None:
         self.places, self.largest = places, below - Decimal(1).scaleb(-places)
         super().__init__(
             label=label,
             max_length=40,
             required=required,
+            help_text=help_text,
             widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
         )
 
@@ -83,8 +84,18 @@ class DraftForm(forms.Form):
         required=False,
         help_text="Seven days' notice and a vote of two thirds. It needs documented evidence, once in 180 days.",
     )
-    target_margin = ExactField("Target margin, %", places=PERCENT_PLACES, below=PERCENT_BELOW)
-    reserve_buffer = ExactField("Reserve buffer, %", places=PERCENT_PLACES, below=PERCENT_BELOW)
+    target_margin = ExactField(
+        "Target margin, %",
+        places=PERCENT_PLACES,
+        below=PERCENT_BELOW,
+        help_text="What should be left of the revenue above its cost. Published and compared with what came of it.",
+    )
+    reserve_buffer = ExactField(
+        "Reserve buffer, %",
+        places=PERCENT_PLACES,
+        below=PERCENT_BELOW,
+        help_text="How far costs may run over before the rates no longer cover them.",
+    )
     justification = _words("Justification", 6, "Why the rates change. Every member reads it.")
     capacity_assumptions = _words("Capacity assumptions", 3)
     evidence = _words("Evidence of the emergency", 3, "For an emergency card only: what happened, and since when.")

@@ -118,6 +118,7 @@ METERING_GUARDS: Final = (
     Guard("cloud_credits_ratecardhistory", "UPDATE", "no_privilege", "the application rewriting history"),
     Guard("cloud_credits_resourceusage", "usage_matches", "trigger", "usage without its redemption, or off its card"),
     Guard("cloud_credits_resourceusage", "usage_is_redeemed", "constraint", "usage of another sum than was taken"),
+    Guard("cloud_credits_resourceusage", "usage_is_redemption", "constraint", "usage taken by another movement"),
     Guard("cloud_credits_resourceusage", "usage_kept", "trigger", "usage rewritten or deleted"),
     Guard("cloud_credits_resourceusage", "usage_event_once", "constraint", "one event charged twice"),
     Guard("cloud_credits_resourceusage", "usage_quantity_positive", "constraint", "usage of nothing"),

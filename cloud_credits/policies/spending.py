@@ -1,7 +1,7 @@
 """What a member sets for their own spending: a monthly cap on metered usage, and when a low balance is told."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from cloud_credits.errors import SpendCapReached
@@ -18,6 +18,11 @@ def month_of(at: datetime) -> date:
 def next_month(month: date) -> date:
     """The first day of the month after the one that begins on `month`: when a cap counts from nothing again."""
     return date(month.year + 1, 1, 1) if month.month == 12 else date(month.year, month.month + 1, 1)
+
+
+def month_refused(refusal: SpendCapReached) -> date:
+    """The month whose cap refused a charge, as `Allowance.refusal` told it: the one before the next."""
+    return month_of(datetime.fromisoformat(f"{refusal.details['ends']}T00:00:00+00:00") - timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)

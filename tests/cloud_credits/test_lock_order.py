@@ -25,12 +25,13 @@ from habitat.members.policies.statuses import SystemAccount
 from habitat.money import cloud
 from tests.cloud_credits.invoiced import item, sent
 from tests.cloud_credits.ledger import Clock
-from tests.cloud_credits.metered import body, make_key, send
+from tests.cloud_credits.metered import body, make_key, meter, send
 from tests.factories import actor, fund, key, make_member, system_member
 
 pytestmark = pytest.mark.django_db
 
 SWITCH, PERIOD, OWNER, BALANCE, WRITE, ALERT = "mint switch", "period", "owner", "balances", "write", "alert"
+ENTRY, USAGE = "entry", "usage"
 LOCKS = (
     (SWITCH, re.compile(r"FROM treasury_mintswitch s\b.*FOR (NO KEY UPDATE|SHARE)", re.DOTALL)),
     (PERIOD, re.compile(r"FROM treasury_period p\b.*FOR SHARE", re.DOTALL)),
@@ -39,13 +40,18 @@ LOCKS = (
     (OWNER, re.compile(r"FOR NO KEY UPDATE|FOR UPDATE")),
     (WRITE, re.compile(r"UPDATE cloud_credits_cloudbalance b")),
 )
+# What a batch of usage writes before it holds the balances; a wait for an event id is a wait too.
+WRITES = (
+    (ENTRY, re.compile(r"INSERT INTO treasury_journalentry")),
+    (USAGE, re.compile(r"INSERT INTO cloud_credits_resourceusage")),
+)
 
 
-def taken(statements: list[str]) -> list[str]:
+def taken(statements: list[str], patterns: tuple = LOCKS) -> list[str]:
     """The locks in the order they are asked for, and the write of balances; repeats in a row count once."""
     order: list[str] = []
     for statement in statements:
-        name = next((name for name, pattern in LOCKS if pattern.search(statement)), None)
+        name = next((name for name, pattern in patterns if pattern.search(statement)), None)
         if name and order[-1:] != [name]:
             order.append(name)
     return order
@@ -108,9 +114,15 @@ VERBS: dict[str, tuple[Callable[[World], object], list[str], int]] = {
     ),
     "a batch of usage": (
         lambda w: send(w.key, body(w.ben), body(w.ada), body(w.ben, quantity="1")),
-        [PERIOD, BALANCE, WRITE],
-        15,
+        [PERIOD, ENTRY, USAGE, BALANCE, WRITE],
+        16,
     ),
+    "a batch of usage in which somebody is short": (
+        lambda w: send(w.key, body(w.ben), body(w.ada), body(w.ben, quantity="100")),
+        [PERIOD, BALANCE, ENTRY, USAGE, WRITE],
+        24,
+    ),
+    "a single event of usage": (lambda w: meter(w.ben, w.key), [PERIOD, BALANCE, ENTRY, WRITE, USAGE], 8),
     "ask for a mint": (lambda w: w.ask_mint("other"), [], 3),
 }
 
@@ -123,7 +135,7 @@ def test_lock_order__period_then_owner_then_balances(verb):
     with CaptureQueriesContext(connection) as captured:
         ask(world)
     statements = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
-    assert taken(statements) == order
+    assert taken(statements, LOCKS + WRITES if USAGE in order else LOCKS) == order
     assert len(statements) == count, "\n".join(statement[:100] for statement in statements)
 
 

@@ -534,6 +534,32 @@ def test_database__usage_and_refusals_are_insert_only_for_both_roles(sql, owner_
     assert ResourceUsage.objects.count() == 1
 
 
+def test_database__usage_names_its_redemption_whole():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE conname = 'usage_is_redeemed'"
+        )
+        assert cursor.fetchall() == [
+            (
+                "FOREIGN KEY (transaction_id, movement, member_id, cost, journal_entry_id)"
+                " REFERENCES cloud_credits_cloudtransaction(id, type, from_member_id, amount, journal_entry_id)"
+                " DEFERRABLE INITIALLY DEFERRED",
+                True,
+            )
+        ]
+
+
+def test_database__the_ledger_has_five_indexes_on_every_row():
+    """One more than four: `transaction_as_charged`, which `usage_is_redeemed` needs (decision 009)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexname FROM pg_indexes WHERE tablename = 'cloud_credits_cloudtransaction'"
+            # Of corrections alone.
+            " AND indexname <> 'transaction_reversed_once'"
+        )
+        assert len(cursor.fetchall()) == 5
+
+
 def test_database__usage_has_four_indexes():
     with connection.cursor() as cursor:
         cursor.execute(

@@ -10,19 +10,22 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, local
 
 import psycopg
 import pytest
 from django.db import connection
 
-from cloud_credits.actions import metering, metering_batch
-from cloud_credits.models import CloudTransaction, MeteringStage, ResourceUsage
+from cloud_credits.actions import metering, metering_batch, spending
+from cloud_credits.models import CloudTransaction, MeteringStage, ResourceUsage, SpendCap
 from cloud_credits.policies.metering_batch import BatchForm
 from habitat.controls.reports.service_keys import actor_of
+from habitat.members.actions import members
+from habitat.members.policies.actors import SYSTEM
+from habitat.money import cloud
 from tests.cloud_credits.ledger import broken_proofs, holds
-from tests.cloud_credits.metered import body, dec, make_key, meter, statuses
-from tests.factories import make_member
+from tests.cloud_credits.metered import answers, body, dec, make_key, meter, statuses
+from tests.factories import actor, make_member
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +34,7 @@ WORKER = """
 import json, sys
 import django
 django.setup()
-from cloud_credits.actions import metering, metering_batch
+from cloud_credits.actions import metering_batch
 from cloud_credits.policies.metering_batch import BatchForm
 from habitat.controls.models import ServiceKey
 from habitat.controls.reports.service_keys import actor_of
@@ -215,29 +218,153 @@ def test_race__charged_elsewhere_between_being_judged_and_being_held(monkeypatch
     assert broken_proofs() == []
 
 
-def test_race__a_single_event_and_a_batch_that_wait_for_each_other(monkeypatch):
-    """The batch has the event's id and waits for the balance, the single event has the balance and waits for the id:
-    the database ends it, and whichever it stopped is run again."""
+def in_between(monkeypatch, happens):
+    """A batch whose usage is written and whose balances are not held yet, when something happens; once."""
+    hold, once = metering_batch.locks.staged_balances, []
+
+    def later(first, last):
+        if not once:
+            once.append(together(happens))
+        return hold(first, last)
+
+    monkeypatch.setattr(metering_batch.locks, "staged_balances", later)
+
+
+def on_its_own_connection(call):
+    try:
+        return call()
+    finally:
+        connection.close()
+
+
+def test_race__suspended_between_being_judged_and_being_held(monkeypatch):
+    gone, other, key = make_member(credits="10"), make_member(credits="10"), make_key()
+    suspend = lambda: members.suspend(member=gone, reason="under review", acting=SYSTEM)  # noqa: E731
+    in_between(monkeypatch, lambda: on_its_own_connection(suspend))
+    outcome = receive([body(gone, quantity="3"), body(other, quantity="3")], key)
+    assert [answer.get("code") for answer in answers(outcome)] == ["member_not_active", None]
+    assert [holds(gone)[0], holds(other)[0]] == [10, 7]
+    assert broken_proofs() == []
+
+
+def test_race__a_first_cap_set_between_being_judged_and_being_held(monkeypatch):
+    careful, other, key = make_member(credits="10"), make_member(credits="10"), make_key()
+    cap = lambda: spending.set_limits(  # noqa: E731
+        member=careful, monthly_cap=cloud("4"), low_balance=None, acting=actor(careful)
+    )
+    in_between(monkeypatch, lambda: on_its_own_connection(cap))
+    outcome = receive([body(careful, quantity="3"), body(other, quantity="3"), body(careful, quantity="2")], key)
+    assert [answer.get("code") for answer in answers(outcome)] == [None, None, "spend_cap_reached"]
+    assert [holds(careful)[0], holds(other)[0]] == [7, 7]
+    assert SpendCap.objects.get().spent == 3
+    assert broken_proofs() == []
+
+
+def test_race__a_stream_in_overlapping_pieces_from_many_clients():
+    """From services that send again what they are not sure of: each piece meets others under way, time and again."""
+    people, key = [make_member(credits="10000") for _ in range(6)], make_key()
+    events = [body(people[number % 6], eventId=f"t{number}", quantity="1") for number in range(1200)]
+
+    def client(seed):
+        dice = random.Random(seed)
+        return [receive(dice.sample(events[step * 100 : step * 100 + 300], 100), key) for step in range(10)]
+
+    outcomes = [
+        outcome for each in together(*[lambda seed=seed: client(seed) for seed in range(8)]) for outcome in each
+    ]
+    sent = ResourceUsage.objects.count()
+    assert sum(outcome.accepted for outcome in outcomes) == sent
+    assert sum(outcome.accepted + outcome.duplicates for outcome in outcomes) == 8 * 10 * 100
+    assert sum(holds(person)[0] for person in people) == 60_000 - sent
+    assert broken_proofs() == []
+
+
+# --- who has an event's id, and who has the balance
+
+
+def meeting(monkeypatch, *calls):
+    """Each of these waits for the others the first time it is called; returns how often each was."""
+    gate, counts = Barrier(len(calls)), Counter()
+
+    def met(name, call):
+        def later(*args, **given):
+            counts[name] += 1
+            if counts[name] == 1:
+                gate.wait(timeout=30)
+            return call(*args, **given)
+
+        return later
+
+    for module, name in calls:
+        monkeypatch.setattr(module, name, met(name, getattr(module, name)))
+    return counts
+
+
+def test_race__a_single_event_has_the_balance_and_a_batch_its_id(monkeypatch):
+    """The single event lets go of the balance, and is told what became of its twin."""
     member, key = make_member(credits="10"), make_key()
     event = body(member, quantity="1")
-    gate, hold, write, met = Barrier(2), metering_batch.locks.staged_balances, metering._write, []
-
-    def meet():
-        if len(met) < 2:
-            met.append(1)
-            gate.wait(timeout=30)
-
-    monkeypatch.setattr(metering_batch.locks, "staged_balances", lambda *a: (meet(), hold(*a))[1])
-    monkeypatch.setattr(metering, "_write", lambda *a, **k: (meet(), write(*a, **k))[1])
-
-    def singly():
-        try:
-            return meter(member, key, **event).replayed
-        finally:
-            connection.close()
-
-    outcome, replayed = together(lambda: receive([event], key), singly)
-    assert (statuses(outcome), replayed) in ([(["accepted"], True), (["duplicate"], False)])
-    assert len(met) == 2
+    counts = meeting(monkeypatch, (metering_batch.locks, "staged_balances"), (metering, "_write"))
+    single = lambda: meter(member, key, **event).replayed  # noqa: E731
+    outcome, replayed = together(lambda: receive([event], key), lambda: on_its_own_connection(single))
+    assert (statuses(outcome), replayed) == (["accepted"], True)
+    assert counts["staged_balances"] == 1
     assert (holds(member)[0], ResourceUsage.objects.count()) == (9, 1)
+    assert broken_proofs() == []
+
+
+def test_race__a_batch_with_somebody_short_has_the_balances_and_another_batch_the_ids(monkeypatch):
+    """Whoever holds balances lets go of them, and finds the events known when it comes back."""
+    rich, poor, key = make_member(credits="10"), make_member(credits="1"), make_key()
+    event = body(rich, quantity="1")
+    gate, hold, briefly = Barrier(2), metering_batch.locks.staged_balances, metering_batch.locks.briefly
+    who, met = local(), []
+
+    def holding(first, last):
+        if who.has_ids:
+            gate.wait(timeout=30)
+        return hold(first, last)
+
+    def writing():
+        if not met:
+            met.append(gate.wait(timeout=30))
+        return briefly()
+
+    def sends(has_ids, *events):
+        who.has_ids = has_ids
+        return receive(events, key)
+
+    monkeypatch.setattr(metering_batch.locks, "staged_balances", holding)
+    monkeypatch.setattr(metering_batch.locks, "briefly", writing)
+    whole, short = together(lambda: sends(True, event), lambda: sends(False, body(poor, quantity="2"), event))
+    assert met
+    assert (statuses(whole), statuses(short)) == (["accepted"], ["rejected", "duplicate"])
+    assert [holds(rich)[0], holds(poor)[0]] == [9, 1]
+    assert broken_proofs() == []
+
+
+def test_race__whoever_passes_by_such_a_circle_is_not_stopped_for_it(monkeypatch, superuser_dsn):
+    """One who needs both balances, and no id, waits a moment and goes through: the database has nothing to end."""
+    first, second, key = make_member(credits="10"), make_member(credits="10"), make_key()
+    event = body(second, quantity="1")
+    lock = "SELECT FROM cloud_credits_cloudbalance WHERE member_id = %s FOR NO KEY UPDATE"
+    with psycopg.connect(superuser_dsn) as passer:
+        passer.execute(lock, [first.pk])
+        counts = meeting(monkeypatch, (metering_batch.locks, "staged_balances"), (metering, "_write"))
+
+        def pass_by():
+            while not counts["_write"]:
+                time.sleep(0.01)
+            passer.execute(lock, [second.pk])
+            passer.commit()
+            return True
+
+        single = lambda: meter(second, key, **event).replayed  # noqa: E731
+        outcome, replayed, passed = together(
+            lambda: receive([event, body(first, quantity="1")], key),
+            lambda: on_its_own_connection(single),
+            pass_by,
+        )
+    assert (statuses(outcome), replayed, passed) == (["accepted", "accepted"], True, True)
+    assert [holds(first)[0], holds(second)[0]] == [9, 9]
     assert broken_proofs() == []

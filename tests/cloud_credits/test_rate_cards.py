@@ -25,6 +25,8 @@ from cloud_credits.policies.rate_cards import (
 from cloud_credits.reports import rate_cards as reports
 from tests.cloud_credits.governed import adopt_for, make_stewards, open_vote, steward, terms
 from tests.cloud_credits.governed import draft as governed_draft
+from tests.cloud_credits.metered import answers, body, make_key, meter, send
+from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
 
@@ -150,6 +152,17 @@ def test_card_in_force__a_state_told_late_changes_no_price(adopted):
     reports.forget()
     assert reports.card_at(august) == before
     assert reports.card_at(may).version == 1
+
+
+def test_usage__is_priced_by_the_card_of_its_day_though_no_worker_ran_since(adopted):
+    member, key = make_member(credits="100"), make_key()
+    assert RateCard.objects.get(version=2).state == "approved"
+    june, october = "2026-06-30T23:59:59Z", "2026-10-31T12:00:00Z"
+    alone = meter(member, key, quantity="1", timestamp=october)
+    [batched, late] = answers(send(key, *[body(member, quantity="1", timestamp=day) for day in (october, june)]))
+    assert (alone.cloud_cost, alone.rate_card_version) == (Decimal("1.2"), 2)
+    assert (batched["cloudCost"], batched["rateCardVersion"]) == ("1.2", 2)
+    assert late["code"] == "event_too_late"
 
 
 def test_card_in_force__remembered_rows_are_sorted_by_date_at_each_call(adopted, django_assert_num_queries):

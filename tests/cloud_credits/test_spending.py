@@ -497,10 +497,10 @@ def test_page__keeps_limits_and_shows_the_month():
     meter(member, service, quantity="2.5")
     page = client.get("/cloud/spending/").content.decode()
     assert '<progress class="gauge" max="100" value="50"' in page
-    assert "2.5 CLOUD left until" in page
+    assert "2.5 of 5 CLOUD left until" in page
     assert 'value="5"' in page
     meter(member, service, quantity="2.5")
-    assert "The cap is reached." in client.get("/cloud/spending/").content.decode()
+    assert "Your cap of 5 CLOUD is reached." in client.get("/cloud/spending/").content.decode()
 
 
 def test_page__shows_the_refusal_beside_its_field_and_keeps_nothing():

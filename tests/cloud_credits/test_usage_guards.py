@@ -86,7 +86,7 @@ def late(member, key, *, granted: bool, **fields):
 
 
 def charge(sent, key, approval: Approval):
-    return lambda: metering._charge(sent, key_id=key.pk, approval_id=approval.pk, acting=actor_of(key))
+    return lambda: metering._charge(sent, key_id=key.pk, approval_id=approval.pk, acting=actor_of(key), alone=True)
 
 
 def test_late__under_an_approval_nobody_granted_is_refused():
@@ -135,7 +135,7 @@ def _in_another_entry(monkeypatch, earlier) -> None:
 
 
 def _not_at_all(monkeypatch, earlier) -> None:
-    nothing = movements.Redeemed(earlier.journal_entry_id, earlier.received_at, earlier.received_at, strays=0)
+    nothing = movements.Redeemed(earlier.journal_entry_id, earlier.received_at, earlier.received_at, overtaken=0)
     monkeypatch.setattr(movements, "redeem_staged", lambda *_, **__: nothing)
 
 

@@ -3,16 +3,17 @@
 -- already, one reference asks at COMMIT of every other: its number, type, member, cost and entry, all at once. A row of
 -- the ledger has an entry only when it is completed, and none of the five ever changes afterwards.
 
--- The type its redemption must have, so that the reference below can ask for it.
+-- The type its redemption must have, so that the reference below can ask for it. A default that never changes rewrites
+-- no row; 0048 reads those that are there already.
 ALTER TABLE cloud_credits_resourceusage
-    ADD COLUMN movement varchar(12) GENERATED ALWAYS AS ('redemption') STORED;
-ALTER TABLE cloud_credits_cloudtransaction
-    ADD CONSTRAINT transaction_as_charged UNIQUE (id, type, from_member_id, amount, journal_entry_id);
+    ADD COLUMN movement varchar(12) NOT NULL DEFAULT 'redemption',
+    ADD CONSTRAINT usage_is_redemption CHECK (movement = 'redemption') NOT VALID;
+ALTER TABLE cloud_credits_cloudtransaction ADD CONSTRAINT transaction_as_charged UNIQUE USING INDEX transaction_as_charged;
 -- stops: usage whose redemption is another's, of another sum, in another entry, or no redemption
 ALTER TABLE cloud_credits_resourceusage
     ADD CONSTRAINT usage_is_redeemed FOREIGN KEY (transaction_id, movement, member_id, cost, journal_entry_id)
         REFERENCES cloud_credits_cloudtransaction (id, type, from_member_id, amount, journal_entry_id)
-        DEFERRABLE INITIALLY DEFERRED;
+        DEFERRABLE INITIALLY DEFERRED NOT VALID;
 
 -- Named, for a batch asks them before it waits for balances (`SET CONSTRAINTS … IMMEDIATE`).
 DO $$
@@ -20,15 +21,18 @@ DECLARE
     reference record;
 BEGIN
     FOR reference IN
-        SELECT c.conname, a.attname
+        SELECT c.conname, CASE a.attname WHEN 'rate_card_id' THEN 'usage_of_card'
+                                         WHEN 'service_key_id' THEN 'usage_of_key' ELSE 'usage_in_entry' END AS name
           FROM pg_constraint c
           JOIN pg_attribute a ON a.attrelid = c.conrelid AND ARRAY[a.attnum] = c.conkey
          WHERE c.conrelid = 'cloud_credits_resourceusage'::regclass AND c.contype = 'f'
            AND a.attname IN ('rate_card_id', 'service_key_id', 'journal_entry_id')
     LOOP
-        EXECUTE format('ALTER TABLE cloud_credits_resourceusage RENAME CONSTRAINT %I TO %I', reference.conname,
-                       CASE reference.attname WHEN 'rate_card_id' THEN 'usage_of_card'
-                            WHEN 'service_key_id' THEN 'usage_of_key' ELSE 'usage_in_entry' END);
+        -- Applied again after its reverse, which leaves the names as they are.
+        IF reference.conname <> reference.name THEN
+            EXECUTE format('ALTER TABLE cloud_credits_resourceusage RENAME CONSTRAINT %I TO %I', reference.conname,
+                           reference.name);
+        END IF;
     END LOOP;
 END $$;
 

@@ -1,7 +1,4 @@
-"""Usage may come before its redemption within one transaction; see sql/0046_usage_before_redemption.sql.
-
-Both tables are locked while the column is written and the index is built: some seconds a million rows.
-"""
+"""Usage may come before its redemption within one transaction; see sql/0047_usage_before_redemption.sql."""
 
 from typing import ClassVar
 
@@ -12,7 +9,7 @@ from habitat.faces.migrations import sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("cloud_credits", "0045_times_by_the_clock")]
+    dependencies: ClassVar = [("cloud_credits", "0046_ledger_rows_as_charged")]
     operations: ClassVar = [
         migrations.AlterField(
             model_name="resourceusage",
@@ -24,5 +21,5 @@ class Migration(migrations.Migration):
                 to="cloud_credits.cloudtransaction",
             ),
         ),
-        sql_file(__file__, "0046_usage_before_redemption"),
+        sql_file(__file__, "0047_usage_before_redemption"),
     ]

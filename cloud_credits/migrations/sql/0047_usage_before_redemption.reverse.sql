@@ -1,6 +1,9 @@
-ALTER TABLE cloud_credits_resourceusage DROP CONSTRAINT usage_is_redeemed;
-ALTER TABLE cloud_credits_resourceusage DROP COLUMN movement;
+ALTER TABLE cloud_credits_resourceusage
+    DROP CONSTRAINT usage_is_redeemed, DROP CONSTRAINT usage_is_redemption, DROP COLUMN movement;
+-- The index goes with it, and comes back as 0046 left it.
 ALTER TABLE cloud_credits_cloudtransaction DROP CONSTRAINT transaction_as_charged;
+CREATE UNIQUE INDEX transaction_as_charged
+    ON cloud_credits_cloudtransaction (id, type, from_member_id, amount, journal_entry_id);
 
 -- As in 0041; a price that is not the card's in force has a name of its own: the cards changed since it was read, and
 -- the usage may be tried again.
