@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -196,6 +196,8 @@ def trial(people: People, way: Callable[..., list[dict[str, Any]]], lists: Any) 
     try:
         with transaction.atomic():
             found = [way(people, lists), books(people)]
+            # What COMMIT would ask.
+            connection.check_constraints()
             raise _TakenBack
     except _TakenBack:
         return found[0], found[1]
