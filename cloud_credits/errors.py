@@ -259,7 +259,7 @@ class BatchUnreadable(HabitatError):
 class BatchBusy(HabitatError):
     code = "batch_busy"
     status = 503
-    template = "Other batches with the same events kept this one from being written. Nothing was; send it again."
+    template = "Other requests with the same events kept this one from being written. Nothing was; send it again."
 
 
 class TermsNotAccepted(HabitatError):

@@ -83,14 +83,14 @@ _USAGE_OF = {
 
 def usage_of(key_id: int, *, alone: bool) -> None:
     """One service's usage, before every other lock: shared by batches, which have their event ids before the balances;
-    alone for who was overtaken and takes the balances first, so that no such batch waits for them with an id."""
+    alone for one that was overtaken and takes the balances first, so that no other waits for them with an id."""
     rows_of(_USAGE_OF[alone], [key_id])
 
 
 # How long who holds balances and is not alone waits for an event id that somebody else is writing, who may be waiting
-# for these very balances. Well under `deadlock_timeout`: before the database would end such a circle by stopping any
-# one in it, were it a transfer that only passed by, this one lets go of its balances and is run again.
-ID_PATIENCE = "200ms"
+# for these very balances. Each who waits looks for a circle when it has waited for `deadlock_timeout`, a second, and is
+# stopped where it finds one, were it a transfer that only passed by: so a circle should last a small part of that.
+ID_PATIENCE = "50ms"
 _BRIEFLY = "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)"
 _AS_BEFORE = "SELECT set_config('lock_timeout', %s, true)"
 

@@ -1,5 +1,6 @@
 """Usage comes in: priced, redeemed and written down in one transaction, exactly once."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from cloud_credits.actions import movements, spending
 from cloud_credits.actions.movements import liquid_after
 from cloud_credits.actions.rate_cards import cards_changed, settle_before_pricing
 from cloud_credits.actions.redemptions import redeemed, redemption
-from cloud_credits.errors import EventConflict, MemberNotActive, MeteredMemberUnknown, SpendCapReached
+from cloud_credits.errors import BatchBusy, EventConflict, MemberNotActive, MeteredMemberUnknown, SpendCapReached
 from cloud_credits.events import CloudRedeemed
 from cloud_credits.models import MeteringRefusal
 from cloud_credits.policies.metering import (
@@ -67,6 +68,9 @@ SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s
     ON CONFLICT (service_key_id, event_id) DO NOTHING
 RETURNING id, set_config('lock_timeout', %s, true)
 """
+# How often, and after which pauses, an event is tried whose id a batch has: some five seconds.
+TRIES: Final = 40
+PAUSE_SECONDS: Final = 0.1
 _RUN_AGAIN: Final = (postgres.LockNotAvailable, postgres.DeadlockDetected)
 
 
@@ -102,16 +106,16 @@ def record(*, event: MeteringEvent, key_id: int, acting: Actor) -> MeteringOutco
 
     The same event again answers the first outcome with `replayed`. Raises EventConflict (the id was used for other
     content), EventInFuture, EventTooLate, NoCardInForce, MeteredMemberUnknown, MemberNotActive (suspended),
-    InsufficientBalance, SpendCapReached, NoCloudIdentity. This is not one transaction as other actions are: a refusal
-    rolls its transaction back, and is then logged in one of its own; it blocks nothing, the event may be sent again
-    (domain §3).
+    InsufficientBalance, SpendCapReached, NoCloudIdentity, BatchBusy (a batch with the same event is under way). This is
+    not one transaction as other actions are: a refusal rolls its transaction back, and is then logged in one of its
+    own; it blocks nothing, the event may be sent again (domain §3).
     """
     try:
         return _charge_by_cards_of_now(event, key_id=key_id, acting=acting)
     except HabitatError as refusal:
         _log_refusal(refusal, body=event.payload(), key_id=key_id)
         if isinstance(refusal, SpendCapReached):
-            spending.tell_caps_met([event.member_id], month=month_refused(refusal))
+            spending.tell_caps_met({event.member_id: month_refused(refusal)})
         raise
 
 
@@ -132,39 +136,38 @@ def admit_late_usage(*, approval: Approval, acting: Actor) -> None:
     """What a granted `late_usage` approval does, in the same transaction: the event is priced at its own date."""
     event = parse(approval.payload)
     settle_before_pricing()
-    key_id = int(approval.payload["keyId"])
-    _charge_once(event, key_id=key_id, approval_id=approval.pk, acting=acting, alone=True)
+    _charge_or_replay(event, key_id=int(approval.payload["keyId"]), approval_id=approval.pk, acting=acting)
 
 
 def _charge_by_cards_of_now(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:
     """Where the cards changed between reading the price and charging it, once more: a vote changes them once."""
     settle_before_pricing()
     try:
-        return _charge_or_replay(event, key_id=key_id, acting=acting)
+        return _charge_or_replay(event, key_id=key_id, approval_id=None, acting=acting)
     except DatabaseError as error:
         if not cards_changed(error):
             raise
     forget()
     settle_before_pricing()
-    return _charge_or_replay(event, key_id=key_id, acting=acting)
+    return _charge_or_replay(event, key_id=key_id, approval_id=None, acting=acting)
 
 
-def _charge_or_replay(event: MeteringEvent, *, key_id: int, acting: Actor) -> MeteringOutcome:
-    """Where a batch with the same event has its id while this has the balance, once more, when no batch is under way:
-    this one let go of the balance, so that nobody else is held up."""
+def _charge_or_replay(event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor) -> MeteringOutcome:
+    """Where a batch with the same event has its id, this lets go of the balance, so that nobody is held up, and asks
+    again until the batch is through. Raises BatchBusy."""
+    for _ in range(TRIES):
+        try:
+            return _charge_once(event, key_id=key_id, approval_id=approval_id, acting=acting)
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, _RUN_AGAIN):
+                raise
+        time.sleep(PAUSE_SECONDS)
+    raise BatchBusy
+
+
+def _charge_once(event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor) -> MeteringOutcome:
     try:
-        return _charge_once(event, key_id=key_id, approval_id=None, acting=acting, alone=False)
-    except DatabaseError as error:
-        if not isinstance(error.__cause__, _RUN_AGAIN):
-            raise
-    return _charge_once(event, key_id=key_id, approval_id=None, acting=acting, alone=True)
-
-
-def _charge_once(
-    event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor, alone: bool
-) -> MeteringOutcome:
-    try:
-        return _charge(event, key_id=key_id, approval_id=approval_id, acting=acting, alone=alone)
+        return _charge(event, key_id=key_id, approval_id=approval_id, acting=acting)
     except (_RecordedMeanwhile, HabitatError):
         # A twin may have been faster, and have spent the very credits this one found missing.
         known = _known(event, key_id)
@@ -174,12 +177,8 @@ def _charge_once(
 
 
 @transaction.atomic
-def _charge(
-    event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor, alone: bool
-) -> MeteringOutcome:
+def _charge(event: MeteringEvent, *, key_id: int, approval_id: int | None, acting: Actor) -> MeteringOutcome:
     """The whole effect of one event, or the first outcome where it is already here."""
-    if alone:
-        locks.usage_of(key_id, alone=True)
     known = _known(event, key_id)
     if known.outcome is not None:
         return _replay(event, known)
@@ -201,8 +200,7 @@ def _charge(
     if late_approval is None:
         # Under the balance lock that `apply` took; late usage was let in by two persons and counts in no month.
         spending.count({event.member_id: price}, at=applied.booked_at)
-    patience = known.lock_timeout if alone else locks.ID_PATIENCE
-    meter_id = _write(event, card, price, applied, known, key_id=key_id, approval_id=late_approval, patience=patience)
+    meter_id = _write(event, card, price, applied, known, key_id=key_id, approval_id=late_approval)
     outcome = MeteringOutcome(
         meter_id=meter_id,
         cloud_cost=price,
@@ -256,7 +254,6 @@ def _write(
     *,
     key_id: int,
     approval_id: int | None,
-    patience: str,
 ) -> int:
     row = [
         event.member_id,
@@ -277,7 +274,7 @@ def _write(
         approval_id,
         applied.transaction_id,
         applied.journal_entry_id,
-        patience,
+        locks.ID_PATIENCE,
         known.lock_timeout,
     ]
     written = rows_of(_WRITE, row)

@@ -175,7 +175,7 @@ def _once(batch: Batch, key_id: int, acting: Actor, *, holds_first: bool) -> "_W
     may_wait = held is None or holds_first
     redeemed = _charge(stage, _spendings(judged), held, may_wait, period, key_id, now, acting)
     if capped:
-        spending.tell_caps_met(capped, month=max(judged.caps[member_id].month for member_id in capped))
+        spending.tell_caps_met({member_id: judged.caps[member_id].month for member_id in capped})
     _log(verdicts.refused, batch, key_id, now)
     return _Written(verdicts, stage, redeemed)
 

@@ -43,12 +43,14 @@ WITH charged AS (
 )
 SELECT monthly_cap, before, cost FROM charged WHERE before + cost > monthly_cap ORDER BY member_id
 """
+# A month that the cap has left behind since is told no more: its numbers are gone.
 _TELL_CAP = """
-UPDATE cloud_credits_spendcap
-   SET told_for = greatest(month, %(month)s::date)
- WHERE member_id = ANY(%(member)s::bigint[]) AND monthly_cap IS NOT NULL
-   AND told_for IS DISTINCT FROM greatest(month, %(month)s::date)
-RETURNING member_id, monthly_cap, CASE WHEN month >= %(month)s::date THEN spent ELSE 0 END, told_for
+UPDATE cloud_credits_spendcap c
+   SET told_for = refused.month
+  FROM unnest(%(member)s::bigint[], %(month)s::date[]) AS refused(member_id, month)
+ WHERE c.member_id = refused.member_id AND c.month <= refused.month
+   AND c.monthly_cap IS NOT NULL AND c.told_for IS DISTINCT FROM refused.month
+RETURNING c.member_id, c.monthly_cap, CASE WHEN c.month = refused.month THEN c.spent ELSE 0 END, refused.month
 """
 # Locked first and in order, judged by what the balances are then: two notices of one fall cannot both see it.
 _WATCHED = """
@@ -122,10 +124,10 @@ def count(costs: Mapping[int, Decimal], *, at: datetime) -> None:
 
 
 @transaction.atomic(savepoint=False)
-def tell_caps_met(member_ids: Collection[int], *, month: date) -> None:
-    """Announces the reached cap of the month that begins on `month`, once for each member: called when a charge was
-    refused for it."""
-    rows = rows_of(_TELL_CAP, {"month": month, "member": array_of(sorted(member_ids))})
+def tell_caps_met(refused: Mapping[int, date]) -> None:
+    """Announces a reached cap, once a month for each member: called when charges were refused for it, with the month
+    they were judged by."""
+    rows = rows_of(_TELL_CAP, {"member": array_of(refused), "month": array_of(refused.values())})
     facts = [
         SpendCapMet(
             member_id=member_id, monthly_cap=plain(cap), spent=plain(spent), ends_on=next_month(month).isoformat()

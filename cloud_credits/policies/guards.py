@@ -33,6 +33,9 @@ LEDGER_GUARDS: Final = (
     Guard("cloud_credits_cloudtransaction", "transaction_one_sided_posts", "constraint", "credits the books miss"),
     Guard("cloud_credits_cloudtransaction", "transaction_lock_same_after", "constraint", "a lock read in two ways"),
     Guard("cloud_credits_cloudtransaction", "transaction_reversed_once", "constraint", "one row reversed twice"),
+    Guard(
+        "cloud_credits_cloudtransaction", "transaction_as_charged", "constraint", "usage of another sum than was taken"
+    ),
     Guard("cloud_credits_cloudtransaction", "transaction_from_booked", "constraint", "two rows at one moment"),
     Guard("cloud_credits_cloudtransaction", "transaction_to_booked", "constraint", "two rows at one moment"),
     Guard(

@@ -86,7 +86,7 @@ def late(member, key, *, granted: bool, **fields):
 
 
 def charge(sent, key, approval: Approval):
-    return lambda: metering._charge(sent, key_id=key.pk, approval_id=approval.pk, acting=actor_of(key), alone=True)
+    return lambda: metering._charge(sent, key_id=key.pk, approval_id=approval.pk, acting=actor_of(key))
 
 
 def test_late__under_an_approval_nobody_granted_is_refused():
