@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ RETURNING id, set_config('lock_timeout', %s, true)
 """
 # How often, and after which pauses, an event is tried whose id a batch has: some five seconds.
 TRIES: Final = 40
-PAUSE_SECONDS: Final = 0.1
+PAUSE: Final = timedelta(milliseconds=100)
 _RUN_AGAIN: Final = (postgres.LockNotAvailable, postgres.DeadlockDetected)
 
 
@@ -161,7 +161,7 @@ def _charge_or_replay(event: MeteringEvent, *, key_id: int, approval_id: int | N
         except DatabaseError as error:
             if not isinstance(error.__cause__, _RUN_AGAIN):
                 raise
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(PAUSE.total_seconds())
     raise BatchBusy
 
 
